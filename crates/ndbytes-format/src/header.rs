@@ -1,0 +1,561 @@
+//! The `.npy` header, versions 1.0 to 3.0, byte for byte as `numpy.save` writes it.
+
+use crate::descr::{descr_literal, exact_literal, parse_descr, parse_shape, shape_literal};
+use crate::dtype::Dtype;
+use crate::error::{Code, FormatError, Result};
+use crate::limits::Limits;
+use crate::literal::Literal;
+use crate::shape::{self, Order};
+use crate::sniff::looks_like;
+
+/// The first bytes of every `.npy` file.
+pub const MAGIC: &[u8; 6] = b"\x93NUMPY";
+
+/// What an `.npy` header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    dtype: Dtype,
+    order: Order,
+    shape: Vec<usize>,
+    nbytes: usize,
+}
+
+/// A version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// 1.0: length in 2 bytes, Latin-1.
+    V1,
+    /// 2.0: length in 4 bytes, Latin-1.
+    V2,
+    /// 3.0: length in 4 bytes, UTF-8.
+    V3,
+}
+
+/// The fixed-size front of a header: version and length of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prelude {
+    /// The version.
+    pub version: Version,
+    /// Bytes of the text after the prelude.
+    pub text_len: usize,
+}
+
+impl Version {
+    /// Major and minor number.
+    pub const fn numbers(self) -> (u8, u8) {
+        match self {
+            Version::V1 => (1, 0),
+            Version::V2 => (2, 0),
+            Version::V3 => (3, 0),
+        }
+    }
+
+    /// The version from magic and numbers: the first 8 bytes.
+    ///
+    /// # Errors
+    /// [`Code::EndOfStream`] without any bytes, [`Code::NpyHeaderTruncated`] with fewer than 8
+    /// that could begin a header, [`Code::NpyMagic`] with the guess of what they are instead.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(FormatError::new(
+                Code::EndOfStream,
+                "no data left: the input is empty here",
+            )
+            .at(0));
+        }
+        let seen = bytes.len().min(MAGIC.len());
+        if bytes[..seen] != MAGIC[..seen] {
+            let first: String = bytes[..bytes.len().min(8)].escape_ascii().to_string();
+            return Err(FormatError::new(
+                Code::NpyMagic,
+                format!(
+                    "not an .npy file: expected the magic `\\x93NUMPY`, got `{first}`; it looks like {}",
+                    looks_like(bytes).describe()
+                ),
+            )
+            .at(0));
+        }
+        let [.., major, minor] =
+            *bytes.get(..8).ok_or_else(|| truncated("magic string", 8, bytes.len()))?
+        else {
+            return Err(truncated("magic string", 8, bytes.len()));
+        };
+        match (major, minor) {
+            (1, 0) => Ok(Version::V1),
+            (2, 0) => Ok(Version::V2),
+            (3, 0) => Ok(Version::V3),
+            (major, minor) => Err(FormatError::new(
+                Code::NpyVersion,
+                format!("`.npy` version {major}.{minor} is not known; 1.0, 2.0 and 3.0 are"),
+            )
+            .at(6)),
+        }
+    }
+
+    /// Bytes of the prelude: magic, version and the length of the text.
+    pub const fn prelude_len(self) -> usize {
+        match self {
+            Version::V1 => 10,
+            Version::V2 | Version::V3 => 12,
+        }
+    }
+}
+
+impl Prelude {
+    /// Parses the prelude and checks the length against the limit.
+    ///
+    /// # Errors
+    /// As [`Version::parse`], and [`Code::NpyHeaderTooLarge`].
+    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let version = Version::parse(bytes)?;
+        let len = version.prelude_len();
+        let field = bytes
+            .get(8..len)
+            .ok_or_else(|| truncated("array header length", len - 8, bytes.len() - 8))?;
+        let text_len = match *field {
+            [a, b] => usize::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
+            _ => 0,
+        };
+        if text_len > limits.header {
+            return Err(FormatError::new(
+                Code::NpyHeaderTooLarge,
+                format!(
+                    "header of {text_len} bytes is larger than the limit of {}; raise `max_header_size` if you trust this file",
+                    limits.header
+                ),
+            )
+            .at(8));
+        }
+        Ok(Self { version, text_len })
+    }
+
+    /// Bytes from the start of the file to the first element.
+    pub fn data_offset(&self) -> usize {
+        self.version.prelude_len() + self.text_len
+    }
+}
+
+impl Header {
+    /// A header of these facts.
+    ///
+    /// # Errors
+    /// [`Code::SizeOverflow`] when such an array does not fit the address space.
+    pub fn new(dtype: Dtype, order: Order, shape: Vec<usize>) -> Result<Self> {
+        let nbytes = shape::nbytes(&shape, dtype.itemsize())?;
+        Ok(Self { dtype, order, shape, nbytes })
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> &Dtype {
+        &self.dtype
+    }
+
+    /// The order of the elements; `F` is `fortran_order: True`.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Bytes of all elements.
+    pub fn nbytes(&self) -> usize {
+        self.nbytes
+    }
+
+    /// Number of elements.
+    pub fn count(&self) -> usize {
+        // Checked in `new`: nbytes covers at least one byte per element.
+        self.shape.iter().product()
+    }
+
+    /// Dtype, order and shape, taken apart.
+    pub fn into_parts(self) -> (Dtype, Order, Vec<usize>) {
+        (self.dtype, self.order, self.shape)
+    }
+
+    /// Parses the header at the front of `bytes` and returns it with the offset of the data.
+    ///
+    /// # Errors
+    /// A code for each way it can lie; offsets count from the start of `bytes`.
+    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<(Self, usize)> {
+        let prelude = Prelude::parse(bytes, limits)?;
+        let (start, end) = (prelude.version.prelude_len(), prelude.data_offset());
+        let text = bytes
+            .get(start..end)
+            .ok_or_else(|| truncated("array header", prelude.text_len, bytes.len() - start))?;
+        Ok((Self::parse_text(prelude.version, text, limits)?, end))
+    }
+
+    /// Parses the text that follows the prelude; offsets count from the start of the file.
+    ///
+    /// # Errors
+    /// As [`Header::parse`].
+    pub fn parse_text(version: Version, text: &[u8], limits: &Limits) -> Result<Self> {
+        let text = decode(version, text)?;
+        Self::parse_literal(&text, version != Version::V3, limits)
+            .map_err(|error| error.shifted(version.prelude_len() as u64))
+    }
+
+    fn parse_literal(text: &str, py2: bool, limits: &Limits) -> Result<Self> {
+        let start = text.len() - text.trim_start().len();
+        let (literal, rest) = Literal::parse_front(text, py2)?;
+        let comment = exact_comment(rest)?;
+        let Literal::Dict(pairs) = literal else {
+            return Err(FormatError::new(
+                Code::NpyHeaderKeys,
+                format!("header is no dictionary: `{}`", shorten(&literal.to_string())),
+            )
+            .at(start as u64));
+        };
+        let keys = || pairs.iter().map(|(key, _)| key.as_str());
+        if keys().any(|key| !matches!(key, Some("descr" | "fortran_order" | "shape"))) {
+            let found =
+                Literal::List(pairs.iter().map(|(key, _)| key.clone()).collect()).to_string();
+            return Err(wrong_keys(&found, start));
+        }
+        // As in Python, the last of repeated keys counts.
+        let find = |name: &str| {
+            pairs.iter().rev().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
+        };
+        let (Some(descr), Some(order), Some(shape)) =
+            (find("descr"), find("fortran_order"), find("shape"))
+        else {
+            let found =
+                Literal::List(pairs.iter().map(|(key, _)| key.clone()).collect()).to_string();
+            return Err(wrong_keys(&found, start));
+        };
+        let at = |error: FormatError| {
+            if error.offset().is_none() { error.at(start as u64) } else { error }
+        };
+        let order = match order {
+            Literal::Bool(true) => Order::F,
+            Literal::Bool(false) => Order::C,
+            other => {
+                let message =
+                    format!("fortran_order is not a valid bool: `{}`", shorten(&other.to_string()));
+                return Err(at(FormatError::new(Code::NpyOrder, message)));
+            }
+        };
+        let shape = parse_shape(shape).map_err(|error| {
+            at(FormatError::new(
+                Code::NpyShape,
+                format!("shape is not valid: {}", shorten(error.message())),
+            ))
+        })?;
+        if shape.len() > limits.ndim {
+            return Err(at(FormatError::new(
+                Code::TooManyDims,
+                format!("{} dimensions, more than the limit of {}", shape.len(), limits.ndim),
+            )));
+        }
+        let mut dtype = parse_descr(descr).map_err(|error| match error.code() {
+            Code::NpyDescr | Code::NpyShape => {
+                let message =
+                    format!("descr is not a valid dtype descriptor: {}", shorten(error.message()));
+                at(FormatError::new(Code::NpyDescr, message))
+            }
+            _ => at(error),
+        })?;
+        if let Some(exact) = comment {
+            if exact.itemsize() != dtype.itemsize() {
+                let message = format!(
+                    "the header's comment names dtype `{exact}`, whose size is not that of `{dtype}`"
+                );
+                return Err(at(FormatError::new(Code::NpyDescr, message)));
+            }
+            dtype = exact;
+        }
+        if let crate::dtype::Kind::Subarray(_) = dtype.kind() {
+            let message = format!(
+                "descr is not a valid dtype descriptor: a sub-array `{dtype}` outside of a struct"
+            );
+            return Err(at(FormatError::new(Code::NpyDescr, message)));
+        }
+        Self::new(dtype, order, shape).map_err(at)
+    }
+
+    /// The header as `numpy.save` writes it: the oldest version that holds it.
+    ///
+    /// # Errors
+    /// [`Code::UnsupportedDtype`] for fields that overlap, [`Code::NpyHeaderOverflow`] for a
+    /// header over 4 GiB.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let text = self.text()?;
+        for version in [Version::V1, Version::V2, Version::V3] {
+            if let Some(bytes) = wrap(&text, version) {
+                return Ok(bytes);
+            }
+        }
+        Err(FormatError::new(
+            Code::NpyHeaderOverflow,
+            format!("a header of {} bytes fits no version", text.len()),
+        ))
+    }
+
+    /// The header in this version, as `numpy.lib.format.write_array(version=...)` writes it.
+    ///
+    /// # Errors
+    /// As [`Header::encode`]; [`Code::NpyHeaderOverflow`] where this version does not hold it.
+    pub fn encode_version(&self, version: Version) -> Result<Vec<u8>> {
+        wrap(&self.text()?, version).ok_or_else(|| {
+            let (major, minor) = version.numbers();
+            FormatError::new(
+                Code::NpyHeaderOverflow,
+                format!("header does not fit version {major}.{minor}"),
+            )
+        })
+    }
+
+    fn text(&self) -> Result<String> {
+        let (descr, inexact) = descr_literal(&self.dtype)?;
+        let shape = shape_literal(&self.shape);
+        let fortran = Literal::Bool(self.order == Order::F);
+        let mut text =
+            format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}");
+        if inexact {
+            // Python's `literal_eval` skips comments, so NumPy reads the file all the same.
+            text.push_str(&format!(" {COMMENT}{}", exact_literal(&self.dtype)));
+        }
+        // Room for the growing axis to become longer in place, as NumPy leaves it.
+        let growing = match self.order {
+            Order::C => self.shape.first(),
+            Order::F => self.shape.last(),
+        };
+        if let Some(n) = growing {
+            let digits = n.checked_ilog10().unwrap_or(0) as usize + 1;
+            text.push_str(&" ".repeat(GROWTH_AXIS_MAX_DIGITS.saturating_sub(digits)));
+        }
+        Ok(text)
+    }
+}
+
+fn wrap(text: &str, version: Version) -> Option<Vec<u8>> {
+    let text = encode(version, text)?;
+    let prelude = version.prelude_len();
+    let unpadded = prelude + text.len() + 1;
+    // NumPy's formula: a header that is aligned already gets another 64 bytes.
+    let len = unpadded + (ALIGN - unpadded % ALIGN);
+    let mut bytes = Vec::with_capacity(len);
+    bytes.extend_from_slice(MAGIC);
+    let (major, minor) = version.numbers();
+    bytes.extend_from_slice(&[major, minor]);
+    match version {
+        Version::V1 => bytes.extend_from_slice(&u16::try_from(len - prelude).ok()?.to_le_bytes()),
+        Version::V2 | Version::V3 => {
+            bytes.extend_from_slice(&u32::try_from(len - prelude).ok()?.to_le_bytes())
+        }
+    }
+    bytes.extend_from_slice(&text);
+    bytes.resize(len - 1, b' ');
+    bytes.push(b'\n');
+    Some(bytes)
+}
+
+fn encode(version: Version, text: &str) -> Option<Vec<u8>> {
+    match version {
+        Version::V1 | Version::V2 if !text.is_ascii() => {
+            text.chars().map(|c| u8::try_from(c).ok()).collect()
+        }
+        _ => Some(text.as_bytes().to_vec()),
+    }
+}
+
+fn decode(version: Version, text: &[u8]) -> Result<std::borrow::Cow<'_, str>> {
+    match version {
+        Version::V1 | Version::V2 if !text.is_ascii() => {
+            Ok(text.iter().map(|&b| char::from(b)).collect::<String>().into())
+        }
+        _ => std::str::from_utf8(text).map(Into::into).map_err(|error| {
+            FormatError::new(Code::NpyHeaderSyntax, "header is not UTF-8")
+                .at((version.prelude_len() + error.valid_up_to()) as u64)
+        }),
+    }
+}
+
+/// What follows the dictionary: white space, comments, and perhaps ours with the exact dtype.
+fn exact_comment(rest: &str) -> Result<Option<Dtype>> {
+    // The parser checks that nothing but comments follows; `0` gives it a literal to begin with.
+    Literal::parse(&format!("0{rest}"), false).map_err(|_| {
+        FormatError::new(Code::NpyHeaderSyntax, "unexpected text after the header's dictionary")
+    })?;
+    for line in rest.lines() {
+        if let Some((_, text)) = line.split_once(COMMENT) {
+            let (literal, _) = Literal::parse_front(text, false)?;
+            return parse_descr(&literal).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cold]
+fn wrong_keys(found: &str, at: usize) -> FormatError {
+    FormatError::new(
+        Code::NpyHeaderKeys,
+        format!("header does not contain the correct keys: expected ['descr', 'fortran_order', 'shape'], got {}", shorten(found)),
+    )
+    .at(at as u64)
+}
+
+#[cold]
+fn truncated(what: &str, expected: usize, got: usize) -> FormatError {
+    // NumPy's words, which its own tests look for.
+    FormatError::new(
+        Code::NpyHeaderTruncated,
+        format!("EOF: reading {what}, expected {expected} bytes got {got}"),
+    )
+}
+
+const ALIGN: usize = 64;
+const GROWTH_AXIS_MAX_DIGITS: usize = 21;
+const COMMENT: &str = "# ndbytes: ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(descr: &str, order: Order, shape: &[usize]) -> Header {
+        Header::new(descr.parse().unwrap(), order, shape.to_vec()).unwrap()
+    }
+
+    fn parse(text: &str) -> Result<Header> {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+        Header::parse(&bytes, &Limits::default()).map(|(header, _)| header)
+    }
+
+    #[test]
+    fn literal_header_of_numpys_docs() {
+        let bytes = header("<f8", Order::C, &[3, 4]).encode().unwrap();
+        let text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }";
+        assert_eq!(&bytes[..10], b"\x93NUMPY\x01\x00\x76\x00");
+        assert_eq!(&bytes[10..10 + text.len()], text);
+        assert_eq!(bytes.len(), 128);
+        assert_eq!(bytes[127], b'\n');
+    }
+
+    #[test]
+    fn growth_axis_leaves_room_for_21_digits() {
+        // The vectors of NumPy's test_header_growth_axis.
+        for (order, span, expected) in
+            [(Order::C, 22, 128), (Order::C, 23, 192), (Order::F, 23, 128), (Order::F, 24, 192)]
+        {
+            let descr = format!("[('{}', '<i8')]", " ".repeat(span));
+            for digits in 0..18 {
+                let size = 10usize.pow(digits);
+                assert_eq!(
+                    header(&descr, order, &[size]).encode().unwrap().len(),
+                    expected,
+                    "{size}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn version_is_the_oldest_that_fits() {
+        let version = |name: &str| {
+            header(&format!("[('{name}', '<i4')]"), Order::C, &[1]).encode().unwrap()[6]
+        };
+        assert_eq!(version("a"), 1);
+        assert_eq!(version("é"), 1);
+        assert_eq!(version("日"), 3);
+        assert_eq!(version(&"x".repeat(70_000)), 2);
+        let long = header(&format!("[('{}', '<i4')]", "x".repeat(70_000)), Order::C, &[1]);
+        let (again, _) = Header::parse(&long.encode().unwrap(), &Limits::default()).unwrap();
+        assert_eq!(again, long);
+        assert!(long.encode_version(Version::V1).is_err());
+        assert!(header("[('日', '<i4')]", Order::C, &[1]).encode_version(Version::V2).is_err());
+    }
+
+    #[test]
+    fn comes_back_as_it_was() {
+        for descr in
+            ["<f8", "bfloat16", "[('é', '>i2'), ('b', 'float8_e4m3fn', (3,))]", "<M8[25s]", "[]"]
+        {
+            for (order, shape) in
+                [(Order::C, vec![]), (Order::F, vec![2, 3]), (Order::C, vec![0, 5])]
+            {
+                let header = header(descr, order, &shape);
+                let bytes = header.encode().unwrap();
+                assert_eq!(
+                    Header::parse(&bytes, &Limits::default()).unwrap(),
+                    (header, bytes.len())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn truncated_anywhere_is_reported() {
+        let bytes = header("<f8", Order::C, &[3]).encode().unwrap();
+        assert_eq!(Header::parse(b"", &Limits::default()).unwrap_err().code(), Code::EndOfStream);
+        for end in 1..bytes.len() {
+            let error = Header::parse(&bytes[..end], &Limits::default()).unwrap_err();
+            assert_eq!(error.code(), Code::NpyHeaderTruncated, "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_numpys() {
+        for text in [
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }",
+            " {\"shape\": (3,), 'fortran_order': False,\n 'descr': '<f8'}   # comment",
+            "{'descr': u'<f8', 'fortran_order': False, 'shape': (3L,)}",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (9,), 'shape': (0x3,)}",
+        ] {
+            assert_eq!(parse(text).unwrap(), header("<f8", Order::C, &[3]), "{text}");
+        }
+        for (text, code) in [
+            ("", Code::NpyHeaderSyntax),
+            ("[]", Code::NpyHeaderKeys),
+            ("{'descr': '<f8', 'fortran_order': False}", Code::NpyHeaderKeys),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (), 'x': 1}", Code::NpyHeaderKeys),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': [3]}", Code::NpyShape),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (-3,)}", Code::NpyShape),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (True, 4)}", Code::NpyShape),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (2+2,)}", Code::NpyHeaderSyntax),
+            ("{'descr': '<f8', 'fortran_order': 0, 'shape': (3,)}", Code::NpyOrder),
+            ("{'descr': None, 'fortran_order': False, 'shape': (3,)}", Code::NpyDescr),
+            ("{'descr': {}, 'fortran_order': False, 'shape': (3,)}", Code::NpyDescr),
+            ("{'descr': '|O', 'fortran_order': False, 'shape': (3,)}", Code::ObjectDtype),
+            ("{'descr': ('<f8', (2,)), 'fortran_order': False, 'shape': (3,)}", Code::NpyDescr),
+            (
+                "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4)}",
+                Code::SizeOverflow,
+            ),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)} x", Code::NpyHeaderSyntax),
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}\0\0", Code::NpyHeaderSyntax),
+            (
+                "{'descr': '<V2', 'fortran_order': False, 'shape': (3,)} # ndbytes: 'float8_e5m2'",
+                Code::NpyDescr,
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err().code(), code, "{text}");
+        }
+        let many =
+            format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({})}}", "1,".repeat(65));
+        assert_eq!(parse(&many).unwrap_err().code(), Code::TooManyDims);
+    }
+
+    #[test]
+    fn huge_header_is_refused_before_it_is_read() {
+        let error =
+            Header::parse(b"\x93NUMPY\x02\x00\xff\xff\xff\xff", &Limits::default()).unwrap_err();
+        assert_eq!((error.code(), error.offset()), (Code::NpyHeaderTooLarge, Some(8)));
+        assert_eq!(Version::parse(b"\x93NUMPY\x04\x00").unwrap_err().code(), Code::NpyVersion);
+        let error = Version::parse(b"<!DOCTYPE html>").unwrap_err();
+        assert!(error.message().contains("HTML"), "{error}");
+    }
+}
