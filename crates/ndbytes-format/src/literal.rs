@@ -293,7 +293,7 @@ impl Parser<'_> {
             _ => (digits, 10),
         };
         let leading_zero =
-            radix == 10 && digits.starts_with('0') && digits.trim_matches(['0', '_']) != "";
+            radix == 10 && digits.starts_with('0') && !digits.trim_matches(['0', '_']).is_empty();
         let underscores = digits.starts_with('_') && radix == 10
             || digits.ends_with('_')
             || digits.contains("__");
