@@ -1,1 +1,23 @@
-//! stub
+//! Memory for arrays: aligned buffers, strided copies, byte swap, file maps.
+//!
+//! # Unsafe code
+//! This is the one crate of the core that holds any. Each block carries a proof; each module
+//! offers only safe functions, but for [`map`], whose hazard (another process shortens the file)
+//! no check here can rule out.
+
+#![expect(unsafe_code, reason = "the crate where unsafe code lives; see above")]
+
+mod buffer;
+mod close;
+mod copy;
+mod fill;
+pub mod map;
+mod strided;
+mod swap;
+
+pub use buffer::Buffer;
+pub use close::close;
+pub use copy::copy;
+pub use fill::{gather, scatter, zero_spans};
+pub use strided::{Strided, byte_extent};
+pub use swap::swap_bytes;
