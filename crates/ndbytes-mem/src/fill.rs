@@ -103,6 +103,7 @@ fn origin(layout: Strided<'_>, start: &[usize]) -> usize {
 
 /// Cuts elements `from..from + count`, counted in `order`, into boxes, at most two per axis, in
 /// that order: `body(start, shape, count)`.
+#[expect(clippy::type_complexity, reason = "a name would say no more")]
 fn boxes(
     shape: &[usize],
     order: Order,
