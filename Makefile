@@ -1,0 +1,60 @@
+# Needs cargo, Python 3.11 or newer and make; the rest is installed here, into .venv*, .tools and target.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check check-fast bench fuzz conformance clean venv venvs wheel cli
+
+PY := .venv/bin/python
+PYTHON_SOURCES = $(wildcard python tests demo bench tools)
+# pyo3 asks an interpreter for its version; the python3 on PATH may be too old.
+export PYO3_PYTHON := $(CURDIR)/$(PY)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: wheel cli ## build, install into .venv, and show what ndbytes does in a minute
+	$(PY) demo/demo.py
+
+test: wheel cli ## every test: Rust, Python with the newest and the oldest NumPy, conformance
+	$(PY) tools/run_tests.py
+
+conformance: wheel ## NumPy's own behaviour as the specification, with both NumPys
+	$(PY) tools/run_tests.py conformance conformance-numpy126
+
+check: check-fast ## format, lints, docs, floors, types, licences
+	tools/deny.sh
+
+check-fast: wheel ## what of check needs no cargo tool built first
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@# Libraries alone: the command has the façade's name, and its pages would overwrite them.
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --lib
+	cargo xtask floors
+	cargo xtask no-todo
+	$(PY) -m ruff check $(PYTHON_SOURCES)
+	$(PY) -m ruff format --check $(PYTHON_SOURCES)
+	$(PY) -m mypy --strict python/ndbytes
+	$(PY) -m mypy.stubtest ndbytes --allowlist tests/stubtest-allowlist.txt
+
+bench: wheel ## time ndbytes against its peers, answers checked first
+	$(PY) bench/run.py
+
+fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
+	tools/fuzz.sh
+
+clean: ## remove what was built here; .tools, slow to build, stays
+	cargo clean
+	rm -rf .venv .venv-np126 fuzz/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+venv:
+	@tools/venv.sh .venv requirements/dev.txt
+
+# NumPy 1.26 has no wheels for Python 3.13.
+venvs: venv
+	@tools/venv.sh .venv-np126 requirements/numpy126.txt 3.12
+
+wheel: venvs
+	tools/wheel.sh .venv .venv-np126
+
+cli:
+	cargo build --release -p ndbytes-cli
