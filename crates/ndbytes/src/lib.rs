@@ -1,1 +1,65 @@
-//! stub
+//! NumPy arrays to bytes and back.
+//!
+//! Five ways, with NumPy's names where the meaning is NumPy's:
+//!
+//! | way | functions |
+//! |---|---|
+//! | memory | [`tobytes`], [`frombuffer`], [`dumps`], [`loads`] |
+//! | file | [`save`], [`load`], [`NpzWriter`], [`NpzReader`], [`tofile`], [`fromfile`] |
+//! | memory-mapped | [`map::Map`] with [`loads`]; [`NpyFile::data_offset`] |
+//! | socket, pipe | [`send`], [`recv`] |
+//! | compressed | [`compress`], [`decompress`], [`NpzWriter`] with a level |
+//!
+//! An array is an [`ArrayView`] (borrowed: dtype, shape, strides, bytes) or an [`Array`] (owned);
+//! with the feature `ndarray` they convert from and to those of that crate.
+//!
+//! ```
+//! use ndbytes::{ArrayView, Limits, Order};
+//!
+//! let bytes: Vec<u8> = (0..6).flat_map(|i| f64::from(i).to_le_bytes()).collect();
+//! let array = ArrayView::contiguous("<f8".parse()?, &[2, 3], Order::C, &bytes)?;
+//! let npy = ndbytes::dumps(&array)?; // the bytes of `numpy.save`
+//!
+//! let again = ndbytes::loads(&npy, &Limits::default())?; // zero-copy
+//! assert_eq!(again.shape(), [2, 3]);
+//! assert_eq!(again.to_vec(Order::F)?, array.to_vec(Order::F)?);
+//! # Ok::<(), ndbytes::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod array;
+mod atomic;
+mod compress;
+mod error;
+mod file;
+#[cfg(feature = "ndarray")]
+mod nd;
+mod npy;
+mod npz;
+mod raw;
+mod read_at;
+mod stream;
+mod validate;
+mod write;
+
+pub use array::{Array, ArrayView};
+pub use atomic::{AtomicFile, SaveOptions};
+pub use compress::{compress, compress_to, decompress};
+pub use error::{Error, Result};
+pub use file::{NpyFile, load, save};
+#[cfg(feature = "ndarray")]
+pub use nd::Element;
+pub use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL};
+pub use ndbytes_format::{
+    ByteOrder, Code, Dtype, ErrorKind, Extended, Field, FormatError, Header, Kind, Limits, Looks,
+    Order, Prelude, Span, TimeUnit, Unit, Version, element_count, is_contiguous, literal,
+    looks_like, nbytes, padding_spans, strides, swap_units, zip,
+};
+pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, swap_bytes};
+pub use npy::{dumps, loads, read_exact, read_header, read_npy, write_npy};
+pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
+pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
+pub use read_at::{ReadAt, Section};
+pub use stream::{recv, recv_into, send};
+pub use validate::validate;
+pub use write::write_all_vectored;

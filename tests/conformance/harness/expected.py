@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .selection import without_parameters
+from .names import without_parameters
 
 KEYS = {"name", "numpy", "pickle", "reason"}
 

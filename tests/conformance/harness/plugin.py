@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from .names import short_name, without_parameters
 from .rewrite import Finder
-from .selection import short_name, sources_by_path, without_parameters
+from .selection import sources_by_path
 from .substitutes import Substitutes, offered_by, stock
 
 MARKS = ("slow", "slow_pypy", "thread_unsafe", "leaks_references", "valgrind_error")

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from .judgement import LEAST_PERCENT, Outcome, Verdict
-from .selection import without_parameters
+from .names import without_parameters
 from .session import Record
 
 DETAIL_LINES = 30

@@ -81,14 +81,3 @@ SOURCES = (
 def sources_by_path() -> dict[Path, Source]:
     """Return the sources under the paths that they have in the installed NumPy."""
     return {source.find(): source for source in SOURCES}
-
-
-def short_name(node: str) -> str:
-    """Return `test_io.py::TestSaveLoad::test_1D` for a pytest node of any folder and series."""
-    path, _, test = node.partition("::")
-    return f"{Path(path).name}::{test}"
-
-
-def without_parameters(test: str) -> str:
-    """Return the test's name without the `[...]` that pytest adds per parameter set."""
-    return test.partition("[")[0]

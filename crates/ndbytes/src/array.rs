@@ -1,0 +1,348 @@
+//! Arrays without generics: dtype, shape, strides, bytes.
+
+use ndbytes_format::{Code, Dtype, Header, Order, Span, nbytes, padding_spans, strides};
+use ndbytes_mem::{Buffer, Strided, gather, scatter, zero_spans};
+
+use crate::error::{Error, Result};
+
+/// A borrowed array of any layout.
+///
+/// Element `(i, j, ...)` begins at `origin + i * strides[0] + j * strides[1] + ...` of the bytes;
+/// strides are in bytes and may be negative or zero, as in NumPy.
+#[derive(Clone, Debug)]
+pub struct ArrayView<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    origin: usize,
+    bytes: &'a [u8],
+    padding: Vec<Span>,
+}
+
+/// An owned array, contiguous in C or F order, aligned to 64 bytes.
+#[derive(Debug)]
+pub struct Array {
+    header: Header,
+    data: Buffer,
+}
+
+impl<'a> ArrayView<'a> {
+    /// A view of any layout.
+    ///
+    /// # Errors
+    /// [`Code::OutOfBounds`] when an element lies outside of `bytes`, [`Code::SizeOverflow`] when
+    /// the shape does not fit the address space.
+    pub fn new(
+        dtype: Dtype,
+        shape: &[usize],
+        strides: &[isize],
+        bytes: &'a [u8],
+        origin: usize,
+    ) -> Result<Self> {
+        nbytes(shape, dtype.itemsize())?;
+        if !(Strided { origin, strides }).fits(shape, dtype.itemsize(), bytes.len()) {
+            let message = format!(
+                "an array of shape {shape:?}, strides {strides:?} and {}-byte items from byte {origin} reaches outside of its {} bytes",
+                dtype.itemsize(),
+                bytes.len()
+            );
+            return Err(Error::new(Code::OutOfBounds, message));
+        }
+        let padding = padding_spans(&dtype);
+        Ok(Self { dtype, shape: shape.to_vec(), strides: strides.to_vec(), origin, bytes, padding })
+    }
+
+    /// A view of contiguous elements, which must fill `bytes` exactly.
+    ///
+    /// # Errors
+    /// [`Code::DataTruncated`] or [`Code::DataTrailing`] when they do not.
+    pub fn contiguous(
+        dtype: Dtype,
+        shape: &[usize],
+        order: Order,
+        bytes: &'a [u8],
+    ) -> Result<Self> {
+        let expected = nbytes(shape, dtype.itemsize())?;
+        if bytes.len() != expected {
+            let code =
+                if bytes.len() < expected { Code::DataTruncated } else { Code::DataTrailing };
+            let message = format!(
+                "shape {shape:?} of `{dtype}` needs exactly {expected} bytes, got {}",
+                bytes.len()
+            );
+            return Err(Error::new(code, message).at(bytes.len().min(expected) as u64));
+        }
+        let strides = strides(shape, dtype.itemsize(), order);
+        Self::new(dtype, shape, &strides, bytes, 0)
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> &Dtype {
+        &self.dtype
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The strides in bytes.
+    pub fn strides(&self) -> &[isize] {
+        &self.strides
+    }
+
+    /// Bytes of all elements, each counted once per place in the shape.
+    pub fn nbytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.itemsize()
+    }
+
+    /// Whether the elements lie one after another in this order.
+    pub fn is_contiguous(&self, order: Order) -> bool {
+        ndbytes_format::is_contiguous(&self.shape, &self.strides, self.dtype.itemsize(), order)
+    }
+
+    /// The order in which `.npy` stores this array: F where it is F-contiguous and not C.
+    pub fn storage_order(&self) -> Order {
+        match !self.is_contiguous(Order::C) && self.is_contiguous(Order::F) {
+            true => Order::F,
+            false => Order::C,
+        }
+    }
+
+    /// The `.npy` header of this array.
+    ///
+    /// # Errors
+    /// [`Code::SizeOverflow`], which `new` has ruled out.
+    pub fn header(&self) -> Result<Header> {
+        Ok(Header::new(self.dtype.clone(), self.storage_order(), self.shape.clone())?)
+    }
+
+    /// The elements' own bytes, where they are contiguous in this order and nothing in them has
+    /// to be blanked.
+    pub fn as_bytes(&self, order: Order) -> Option<&'a [u8]> {
+        let free = self.padding.is_empty() && self.is_contiguous(order);
+        free.then(|| match self.nbytes() {
+            0 => &[][..],
+            len => &self.bytes[self.origin..self.origin + len],
+        })
+    }
+
+    /// Copies the elements from number `from`, counted in `order`, until `dst` is full. Gaps
+    /// between a struct's fields become zeros.
+    ///
+    /// # Errors
+    /// [`Code::Argument`] when `dst` holds no whole number of items or more than there are.
+    pub fn copy_to(&self, dst: &mut [u8], from: usize, order: Order) -> Result<()> {
+        let itemsize = self.dtype.itemsize();
+        let count: usize = self.shape.iter().product();
+        let fits = match itemsize {
+            0 => dst.is_empty(),
+            size => {
+                dst.len().is_multiple_of(size) && from <= count && dst.len() / size <= count - from
+            }
+        };
+        if !fits {
+            let message = format!(
+                "{} bytes from item {from} are no part of {count} items of {itemsize}",
+                dst.len()
+            );
+            return Err(Error::new(Code::Argument, message));
+        }
+        let layout = Strided { origin: self.origin, strides: &self.strides };
+        gather(dst, from, self.bytes, layout, &self.shape, itemsize, order, threads());
+        zero_spans(dst, itemsize, &self.padding);
+        Ok(())
+    }
+
+    /// All elements, contiguous in this order.
+    ///
+    /// # Errors
+    /// [`Code::Io`] without memory for them.
+    pub fn to_vec(&self, order: Order) -> Result<Vec<u8>> {
+        let mut bytes = zeroed_vec(self.nbytes())?;
+        self.copy_to(&mut bytes, 0, order)?;
+        Ok(bytes)
+    }
+
+    /// Calls `body` with the elements' bytes in this order, in pieces: all at once where they lie
+    /// that way, otherwise gathered into one buffer of at most 8 MiB (or one item).
+    ///
+    /// # Errors
+    /// What `body` said, or [`Code::Io`] without memory for the buffer.
+    pub fn for_each_chunk(
+        &self,
+        order: Order,
+        body: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(bytes) = self.as_bytes(order) {
+            return if bytes.is_empty() { Ok(()) } else { body(bytes) };
+        }
+        let itemsize = self.dtype.itemsize();
+        let total = self.nbytes();
+        let size = (CHUNK / itemsize).max(1) * itemsize;
+        let mut buffer = Buffer::zeroed(size.min(total))?;
+        let mut done = 0;
+        while done < total {
+            let part = size.min(total - done);
+            let chunk = &mut buffer[..part];
+            self.copy_to(chunk, done / itemsize, order)?;
+            body(chunk)?;
+            done += part;
+        }
+        Ok(())
+    }
+}
+
+impl Array {
+    /// An array of these facts, all zeros.
+    ///
+    /// # Errors
+    /// [`Code::Io`] without memory for it.
+    pub fn zeroed(header: Header) -> Result<Self> {
+        let data = Buffer::zeroed(header.nbytes())?;
+        Ok(Self { header, data })
+    }
+
+    /// Dtype, order and shape.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> &Dtype {
+        self.header.dtype()
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
+        self.header.shape()
+    }
+
+    /// The order of the elements.
+    pub fn order(&self) -> Order {
+        self.header.order()
+    }
+
+    /// The elements' bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The elements' bytes, to be changed.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
+    /// A view of it.
+    pub fn view(&self) -> ArrayView<'_> {
+        let dtype = self.dtype().clone();
+        let strides = strides(self.shape(), dtype.itemsize(), self.order());
+        let padding = padding_spans(&dtype);
+        ArrayView {
+            dtype,
+            shape: self.shape().to_vec(),
+            strides,
+            origin: 0,
+            bytes: &self.data,
+            padding,
+        }
+    }
+}
+
+/// Scatters contiguous bytes into a strided array in memory; the counterpart of
+/// [`ArrayView::copy_to`].
+pub(crate) fn copy_from(
+    dst: &mut [u8],
+    layout: Strided<'_>,
+    header: &Header,
+    from: usize,
+    src: &[u8],
+) {
+    scatter(dst, layout, header.shape(), header.dtype().itemsize(), header.order(), from, src);
+}
+
+/// How many threads a copy may use.
+pub(crate) fn threads() -> usize {
+    static THREADS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get().min(8)))
+}
+
+pub(crate) fn zeroed_vec(len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| {
+        Error::from(std::io::Error::new(
+            std::io::ErrorKind::OutOfMemory,
+            format!("no memory for {len} bytes"),
+        ))
+    })?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}
+
+/// The most memory that saving any layout takes over the array itself.
+const CHUNK: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_are_checked() {
+        let bytes = [0; 48];
+        let f8: Dtype = "<f8".parse().unwrap();
+        assert!(ArrayView::new(f8.clone(), &[2, 3], &[24, 8], &bytes, 0).is_ok());
+        assert!(ArrayView::new(f8.clone(), &[2, 3], &[-24, 8], &bytes, 24).is_ok());
+        let error = ArrayView::new(f8.clone(), &[2, 3], &[24, 8], &bytes, 8).unwrap_err();
+        assert_eq!(error.code(), Code::OutOfBounds);
+        let error = ArrayView::contiguous(f8.clone(), &[2, 2], Order::C, &bytes).unwrap_err();
+        assert_eq!(error.code(), Code::DataTrailing);
+        let error = ArrayView::contiguous(f8, &[7], Order::C, &bytes).unwrap_err();
+        assert_eq!(error.code(), Code::DataTruncated);
+    }
+
+    #[test]
+    fn storage_order_is_numpys() {
+        let bytes = [0; 48];
+        let view = |shape: &[usize], strides: &[isize]| {
+            ArrayView::new("<f8".parse().unwrap(), shape, strides, &bytes, 0)
+                .unwrap()
+                .storage_order()
+        };
+        assert_eq!(view(&[2, 3], &[24, 8]), Order::C);
+        assert_eq!(view(&[2, 3], &[8, 16]), Order::F);
+        assert_eq!(view(&[6], &[8]), Order::C);
+        assert_eq!(view(&[3], &[16]), Order::C);
+        assert_eq!(view(&[], &[]), Order::C);
+        assert_eq!(view(&[0, 3], &[8, 8]), Order::C);
+    }
+
+    #[test]
+    fn chunks_are_the_whole() {
+        let bytes: Vec<u8> = (0..1 << 25).map(|i: u32| (i % 253) as u8).collect();
+        let view =
+            ArrayView::new("<f4".parse().unwrap(), &[2048, 4096], &[4, 8192], &bytes, 0).unwrap();
+        let mut joined = Vec::new();
+        let mut pieces = 0;
+        view.for_each_chunk(Order::C, &mut |chunk| {
+            assert!(chunk.len() <= CHUNK);
+            joined.extend_from_slice(chunk);
+            pieces += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(pieces, 4);
+        assert!(joined == view.to_vec(Order::C).unwrap());
+    }
+
+    #[test]
+    fn gaps_are_blanked() {
+        let bytes = [0xff; 32];
+        let dtype: Dtype = "[('a', '|u1'), ('', '|V7'), ('b', '<f8')]".parse().unwrap();
+        let view = ArrayView::contiguous(dtype, &[2], Order::C, &bytes).unwrap();
+        assert!(view.as_bytes(Order::C).is_none());
+        let mut want = [0xff; 32];
+        want[1..8].fill(0);
+        want[17..24].fill(0);
+        assert_eq!(view.to_vec(Order::C).unwrap(), want);
+    }
+}

@@ -1,0 +1,284 @@
+//! Writing a file whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ndbytes_format::Code;
+
+use crate::error::{Error, Result};
+
+/// How files are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SaveOptions {
+    /// Wait until file and folder are on the disk, so that a power failure cannot undo it.
+    pub durable: bool,
+}
+
+/// A new file that takes its name only when it is complete.
+///
+/// It is written beside its target under a temporary name; [`AtomicFile::commit`] renames it. What
+/// is not committed is removed. A target that is no regular file (a pipe, `/dev/stdout`) is
+/// written in place.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: Option<File>,
+    target: PathBuf,
+    temporary: Option<tempfile::TempPath>,
+    options: SaveOptions,
+}
+
+impl SaveOptions {
+    /// The same options with this durability.
+    #[must_use]
+    pub fn with_durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+}
+
+impl AtomicFile {
+    /// Begins to write `path`. Symbolic links are followed: what they point to is replaced.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn create(path: &Path, options: &SaveOptions) -> Result<Self> {
+        Self::create_at(path, options).map_err(|error| error.with_path(path))
+    }
+
+    fn create_at(path: &Path, options: &SaveOptions) -> Result<Self> {
+        let old = match fs::metadata(path) {
+            Ok(meta) => Some(meta),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(meta) = &old
+            && !meta.is_file()
+        {
+            // A folder gives the right error here, a device or pipe is written to.
+            let file = OpenOptions::new().write(true).open(path)?;
+            return Ok(Self {
+                file: Some(file),
+                target: path.to_owned(),
+                temporary: None,
+                options: *options,
+            });
+        }
+        let target = resolve(path)?;
+        if let Some(meta) = &old {
+            // A file that may not be written is not replaced either, although the folder allows it.
+            if meta.permissions().readonly() {
+                OpenOptions::new().write(true).open(&target)?;
+            }
+        }
+        let name = target
+            .file_name()
+            .ok_or_else(|| Error::new(Code::Argument, "the path names no file"))?;
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        // Long names are cut: the temporary one must fit into 255 bytes as well.
+        let short: String = name.to_string_lossy().chars().take(40).collect();
+        let prefix = format!(".{short}.");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // As `open` creates files: what the umask leaves of 0666.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let (file, temporary) = builder.tempfile_in(folder)?.into_parts();
+        if let Some(meta) = old {
+            file.set_permissions(meta.permissions())?;
+        }
+        Ok(Self { file: Some(file), target, temporary: Some(temporary), options: *options })
+    }
+
+    /// Writes `path` by `body` and commits it if that went well.
+    ///
+    /// # Errors
+    /// What `body` or the operating system said.
+    pub fn write(
+        path: &Path,
+        options: &SaveOptions,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let mut file = Self::create(path, options)?;
+        body(&mut file).and_then(|()| file.commit()).map_err(|error| error.with_path(path))
+    }
+
+    /// Whether the target is a regular file, which is replaced as a whole.
+    pub fn is_regular(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Closes the file and gives it its name. Errors of flushing and closing are reported, and
+    /// the old file is then still there.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn commit(mut self) -> Result<()> {
+        let Some(file) = self.file.take() else {
+            return Err(Error::new(Code::Argument, "the file was committed before"));
+        };
+        if self.options.durable && self.is_regular() {
+            file.sync_all()?;
+        }
+        ndbytes_mem::close(file)?;
+        if let Some(temporary) = self.temporary.take() {
+            temporary.persist(&self.target).map_err(|error| error.error)?;
+            if self.options.durable {
+                sync_folder(&self.target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The open file.
+    ///
+    /// # Errors
+    /// When it was committed before.
+    pub fn file(&mut self) -> io::Result<&mut File> {
+        self.file.as_mut().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotConnected, "the file was committed before")
+        })
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.file()?.write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file()?.flush()
+    }
+}
+
+/// What the path's symbolic links point to, which need not exist.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+            // No link (or nothing there yet).
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
+                ) =>
+            {
+                return Ok(target);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+#[cfg(unix)]
+fn sync_folder(target: &Path) -> io::Result<()> {
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_target: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Linux's own limit.
+const MAX_LINKS: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn failed_write_keeps_the_old_file_and_leaves_nothing() {
+        let folder = folder();
+        let path = folder.path().join("a.npy");
+        fs::write(&path, b"old").unwrap();
+        let error = AtomicFile::write(&path, &SaveOptions::default(), |file| {
+            file.write_all(b"half")?;
+            Err(Error::new(Code::Argument, "no"))
+        })
+        .unwrap_err();
+        assert_eq!(error.path(), Some(&*path));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.npy"]);
+    }
+
+    #[test]
+    fn complete_write_replaces_it() {
+        let folder = folder();
+        let path = folder.path().join("a.npy");
+        for durable in [false, true] {
+            let options = SaveOptions::default().with_durable(durable);
+            AtomicFile::write(&path, &options, |file| Ok(file.write_all(b"new")?)).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+        }
+        assert_eq!(names(folder.path()), ["a.npy"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn modes_and_links_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = folder();
+        let (path, link) = (folder.path().join("a"), folder.path().join("link"));
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("a", &link).unwrap();
+        AtomicFile::write(&link, &SaveOptions::default(), |file| Ok(file.write_all(b"new")?))
+            .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        let dangling = folder.path().join("dangling");
+        symlink("b", &dangling).unwrap();
+        AtomicFile::write(&dangling, &SaveOptions::default(), |file| Ok(file.write_all(b"x")?))
+            .unwrap();
+        assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"x");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_an_error() {
+        let error = AtomicFile::write(Path::new("/dev/full"), &SaveOptions::default(), |file| {
+            Ok(file.write_all(b"x")?)
+        })
+        .unwrap_err();
+        assert_eq!(error.io().and_then(io::Error::raw_os_error), Some(28));
+    }
+
+    #[test]
+    fn missing_folder_is_not_found() {
+        let error = AtomicFile::create(Path::new("/nonexistent/a.npy"), &SaveOptions::default())
+            .unwrap_err();
+        assert_eq!(error.io().map(io::Error::kind), Some(io::ErrorKind::NotFound));
+    }
+}

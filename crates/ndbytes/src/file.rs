@@ -1,0 +1,127 @@
+//! `.npy` files by path.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use ndbytes_format::{Code, Header, Limits};
+use ndbytes_mem::Strided;
+
+use crate::array::{Array, ArrayView};
+use crate::atomic::{AtomicFile, SaveOptions};
+use crate::error::{Error, Result};
+use crate::npy::{read_header, truncated, write_npy};
+use crate::stream::read_scattered;
+
+/// Saves an array as `.npy`, atomically: the file is whole and new, or as it was.
+///
+/// No suffix is added to the path.
+///
+/// # Errors
+/// What the operating system said, at whatever step.
+pub fn save(path: &Path, array: &ArrayView<'_>, options: &SaveOptions) -> Result<()> {
+    // What cannot be saved is found out before any file is made.
+    array.header()?.encode()?;
+    AtomicFile::write(path, options, |file| write_npy(file, array))
+}
+
+/// Loads an `.npy` file.
+///
+/// # Errors
+/// As [`NpyFile::open`] and [`NpyFile::read`].
+pub fn load(path: &Path, limits: &Limits) -> Result<Array> {
+    let mut file = NpyFile::open(path, limits)?;
+    let mut array = Array::zeroed(file.header().clone())?;
+    file.read(array.bytes_mut())?;
+    Ok(array)
+}
+
+/// An open `.npy` file whose header has been read.
+#[derive(Debug)]
+pub struct NpyFile {
+    file: File,
+    path: PathBuf,
+    header: Header,
+    data_offset: usize,
+}
+
+impl NpyFile {
+    /// Opens the file and reads its header; the data stays where it is.
+    ///
+    /// # Errors
+    /// What the operating system said; a code for each way that a header can lie;
+    /// [`Code::DataTruncated`] when a regular file is too short for what its header announces,
+    /// before anything is allocated.
+    pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        let open = || {
+            let mut file = File::open(path)?;
+            let (header, data_offset) = read_header(&mut file, limits)?;
+            let meta = file.metadata()?;
+            let size = meta.len().saturating_sub(data_offset as u64);
+            if meta.is_file() && size < header.nbytes() as u64 {
+                return Err(truncated(&header, size as usize).shifted(data_offset as u64));
+            }
+            Ok(Self { file, path: path.to_owned(), header, data_offset })
+        };
+        open().map_err(|error: Error| error.with_path(path))
+    }
+
+    /// Dtype, order and shape.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Where the data begins in the file.
+    pub fn data_offset(&self) -> usize {
+        self.data_offset
+    }
+
+    /// Bytes of the file after the array.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn trailing(&self) -> Result<u64> {
+        let size = self.file.metadata()?.len();
+        Ok(size.saturating_sub((self.data_offset + self.header.nbytes()) as u64))
+    }
+
+    /// Reads the data into memory of exactly its size.
+    ///
+    /// # Errors
+    /// As [`read_exact`](crate::read_exact); [`Code::Mismatch`] for memory of another size.
+    pub fn read(&mut self, out: &mut [u8]) -> Result<()> {
+        if out.len() != self.header.nbytes() {
+            let message =
+                format!("{} bytes of memory for {} of data", out.len(), self.header.nbytes());
+            return Err(Error::new(Code::Mismatch, message));
+        }
+        let order = self.header.order();
+        let strides =
+            ndbytes_format::strides(self.header.shape(), self.header.dtype().itemsize(), order);
+        self.read_strided(out, Strided { origin: 0, strides: &strides })
+    }
+
+    /// Reads the data into memory of any layout.
+    ///
+    /// # Errors
+    /// As [`NpyFile::read`].
+    pub fn read_strided(&mut self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
+        let offset = self.data_offset as u64;
+        let mut read = || {
+            // A pipe stands where it has to, and cannot seek.
+            match self.file.seek(SeekFrom::Start(offset)) {
+                Err(error) if error.kind() != io::ErrorKind::NotSeekable => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+            read_scattered(&mut self.file as &mut dyn Read, &self.header, out, layout)
+        };
+        read().map_err(|error: Error| error.shifted(offset).with_path(&self.path))
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}

@@ -1,0 +1,8 @@
+//! `.npy` over any reader, writer or bytes.
+
+mod read;
+mod write;
+
+pub(crate) use read::{fill, truncated};
+pub use read::{loads, read_exact, read_header, read_npy};
+pub use write::{dumps, write_npy};

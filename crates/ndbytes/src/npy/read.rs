@@ -1,0 +1,192 @@
+//! Reading `.npy`: exactly one array, so that arrays can follow one another.
+
+use std::io::{self, Read};
+
+use ndbytes_format::{Code, Header, Limits, Prelude, Version};
+
+use crate::array::{Array, ArrayView};
+use crate::error::{Error, Result};
+use crate::validate::validate;
+
+/// Reads the header, up to the first byte of the data, and returns it with its length in bytes.
+///
+/// # Errors
+/// [`Code::EndOfStream`] when the source ends before the first byte, a truncation after it, a code
+/// for each way that a header can lie.
+pub fn read_header(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<(Header, usize)> {
+    let mut head = [0; 12];
+    let mut have = fill(source, &mut head[..8])?;
+    let version = Version::parse(&head[..have])?;
+    have += fill(source, &mut head[8..version.prelude_len()])?;
+    let prelude = Prelude::parse(&head[..have], limits)?;
+    // The limit on the header's length has been checked.
+    let mut text = vec![0; prelude.text_len];
+    let have = fill(source, &mut text)?;
+    if have < text.len() {
+        return Err(Error::new(
+            Code::NpyHeaderTruncated,
+            format!("EOF: reading array header, expected {} bytes got {have}", text.len()),
+        )
+        .at((version.prelude_len() + have) as u64));
+    }
+    let header = Header::parse_text(version, &text, limits)?;
+    if header.nbytes() as u64 > limits.bytes {
+        return Err(Error::new(
+            Code::TooManyBytes,
+            format!(
+                "the header announces {} bytes, more than the limit of {}; raise `max_bytes` if you trust the source",
+                header.nbytes(),
+                limits.bytes
+            ),
+        ));
+    }
+    Ok((header, prelude.data_offset()))
+}
+
+/// Fills `data` with the bytes of an array of this header, which end at the source's end or before
+/// the next array, and checks them.
+///
+/// # Errors
+/// [`Code::DataTruncated`] when the source ends early, [`Code::DataInvalid`].
+pub fn read_exact(
+    source: &mut (impl Read + ?Sized),
+    header: &Header,
+    data: &mut [u8],
+) -> Result<()> {
+    let got = fill(source, data)?;
+    if got < data.len() {
+        return Err(truncated(header, got));
+    }
+    validate(header.dtype(), data)
+}
+
+/// Reads one array and not a byte more.
+///
+/// # Errors
+/// As [`read_header`] and [`read_exact`]. Nothing is allocated for more bytes than the limit;
+/// below it, memory is taken as bytes arrive.
+pub fn read_npy(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<Array> {
+    let (header, len) = read_header(source, limits)?;
+    let mut array = Array::zeroed(header.clone())?;
+    read_exact(source, &header, array.bytes_mut()).map_err(|error| error.shifted(len as u64))?;
+    Ok(array)
+}
+
+/// A view of the array in the bytes of an `.npy` file, without a copy. Bytes after it are
+/// an error.
+///
+/// # Errors
+/// As [`read_npy`], and [`Code::DataTrailing`].
+pub fn loads<'a>(bytes: &'a [u8], limits: &Limits) -> Result<ArrayView<'a>> {
+    let (header, offset) = Header::parse(bytes, limits)?;
+    let data = &bytes[offset..];
+    if data.len() < header.nbytes() {
+        return Err(truncated(&header, data.len()).shifted(offset as u64));
+    }
+    if data.len() > header.nbytes() {
+        let message = format!(
+            "{} bytes follow the array; read several with `recv` or `read_npy`",
+            data.len() - header.nbytes()
+        );
+        return Err(Error::new(Code::DataTrailing, message).at((offset + header.nbytes()) as u64));
+    }
+    validate(header.dtype(), data).map_err(|error| error.shifted(offset as u64))?;
+    let (dtype, order, shape) = header.into_parts();
+    ArrayView::contiguous(dtype, &shape, order, data)
+}
+
+/// Reads until `buffer` is full or the source ends, and returns how much there was.
+pub(crate) fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> Result<usize> {
+    let mut have = 0;
+    while have < buffer.len() {
+        match source.read(&mut buffer[have..]) {
+            Ok(0) => break,
+            Ok(n) => have = (have + n).min(buffer.len()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(have)
+}
+
+#[cold]
+pub(crate) fn truncated(header: &Header, got: usize) -> Error {
+    let itemsize = header.dtype().itemsize();
+    // NumPy's words, which its own tests look for.
+    let message = format!(
+        "Failed to read all data for array. Expected {:?} = {} elements, could only read {} elements. (file seems not fully written?): {} of {} bytes",
+        header.shape(),
+        header.count(),
+        got.checked_div(itemsize).unwrap_or(0),
+        got,
+        header.nbytes()
+    );
+    Error::new(Code::DataTruncated, message).at(got as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndbytes_format::Order;
+
+    use super::*;
+    use crate::{dumps, write_npy};
+
+    fn sample() -> Vec<u8> {
+        let bytes: Vec<u8> = (0..24).collect();
+        dumps(&ArrayView::contiguous("<i4".parse().unwrap(), &[2, 3], Order::F, &bytes).unwrap())
+            .unwrap()
+    }
+
+    #[test]
+    fn exactly_one_array_is_consumed() {
+        let mut stream = sample();
+        stream.extend(sample());
+        let mut source = &stream[..];
+        for _ in 0..2 {
+            let array = read_npy(&mut source, &Limits::default()).unwrap();
+            assert_eq!((array.shape(), array.order()), (&[2, 3][..], Order::F));
+        }
+        assert_eq!(
+            read_npy(&mut source, &Limits::default()).unwrap_err().code(),
+            Code::EndOfStream
+        );
+        assert_eq!(loads(&stream, &Limits::default()).unwrap_err().code(), Code::DataTrailing);
+    }
+
+    #[test]
+    fn truncated_anywhere_is_reported() {
+        let bytes = sample();
+        for end in 1..bytes.len() {
+            let read = read_npy(&mut &bytes[..end], &Limits::default()).unwrap_err();
+            let viewed = loads(&bytes[..end], &Limits::default()).unwrap_err();
+            for error in [read, viewed] {
+                assert_eq!(error.kind(), crate::ErrorKind::Truncated, "{end}: {error}");
+                assert!(error.offset().is_none_or(|offset| offset <= end as u64));
+            }
+        }
+    }
+
+    #[test]
+    fn announced_bytes_are_capped_before_anything_is_taken() {
+        let header = Header::new("<f8".parse().unwrap(), Order::C, vec![1 << 59]).unwrap();
+        let mut bytes = header.encode().unwrap();
+        bytes.extend([0; 80]);
+        let limits = Limits::default().with_bytes(1 << 30);
+        assert_eq!(read_npy(&mut &bytes[..], &limits).unwrap_err().code(), Code::TooManyBytes);
+        let error = read_npy(&mut &bytes[..], &Limits::default()).unwrap_err();
+        assert_eq!(error.io().map(io::Error::kind), Some(io::ErrorKind::OutOfMemory));
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_dumped() {
+        let bytes: Vec<u8> = (0..48).collect();
+        for (shape, strides) in
+            [(vec![2, 3], vec![24isize, 8]), (vec![3, 2], vec![8, 24]), (vec![0], vec![8])]
+        {
+            let view = ArrayView::new("<f8".parse().unwrap(), &shape, &strides, &bytes, 0).unwrap();
+            let mut written = Vec::new();
+            write_npy(&mut written, &view).unwrap();
+            assert_eq!(written, dumps(&view).unwrap());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Writing `.npy`, byte for byte as `numpy.save`.
+
+use std::io::Write;
+
+use crate::array::ArrayView;
+use crate::error::Result;
+use crate::write::write_all_vectored;
+
+/// Writes the array as `.npy`. The header leaves together with the first bytes of the data.
+///
+/// The sink needs no seeking; every error it reports is returned. It is not flushed.
+///
+/// # Errors
+/// [`Code::UnsupportedDtype`](crate::Code::UnsupportedDtype) before anything is written; what the
+/// sink said.
+pub fn write_npy(sink: &mut (impl Write + ?Sized), array: &ArrayView<'_>) -> Result<()> {
+    let header = array.header()?;
+    let head = header.encode()?;
+    let mut head = Some(&head[..]);
+    array.for_each_chunk(header.order(), &mut |chunk| {
+        Ok(write_all_vectored(sink, &[head.take().unwrap_or_default(), chunk])?)
+    })?;
+    match head {
+        // There were no elements.
+        Some(head) => Ok(sink.write_all(head)?),
+        None => Ok(()),
+    }
+}
+
+/// The array as the bytes of an `.npy` file.
+///
+/// # Errors
+/// As [`write_npy`]; [`Code::Io`](crate::Code::Io) without memory for them.
+pub fn dumps(array: &ArrayView<'_>) -> Result<Vec<u8>> {
+    let header = array.header()?;
+    let head = header.encode()?;
+    let mut bytes = crate::array::zeroed_vec(head.len() + header.nbytes())?;
+    let (front, data) = bytes.split_at_mut(head.len());
+    front.copy_from_slice(&head);
+    array.copy_to(data, 0, header.order())?;
+    Ok(bytes)
+}

@@ -1,0 +1,7 @@
+//! `.npz`: ZIP archives of `.npy` members.
+
+mod reader;
+mod writer;
+
+pub use reader::{Member, NpzReader};
+pub use writer::{Compression, NpzWriter, Sink};

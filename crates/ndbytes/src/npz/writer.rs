@@ -1,0 +1,247 @@
+//! Writing `.npz`.
+
+use std::collections::HashSet;
+use std::io::{self, Seek, SeekFrom, Write};
+
+use ndbytes_codec::{Codec, Encoder};
+use ndbytes_format::Code;
+use ndbytes_format::zip::{Directory, Entry, Method, member_name};
+
+use crate::array::ArrayView;
+use crate::atomic::AtomicFile;
+use crate::error::{Error, Result};
+use crate::npy::write_npy;
+use crate::write::write_all_vectored;
+
+/// How members are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// As they are, aligned to 64 bytes so that they can be mapped.
+    #[default]
+    Stored,
+    /// Deflate at this level, 0 to 9; NumPy's is 6.
+    Deflate(u32),
+}
+
+/// Where an archive goes.
+///
+/// A sink that can rewrite gets sizes and CRC into each local header after the data; for one that
+/// cannot, the data is read twice or they follow the data, as the ZIP format has it for streams.
+pub trait Sink: Write {
+    /// Whether [`Sink::rewrite`] works.
+    fn can_rewrite(&self) -> bool {
+        false
+    }
+
+    /// Replaces bytes at this position of the archive; what is written next goes to its end.
+    ///
+    /// # Errors
+    /// What the sink said.
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let _ = (at, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Writes an archive member by member. The bytes depend on names and arrays alone: dates, modes
+/// and system are constant.
+///
+/// Without [`NpzWriter::finish`] the archive has no directory and readers refuse it.
+#[derive(Debug)]
+pub struct NpzWriter<W> {
+    sink: W,
+    at: u64,
+    entries: Vec<Entry>,
+    names: HashSet<String>,
+}
+
+impl<W: Sink> NpzWriter<W> {
+    /// A writer whose archive begins where the sink stands.
+    pub fn new(sink: W) -> Self {
+        Self::at(sink, 0)
+    }
+
+    /// A writer that begins at this position of the sink.
+    pub fn at(sink: W, position: u64) -> Self {
+        Self { sink, at: position, entries: Vec::new(), names: HashSet::new() }
+    }
+
+    /// Adds an array under this key.
+    ///
+    /// # Errors
+    /// [`Code::ZipName`] for a key that is there already or has a NUL;
+    /// [`Code::UnsupportedDtype`] before anything is written; what the sink said.
+    pub fn add(
+        &mut self,
+        key: &str,
+        array: &ArrayView<'_>,
+        compression: Compression,
+    ) -> Result<()> {
+        array.header()?.encode()?;
+        let name = member_name(key);
+        if key.contains('\0') {
+            return Err(Error::new(
+                Code::ZipName,
+                format!("`{}` holds a NUL, which ZIP readers cut off", key.escape_debug()),
+            ));
+        }
+        if self.names.contains(&name) {
+            return Err(Error::new(
+                Code::ZipName,
+                format!("there is an array `{}` already", key.escape_debug()),
+            ));
+        }
+        let rewrites = self.sink.can_rewrite();
+        let mut entry = Entry {
+            name: name.clone(),
+            method: Method::Stored,
+            encrypted: false,
+            crc32: 0,
+            compressed: 0,
+            uncompressed: 0,
+            header_offset: self.at,
+            descriptor: false,
+        };
+        let mut counted = Counted { sink: &mut self.sink, len: 0 };
+        match compression {
+            Compression::Stored => {
+                let mut facts = Facts::default();
+                if !rewrites {
+                    write_npy(&mut facts.over(io::sink()), array)?;
+                    facts.apply(&mut entry);
+                    entry.compressed = entry.uncompressed;
+                }
+                let local = entry.encode_local(ALIGN)?;
+                counted.write_all(&local)?;
+                let before = counted.len;
+                let mut facts = Facts::default();
+                write_npy(&mut facts.over(&mut counted), array)?;
+                facts.apply(&mut entry);
+                entry.compressed = counted.len - before;
+            }
+            Compression::Deflate(level) => {
+                entry.method = Method::Deflate;
+                entry.descriptor = !rewrites;
+                counted.write_all(&entry.encode_local(1)?)?;
+                let before = counted.len;
+                let mut encoder = Encoder::new(Codec::Deflate, level, &mut counted);
+                let mut facts = Facts::default();
+                write_npy(&mut facts.over(&mut encoder), array)?;
+                encoder.finish()?;
+                facts.apply(&mut entry);
+                entry.compressed = counted.len - before;
+            }
+        }
+        if entry.descriptor {
+            counted.write_all(&entry.encode_descriptor())?;
+        }
+        let len = counted.len;
+        if rewrites {
+            let align = if entry.method == Method::Stored { ALIGN } else { 1 };
+            self.sink.rewrite(self.at, &entry.encode_local(align)?)?;
+        }
+        self.at += len;
+        self.entries.push(entry);
+        self.names.insert(name);
+        Ok(())
+    }
+
+    /// Writes the directory and gives the sink back.
+    ///
+    /// # Errors
+    /// What the sink said.
+    pub fn finish(mut self) -> Result<W> {
+        let mut bytes = Vec::new();
+        for entry in &self.entries {
+            entry.encode_central(&mut bytes)?;
+        }
+        let directory = Directory {
+            offset: self.at,
+            len: bytes.len() as u64,
+            entries: self.entries.len() as u64,
+        };
+        directory.encode_end(&mut bytes);
+        self.sink.write_all(&bytes)?;
+        self.sink.flush()?;
+        Ok(self.sink)
+    }
+}
+
+impl Sink for AtomicFile {
+    fn can_rewrite(&self) -> bool {
+        self.is_regular()
+    }
+
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file()?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(())
+    }
+}
+
+impl Sink for Vec<u8> {}
+
+impl Sink for io::Sink {}
+
+/// Counts what goes into a sink.
+struct Counted<W> {
+    sink: W,
+    len: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.sink.write(bytes)?;
+        self.len += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// What a directory says of uncompressed bytes.
+#[derive(Default)]
+struct Facts {
+    crc: crc32fast::Hasher,
+    len: u64,
+}
+
+impl Facts {
+    fn over<W: Write>(&mut self, sink: W) -> Checked<'_, W> {
+        Checked { facts: self, sink }
+    }
+
+    fn apply(self, entry: &mut Entry) {
+        entry.crc32 = self.crc.finalize();
+        entry.uncompressed = self.len;
+    }
+}
+
+/// Keeps CRC and length of what passes.
+struct Checked<'a, W> {
+    facts: &'a mut Facts,
+    sink: W,
+}
+
+impl<W: Write> Write for Checked<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Pieces, so that bytes are still in the cache when they are used the second time.
+        let piece = &bytes[..bytes.len().min(PIECE)];
+        write_all_vectored(&mut self.sink, &[piece])?;
+        self.facts.crc.update(piece);
+        self.facts.len += piece.len() as u64;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+const ALIGN: u64 = 64;
+const PIECE: usize = 1 << 18;

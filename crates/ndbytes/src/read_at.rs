@@ -1,0 +1,111 @@
+//! Reading by position: no shared offset, so that threads and forks may share a source.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+/// A source that is read by position.
+pub trait ReadAt {
+    /// Reads up to `buffer.len()` bytes from `offset`; 0 at the end.
+    ///
+    /// # Errors
+    /// What the source said.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// How many bytes there are.
+    ///
+    /// # Errors
+    /// What the source said.
+    fn size(&self) -> io::Result<u64>;
+}
+
+/// A part of a source, as a reader.
+#[derive(Debug)]
+pub struct Section<'a, R: ?Sized> {
+    source: &'a R,
+    at: u64,
+    end: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
+    /// `len` bytes from `start`.
+    pub fn new(source: &'a R, start: u64, len: u64) -> Self {
+        Self { source, at: start, end: start.saturating_add(len) }
+    }
+}
+
+impl<R: ReadAt + ?Sized> Read for Section<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = (self.end - self.at).min(buffer.len() as u64) as usize;
+        let n = self.source.read_at(&mut buffer[..len], self.at)?.min(len);
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl ReadAt for File {
+    #[cfg(unix)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(self, buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+impl ReadAt for [u8] {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest =
+            usize::try_from(offset).ok().and_then(|start| self.get(start..)).unwrap_or_default();
+        let n = rest.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.as_slice().read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for &R {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+}
+
+/// Reads until `buffer` is full or the source ends, and returns how much there was.
+pub(crate) fn read_full_at(
+    source: &(impl ReadAt + ?Sized),
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
+    let mut have = 0;
+    while have < buffer.len() {
+        match source.read_at(&mut buffer[have..], offset + have as u64) {
+            Ok(0) => break,
+            Ok(n) => have = (have + n).min(buffer.len()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(have)
+}

@@ -1,0 +1,103 @@
+//! Arrays one after another on a socket, a pipe or a file.
+
+use std::io::{Read, Write};
+
+use ndbytes_format::{Code, Header, Limits};
+use ndbytes_mem::{Buffer, Strided};
+
+use crate::array::{Array, ArrayView, copy_from};
+use crate::error::{Error, Result};
+use crate::npy::{read_exact, read_header, read_npy, write_npy};
+use crate::validate::validate;
+
+/// Sends one array: its `.npy` bytes. Header and data leave in one vectored write where the sink
+/// has it, and a contiguous array is not copied.
+///
+/// Deadlines are the sink's own (`TcpStream::set_write_timeout`).
+///
+/// # Errors
+/// As [`write_npy`].
+pub fn send(sink: &mut (impl Write + ?Sized), array: &ArrayView<'_>) -> Result<()> {
+    write_npy(sink, array)?;
+    Ok(sink.flush()?)
+}
+
+/// Receives one array; `None` when the peer ended the stream cleanly, between two arrays.
+///
+/// # Errors
+/// As [`read_npy`]: a stream that was cut inside of an array is a truncation, never `None`.
+pub fn recv(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<Option<Array>> {
+    match read_npy(source, limits) {
+        Ok(array) => Ok(Some(array)),
+        Err(error) if error.code() == Code::EndOfStream => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Receives one array into the caller's memory: `out` must hold exactly the bytes of an array of
+/// the expected dtype, shape and any strides. Returns `false` at a clean end.
+///
+/// # Errors
+/// [`Code::Mismatch`] when another array comes, before any of its data is read.
+pub fn recv_into(
+    source: &mut (impl Read + ?Sized),
+    expected: &Header,
+    out: &mut [u8],
+    layout: Strided<'_>,
+    limits: &Limits,
+) -> Result<bool> {
+    let (header, _) = match read_header(source, limits) {
+        Err(error) if error.code() == Code::EndOfStream => return Ok(false),
+        header => header?,
+    };
+    if header.dtype() != expected.dtype() || header.shape() != expected.shape() {
+        return Err(Error::new(
+            Code::Mismatch,
+            format!(
+                "expected `{}` of shape {:?}, got `{}` of shape {:?}",
+                expected.dtype(),
+                expected.shape(),
+                header.dtype(),
+                header.shape()
+            ),
+        ));
+    }
+    read_scattered(source, &header, out, layout)?;
+    Ok(true)
+}
+
+/// Reads the data of `header` into strided memory: straight where it lies that way, else through
+/// a buffer of at most 8 MiB.
+pub(crate) fn read_scattered(
+    source: &mut (impl Read + ?Sized),
+    header: &Header,
+    out: &mut [u8],
+    layout: Strided<'_>,
+) -> Result<()> {
+    let itemsize = header.dtype().itemsize();
+    if !layout.fits(header.shape(), itemsize, out.len()) {
+        return Err(Error::new(Code::OutOfBounds, "the array reaches outside of its memory"));
+    }
+    let total = header.nbytes();
+    if total == 0 {
+        return Ok(());
+    }
+    if ndbytes_format::is_contiguous(header.shape(), layout.strides, itemsize, header.order()) {
+        return read_exact(source, header, &mut out[layout.origin..layout.origin + total]);
+    }
+    let size = ((8 << 20) / itemsize).max(1) * itemsize;
+    let mut buffer = Buffer::zeroed(size.min(total))?;
+    let mut done = 0;
+    while done < total {
+        let part = size.min(total - done);
+        let chunk = &mut buffer[..part];
+        let got = crate::npy::fill(source, chunk)?;
+        if got < part {
+            return Err(crate::npy::truncated(header, done + got));
+        }
+        validate(header.dtype(), chunk).map_err(|error| error.shifted(done as u64))?;
+        copy_from(out, layout, header, done / itemsize, chunk);
+        done += part;
+    }
+    Ok(())
+}

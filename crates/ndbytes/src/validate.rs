@@ -1,0 +1,96 @@
+//! Bytes that are no value of their dtype.
+
+use ndbytes_format::{ByteOrder, Code, Dtype, Kind};
+
+use crate::error::{Error, Result};
+
+/// Checks that every bool is 0 or 1 and every character of a `U` string a code point that Python
+/// has (up to 10FFFF; surrogates are, as in Python).
+///
+/// NumPy loads such bytes and fails, or worse, when they are used.
+///
+/// # Errors
+/// [`Code::DataInvalid`] with the offset in `bytes`.
+pub fn validate(dtype: &Dtype, bytes: &[u8]) -> Result<()> {
+    match dtype.kind() {
+        Kind::Bool => return bools(bytes, 0),
+        Kind::Str => return chars(bytes, dtype.byte_order(), 0),
+        _ => {}
+    }
+    if bytes.is_empty() || !dtype.any(&|part| matches!(part.kind(), Kind::Bool | Kind::Str)) {
+        return Ok(());
+    }
+    for (i, item) in bytes.chunks_exact(dtype.itemsize()).enumerate() {
+        validate_item(dtype, item, i * dtype.itemsize())?;
+    }
+    Ok(())
+}
+
+fn validate_item(dtype: &Dtype, item: &[u8], at: usize) -> Result<()> {
+    match dtype.kind() {
+        Kind::Bool => bools(item, at),
+        Kind::Str => chars(item, dtype.byte_order(), at),
+        Kind::Struct(_) => dtype.fields().unwrap_or_default().iter().try_for_each(|field| {
+            let part = &item[field.offset..field.offset + field.dtype.itemsize()];
+            validate_item(&field.dtype, part, at + field.offset)
+        }),
+        Kind::Subarray(subarray) if subarray.base.itemsize() > 0 => {
+            let size = subarray.base.itemsize();
+            let parts = item.chunks_exact(size).enumerate();
+            parts
+                .into_iter()
+                .try_for_each(|(i, part)| validate_item(&subarray.base, part, at + i * size))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bools(bytes: &[u8], at: usize) -> Result<()> {
+    // One pass without branches; the place is looked for only when there is one.
+    if bytes.iter().fold(0, |all, &b| all | b) <= 1 {
+        return Ok(());
+    }
+    let bad = bytes.iter().position(|&b| b > 1).unwrap_or(0);
+    let message =
+        format!("byte {} is no bool: it must be 0 or 1; read it as `uint8` instead", bytes[bad]);
+    Err(Error::new(Code::DataInvalid, message).at((at + bad) as u64))
+}
+
+fn chars(bytes: &[u8], order: ByteOrder, at: usize) -> Result<()> {
+    let (chars, _) = bytes.as_chunks::<4>();
+    let code = |&c: &[u8; 4]| match order {
+        ByteOrder::Big => u32::from_be_bytes(c),
+        _ => u32::from_le_bytes(c),
+    };
+    if chars.iter().map(code).fold(0, u32::max) <= MAX_CHAR {
+        return Ok(());
+    }
+    let bad = chars.iter().position(|c| code(c) > MAX_CHAR).unwrap_or(0);
+    let message = format!(
+        "`{:#x}` is no code point: at most 0x10ffff; is the byte order right?",
+        code(&chars[bad])
+    );
+    Err(Error::new(Code::DataInvalid, message).at((at + bad * 4) as u64))
+}
+
+const MAX_CHAR: u32 = 0x10_ffff;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_values_are_found_where_they_are() {
+        let offset = |dtype: &str, bytes: &[u8]| {
+            validate(&dtype.parse().unwrap(), bytes).err().map(|error| error.offset().unwrap())
+        };
+        assert_eq!(offset("?", &[0, 1, 1]), None);
+        assert_eq!(offset("?", &[0, 1, 2]), Some(2));
+        assert_eq!(offset("<U1", &[0xff, 0xff, 0x10, 0]), None);
+        assert_eq!(offset("<U1", &[0, 0, 0, 0, 0, 0, 0x11, 0]), Some(4));
+        assert_eq!(offset(">U1", &[0, 0x10, 0xff, 0xff]), None);
+        assert_eq!(offset(">U1", &[b'a', 0, 0, 0]), Some(0));
+        assert_eq!(offset("[('a', '|u1'), ('b', '|b1', (2,))]", &[9, 0, 1, 9, 1, 3]), Some(5));
+        assert_eq!(offset("|u1", &[255]), None);
+    }
+}
