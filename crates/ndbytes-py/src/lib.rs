@@ -1,1 +1,44 @@
-//! stub
+//! The native half of the `ndbytes` Python package: wraps the façade, and nothing else.
+//!
+//! Every array crosses as an [`ArrayView`](ndbytes::ArrayView) over NumPy's own memory, and every
+//! result is memory that NumPy allocated. Unsafe code here is FFI alone: pointers that NumPy or
+//! Python gave, with their extents.
+#![expect(unsafe_code, reason = "FFI to NumPy's C API")]
+
+mod array;
+mod compress;
+mod dtype;
+mod error;
+mod fd;
+mod file;
+mod header;
+mod npy;
+mod npz;
+mod raw;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::array::array_over;
+    #[pymodule_export]
+    use crate::compress::{compress, decompress};
+    #[pymodule_export]
+    use crate::fd::{recv_fd, send_fd};
+    #[pymodule_export]
+    use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
+    #[pymodule_export]
+    use crate::npy::{dumps, load_file, load_path, loads, save_file, save_path};
+    #[pymodule_export]
+    use crate::npz::{NpzReader, savez_file, savez_path};
+    #[pymodule_export]
+    use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

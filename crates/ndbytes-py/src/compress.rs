@@ -1,0 +1,71 @@
+//! Standard compressed streams.
+
+use ndbytes::{ArrayView, Code, Codec, Error};
+use numpy::PyUntypedArray;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::array::{as_array, view};
+use crate::error::{IntoPy, to_py};
+
+fn codec_of(py: Python<'_>, name: &str) -> PyResult<Codec> {
+    Codec::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Codec::ALL.iter().map(|codec| codec.as_str()).collect();
+        to_py(
+            py,
+            Error::new(Code::Argument, format!("there is no codec `{name}`; there are {names:?}")),
+        )
+    })
+}
+
+/// The bytes of an array or of any bytes-like object.
+fn with_view<T>(
+    data: &Bound<'_, PyAny>,
+    body: impl FnOnce(&ArrayView<'_>) -> PyResult<T>,
+) -> PyResult<T> {
+    let py = data.py();
+    let array = match data.is_instance_of::<PyUntypedArray>() {
+        true => as_array(data)?,
+        false => py.import("numpy")?.call_method1("frombuffer", (data, "u1"))?.cast_into()?,
+    };
+    body(&view(&array)?)
+}
+
+/// Compresses an array's elements (C order) or bytes.
+#[pyfunction]
+#[pyo3(signature = (data, codec, level))]
+pub(crate) fn compress<'py>(
+    data: &Bound<'py, PyAny>,
+    codec: &str,
+    level: u32,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let codec = codec_of(py, codec)?;
+    if level > ndbytes::MAX_LEVEL {
+        let message = format!("level must be 0 to {}, not {level}", ndbytes::MAX_LEVEL);
+        return Err(to_py(py, Error::new(Code::Argument, message)));
+    }
+    let bytes =
+        with_view(data, |view| py.detach(|| ndbytes::compress(view, codec, level)).into_py(py))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Decompresses one stream that fills `data`.
+#[pyfunction]
+#[pyo3(signature = (data, codec, max_bytes))]
+pub(crate) fn decompress<'py>(
+    data: &Bound<'py, PyAny>,
+    codec: &str,
+    max_bytes: Option<u64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let codec = codec_of(py, codec)?;
+    let max_bytes = max_bytes.unwrap_or(u64::MAX);
+    let bytes = with_view(data, |view| {
+        let source = view.as_bytes(ndbytes::Order::C).ok_or_else(|| {
+            to_py(py, Error::new(Code::Argument, "compressed data must be contiguous"))
+        })?;
+        py.detach(|| ndbytes::decompress(source, codec, max_bytes)).into_py(py)
+    })?;
+    Ok(PyBytes::new(py, &bytes))
+}

@@ -1,0 +1,188 @@
+//! Descriptors: sockets and pipes, with a deadline for silence and without the interpreter.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use numpy::PyUntypedArray;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::array::{as_array, view};
+use crate::error::IntoPy;
+use crate::header::limits;
+use crate::npy::load_from;
+
+/// An open descriptor that somebody else owns.
+pub(crate) struct Fd {
+    fd: i32,
+    timeout: Option<Duration>,
+    socket: bool,
+}
+
+impl Fd {
+    /// `timeout` is how long nothing may move; `socket` says which calls to use.
+    pub(crate) fn new(fd: i32, timeout: Option<Duration>, socket: bool) -> Self {
+        Self { fd, timeout, socket }
+    }
+
+    fn borrow(&self) -> io::Result<BorrowedFd<'_>> {
+        if self.fd < 0 {
+            return Err(Errno::BADF.into());
+        }
+        // SAFETY: the descriptor is not -1. The Python object that owns it is alive during the
+        // call; should another thread close it meanwhile, the system calls fail or reach whatever
+        // took its number, exactly as those of Python's own socket module would.
+        Ok(unsafe { BorrowedFd::borrow_raw(self.fd) })
+    }
+
+    /// Reads by position until `buffer` is full or the file ends.
+    pub(crate) fn read_full_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let fd = self.borrow()?;
+        let mut have = 0;
+        while have < buffer.len() {
+            match rustix::io::pread(fd, &mut buffer[have..], offset + have as u64) {
+                Ok(0) => break,
+                Ok(n) => have += n,
+                Err(Errno::INTR) => check_signals()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(have)
+    }
+
+    /// Waits until the descriptor is ready, at most as long as it may be silent.
+    fn wait(&self, flags: PollFlags) -> io::Result<()> {
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            let left = match deadline {
+                None => None,
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    Some(Timespec::try_from(left).map_err(io::Error::other)?)
+                }
+            };
+            let mut fds = [PollFd::from_borrowed_fd(self.borrow()?, flags)];
+            match poll(&mut fds, left.as_ref()) {
+                Ok(0) => return Err(Errno::TIMEDOUT.into()),
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => check_signals()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Calls `body` until it does something, waiting while it would block.
+    fn retry(
+        &self,
+        flags: PollFlags,
+        mut body: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> io::Result<usize> {
+        // A blocking pipe has no flag for one call: it is asked before.
+        if !self.socket && self.timeout.is_some() {
+            self.wait(flags)?;
+        }
+        loop {
+            match body(self.borrow()?) {
+                Ok(n) => return Ok(n),
+                Err(Errno::AGAIN) => self.wait(flags)?,
+                Err(Errno::INTR) => check_signals()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// How much may be written at once: a blocking pipe that is ready takes this without blocking.
+    fn write_limit(&self) -> usize {
+        if self.socket || self.timeout.is_none() { usize::MAX } else { PIPE_BUF }
+    }
+}
+
+impl Read for Fd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.retry(PollFlags::IN, |fd| match self.socket {
+            true => rustix::net::recv(fd, &mut *buffer, RecvFlags::DONTWAIT).map(|(n, _)| n),
+            false => rustix::io::read(fd, &mut *buffer),
+        })
+    }
+}
+
+impl Write for Fd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let limit = self.write_limit();
+        self.retry(PollFlags::OUT, |fd| match self.socket {
+            true => {
+                let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+                rustix::net::sendmsg(fd, parts, &mut Default::default(), flags)
+            }
+            false if limit < usize::MAX => match parts.iter().find(|part| !part.is_empty()) {
+                Some(part) => rustix::io::write(fd, &part[..part.len().min(limit)]),
+                None => Ok(0),
+            },
+            false => rustix::io::writev(fd, parts),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn check_signals() -> io::Result<()> {
+    Ok(Python::attach(|py| py.check_signals())?)
+}
+
+fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
+    timeout
+        .map(|seconds| {
+            Duration::try_from_secs_f64(seconds).map_err(|_| {
+                PyValueError::new_err(format!("timeout must be a number of seconds, not {seconds}"))
+            })
+        })
+        .transpose()
+}
+
+/// Sends an array over a descriptor.
+#[pyfunction]
+#[pyo3(signature = (fd, a, timeout, socket))]
+pub(crate) fn send_fd(
+    py: Python<'_>,
+    fd: i32,
+    a: &Bound<'_, PyAny>,
+    timeout: Option<f64>,
+    socket: bool,
+) -> PyResult<()> {
+    let array = as_array(a)?;
+    let view = view(&array)?;
+    let mut sink = Fd::new(fd, duration(timeout)?, socket);
+    py.detach(|| ndbytes::send(&mut sink, &view)).into_py(py)
+}
+
+/// Receives an array over a descriptor.
+#[pyfunction]
+#[pyo3(signature = (fd, out, timeout, socket, max_bytes, max_header_size))]
+pub(crate) fn recv_fd<'py>(
+    py: Python<'py>,
+    fd: i32,
+    out: Option<Bound<'py, PyUntypedArray>>,
+    timeout: Option<f64>,
+    socket: bool,
+    max_bytes: Option<u64>,
+    max_header_size: Option<usize>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let mut source = Fd::new(fd, duration(timeout)?, socket);
+    load_from(py, &mut source, out, &limits(max_header_size, max_bytes))
+}
+
+/// POSIX's least, and Linux's, atomic write to a pipe.
+const PIPE_BUF: usize = 4096;

@@ -1,0 +1,287 @@
+//! `.npy` in memory, by path and over file objects.
+
+use std::path::PathBuf;
+
+use ndbytes::{ArrayView, Error, Header, NpyFile, SaveOptions, Strided};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::array::{as_array, check_out, empty, memory_mut, over_bytes, view};
+use crate::error::{IntoPy, to_py};
+use crate::file::{PyReader, PyWriter};
+use crate::header::limits;
+
+/// Below this, releasing the interpreter costs more than it gives.
+pub(crate) const RELEASE_FROM: usize = 1 << 16;
+
+/// Runs `body` without the interpreter where there is enough to do.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    body: impl FnOnce() -> T + Send,
+) -> T {
+    if bytes < RELEASE_FROM { body() } else { py.detach(body) }
+}
+
+/// A `bytes` object of this length, filled by `fill`: allocated once, never copied.
+pub(crate) fn new_bytes<'py>(
+    py: Python<'py>,
+    len: usize,
+    fill: impl FnOnce(&mut [u8]) -> Result<(), Error> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: with a null pointer the object's memory is left as it is and is ours to fill before
+    // anybody sees it; it is valid for `len` bytes, followed by a NUL that Python has set. `fill`
+    // gets it as bytes, which have no invalid values, and only ever writes to it.
+    let (bytes, memory) = unsafe {
+        let pointer =
+            pyo3::ffi::PyBytes_FromStringAndSize(std::ptr::null(), len as pyo3::ffi::Py_ssize_t);
+        let bytes: Bound<'py, PyAny> = Bound::from_owned_ptr_or_err(py, pointer)?;
+        let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>();
+        (bytes.cast_into_unchecked::<PyBytes>(), std::slice::from_raw_parts_mut(start, len))
+    };
+    detached(py, len, || fill(memory)).into_py(py)?;
+    Ok(bytes)
+}
+
+/// dumps(a, /)
+/// --
+///
+/// The array as the bytes of an `.npy` file, identical to those of `numpy.save`.
+///
+/// Parameters
+/// ----------
+/// a : array_like
+///     Any array but of objects; any layout.
+///
+/// Returns
+/// -------
+/// bytes
+///
+/// Raises
+/// ------
+/// UnsupportedError
+///     For object arrays, `StringDType`, masked arrays, overlapping fields.
+#[pyfunction]
+#[pyo3(signature = (a, /))]
+pub(crate) fn dumps<'py>(a: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = a.py();
+    let array = as_array(a)?;
+    let view = view(&array)?;
+    let header = view.header().into_py(py)?;
+    let head = header.encode().map_err(Error::from).into_py(py)?;
+    warn_of_version(py, &head)?;
+    new_bytes(py, head.len() + header.nbytes(), |bytes| {
+        let (front, data) = bytes.split_at_mut(head.len());
+        front.copy_from_slice(&head);
+        view.copy_to(data, 0, header.order())
+    })
+}
+
+/// loads(data, *, copy=False, max_header_size=65536)
+/// --
+///
+/// The array in the bytes of an `.npy` file.
+///
+/// Parameters
+/// ----------
+/// data : bytes-like
+///     Exactly one `.npy` file.
+/// copy : bool
+///     False: a read-only array over `data` itself. True: a writable, aligned array of its own.
+/// max_header_size : int
+///     Longest header that is parsed, in bytes.
+///
+/// Returns
+/// -------
+/// numpy.ndarray
+///
+/// Raises
+/// ------
+/// FormatError
+///     When the bytes are no `.npy` file; says what they look like.
+/// TruncatedError, MismatchError
+///     When bytes are missing or left over.
+#[pyfunction]
+#[pyo3(signature = (data, *, copy=false, max_header_size=65536))]
+pub(crate) fn loads<'py>(
+    data: &Bound<'py, PyAny>,
+    copy: bool,
+    max_header_size: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = data.py();
+    let limits = limits(Some(max_header_size), None);
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        let (header, offset) = parse_all(py, bytes.as_bytes(), &limits)?;
+        if !copy {
+            return Ok(over_bytes(bytes, &header, offset)?.into_any());
+        }
+        let array = empty(py, &header)?;
+        let (memory, _) = memory_mut(&array)?;
+        let source = &bytes.as_bytes()[offset..];
+        detached(py, source.len(), || memory.copy_from_slice(source));
+        return Ok(array.into_any());
+    }
+    // Other buffers: NumPy holds their export, which keeps a bytearray from moving.
+    let numpy = py.import("numpy")?;
+    let flat = numpy.call_method1("frombuffer", (data, "u1"))?.cast_into::<PyUntypedArray>()?;
+    let source = view(&flat)?;
+    let source = source.as_bytes(ndbytes::Order::C).unwrap_or_default();
+    let (header, offset) = parse_all(py, source, &limits)?;
+    if copy || header.nbytes() == 0 {
+        let array = empty(py, &header)?;
+        let (memory, _) = memory_mut(&array)?;
+        let source = &source[offset..];
+        detached(py, source.len(), || memory.copy_from_slice(source));
+        if !copy {
+            array.getattr("flags")?.setattr("writeable", false)?;
+        }
+        return Ok(array.into_any());
+    }
+    let (shape, fortran, dtype, offset) = crate::header::facts(py, &header, offset)?;
+    let array = numpy.call_method1("frombuffer", (data, dtype, header.count(), offset))?;
+    let kwargs = pyo3::types::PyDict::new(py);
+    kwargs.set_item("order", if fortran { "F" } else { "C" })?;
+    let array = array.call_method("reshape", (shape,), Some(&kwargs))?;
+    array.getattr("flags")?.setattr("writeable", false)?;
+    Ok(array)
+}
+
+fn parse_all(py: Python<'_>, bytes: &[u8], limits: &ndbytes::Limits) -> PyResult<(Header, usize)> {
+    let parse = || {
+        let array: ArrayView<'_> = ndbytes::loads(bytes, limits)?;
+        // The order in the header says more than the strides of a small array do.
+        let (header, offset) = Header::parse(bytes, limits)?;
+        debug_assert_eq!(array.nbytes(), header.nbytes());
+        Ok((header, offset))
+    };
+    parse().into_py(py)
+}
+
+/// Saves to a path, atomically.
+#[pyfunction]
+#[pyo3(signature = (path, a, durable))]
+pub(crate) fn save_path(
+    py: Python<'_>,
+    path: PathBuf,
+    a: &Bound<'_, PyAny>,
+    durable: bool,
+) -> PyResult<()> {
+    let array = as_array(a)?;
+    let view = view(&array)?;
+    warn_of_version(py, &view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?)?;
+    let options = SaveOptions::default().with_durable(durable);
+    py.detach(|| ndbytes::save(&path, &view, &options)).into_py(py)
+}
+
+/// Writes to a file object.
+#[pyfunction]
+#[pyo3(signature = (file, a, version=None))]
+pub(crate) fn save_file(
+    py: Python<'_>,
+    file: &Bound<'_, PyAny>,
+    a: &Bound<'_, PyAny>,
+    version: Option<(u8, u8)>,
+) -> PyResult<()> {
+    let array = as_array(a)?;
+    let view = view(&array)?;
+    let mut sink = PyWriter::new(file)?;
+    let header = view.header().into_py(py)?;
+    let head = match version {
+        Some(version) => {
+            let shape = header.shape().to_vec();
+            let fortran = header.order() == ndbytes::Order::F;
+            crate::header::encode_header(array.dtype().as_any(), fortran, shape, Some(version))?
+                .as_bytes()
+                .to_vec()
+        }
+        None => header.encode().map_err(Error::from).into_py(py)?,
+    };
+    if version.is_none() {
+        warn_of_version(py, &head)?;
+    }
+    py.detach(|| {
+        use std::io::Write;
+        sink.write_all(&head)?;
+        view.for_each_chunk(header.order(), &mut |chunk| Ok(sink.write_all(chunk)?))?;
+        Ok(sink.flush()?)
+    })
+    .into_py(py)
+}
+
+/// Loads from a path, into `out` if given.
+#[pyfunction]
+#[pyo3(signature = (path, out=None, max_header_size=None, max_bytes=None))]
+pub(crate) fn load_path<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    out: Option<Bound<'py, PyUntypedArray>>,
+    max_header_size: Option<usize>,
+    max_bytes: Option<u64>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let limits = limits(max_header_size, max_bytes);
+    let mut file = py.detach(|| NpyFile::open(&path, &limits)).into_py(py)?;
+    let (array, order) = target(py, out, file.header())?;
+    let (memory, origin) = memory_mut(&array)?;
+    let strides = array.strides().to_vec();
+    let _ = order;
+    py.detach(|| file.read_strided(memory, Strided { origin, strides: &strides })).into_py(py)?;
+    Ok(array)
+}
+
+/// Loads one array from a file object and not a byte more; `prefix` was read before.
+#[pyfunction]
+#[pyo3(signature = (file, prefix, out=None, max_header_size=None, max_bytes=None))]
+pub(crate) fn load_file<'py>(
+    py: Python<'py>,
+    file: &Bound<'py, PyAny>,
+    prefix: Vec<u8>,
+    out: Option<Bound<'py, PyUntypedArray>>,
+    max_header_size: Option<usize>,
+    max_bytes: Option<u64>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let mut source = PyReader::new(file, prefix)?;
+    load_from(py, &mut source, out, &limits(max_header_size, max_bytes))
+}
+
+/// Reads one array from any source into memory of NumPy's.
+pub(crate) fn load_from<'py>(
+    py: Python<'py>,
+    source: &mut (impl std::io::Read + Send),
+    out: Option<Bound<'py, PyUntypedArray>>,
+    limits: &ndbytes::Limits,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let (header, len) = py.detach(|| ndbytes::read_header(source, limits)).into_py(py)?;
+    let (array, _) = target(py, out, &header)?;
+    let (memory, origin) = memory_mut(&array)?;
+    let strides = array.strides().to_vec();
+    let layout = Strided { origin, strides: &strides };
+    let read = py.detach(|| ndbytes::read_scattered(source, &header, memory, layout));
+    read.map_err(|error| to_py(py, error.shifted(len as u64)))?;
+    Ok(array)
+}
+
+fn target<'py>(
+    py: Python<'py>,
+    out: Option<Bound<'py, PyUntypedArray>>,
+    header: &Header,
+) -> PyResult<(Bound<'py, PyUntypedArray>, ndbytes::Order)> {
+    let array = match out {
+        Some(out) => {
+            check_out(&out, header)?;
+            out
+        }
+        None => empty(py, header)?,
+    };
+    Ok((array, header.order()))
+}
+
+/// NumPy warns of headers that old readers do not know.
+pub(crate) fn warn_of_version(py: Python<'_>, head: &[u8]) -> PyResult<()> {
+    let text = match head[6] {
+        2 => c"Stored array in format 2.0. It can only be read by NumPy >= 1.9",
+        3 => c"Stored array in format 3.0. It can only be read by NumPy >= 1.17",
+        _ => return Ok(()),
+    };
+    PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), text, 1)
+}

@@ -1,0 +1,227 @@
+//! `.npz` by path and over file objects.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use ndbytes::{
+    AtomicFile, Code, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt, SaveOptions, zip,
+};
+use numpy::PyUntypedArray;
+use pyo3::prelude::*;
+
+use crate::array::{as_array, empty, memory_mut, view};
+use crate::error::{IntoPy, to_py};
+use crate::file::{PyReadAt, PyWriter};
+use crate::header::{Facts, facts, limits};
+use crate::npy::{new_bytes, warn_of_version};
+
+type Members<'py> = Vec<(String, Bound<'py, PyAny>)>;
+
+fn compression(level: Option<u32>) -> Compression {
+    level.map_or(Compression::Stored, Compression::Deflate)
+}
+
+fn arrays<'py>(members: &Members<'py>) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
+    members.iter().map(|(_, object)| as_array(object)).collect()
+}
+
+fn write_all<W: ndbytes::Sink + Send>(
+    py: Python<'_>,
+    mut writer: NpzWriter<W>,
+    members: &Members<'_>,
+    level: Option<u32>,
+) -> PyResult<W> {
+    // Everything that cannot be saved is found out before anything is written.
+    let arrays = arrays(members)?;
+    let mut views = Vec::with_capacity(members.len());
+    for ((key, _), array) in members.iter().zip(&arrays) {
+        let view = view(array)?;
+        let head = view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?;
+        warn_of_version(py, &head)?;
+        views.push((key.as_str(), view));
+    }
+    py.detach(move || {
+        for (key, view) in &views {
+            writer.add(key, view, compression(level))?;
+        }
+        writer.finish()
+    })
+    .into_py(py)
+}
+
+/// Saves arrays to a path, atomically.
+#[pyfunction]
+#[pyo3(signature = (path, members, level, durable))]
+pub(crate) fn savez_path(
+    py: Python<'_>,
+    path: PathBuf,
+    members: Members<'_>,
+    level: Option<u32>,
+    durable: bool,
+) -> PyResult<()> {
+    let options = SaveOptions::default().with_durable(durable);
+    // Refuse before the temporary file is made.
+    arrays(&members)?.iter().try_for_each(|array| view(array)?.header().map(drop).into_py(py))?;
+    let file = AtomicFile::create(&path, &options).into_py(py)?;
+    let file = write_all(py, NpzWriter::new(file), &members, level)?;
+    py.detach(|| file.commit()).map_err(|error| to_py(py, error.with_path(&path)))
+}
+
+/// Saves arrays to a file object.
+#[pyfunction]
+#[pyo3(signature = (file, members, level))]
+pub(crate) fn savez_file(
+    py: Python<'_>,
+    file: &Bound<'_, PyAny>,
+    members: Members<'_>,
+    level: Option<u32>,
+) -> PyResult<()> {
+    let sink = PyWriter::new(file)?;
+    let position = sink.position(py)?;
+    write_all(py, NpzWriter::at(sink, position), &members, level)?;
+    Ok(())
+}
+
+enum Source {
+    File(File),
+    Object(PyReadAt),
+}
+
+impl ReadAt for Source {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        match self {
+            Source::File(file) => file.read_at(buffer, offset),
+            Source::Object(object) => object.read_at(buffer, offset),
+        }
+    }
+
+    fn size(&self) -> std::io::Result<u64> {
+        match self {
+            Source::File(file) => ReadAt::size(file),
+            Source::Object(object) => object.size(),
+        }
+    }
+}
+
+/// An open archive. Reads by position: threads and forked processes may share it.
+#[pyclass(frozen)]
+pub(crate) struct NpzReader {
+    reader: std::sync::RwLock<Option<std::sync::Arc<Reader<Source>>>>,
+}
+
+impl NpzReader {
+    fn reader(&self, py: Python<'_>) -> PyResult<std::sync::Arc<Reader<Source>>> {
+        let reader = self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        reader.ok_or_else(|| to_py(py, Error::new(Code::Argument, "the archive is closed")))
+    }
+}
+
+#[pymethods]
+impl NpzReader {
+    /// Opens a path.
+    #[staticmethod]
+    #[pyo3(signature = (path, max_header_size, max_bytes))]
+    fn from_path(
+        py: Python<'_>,
+        path: PathBuf,
+        max_header_size: Option<usize>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let limits = limits(max_header_size, max_bytes);
+        let open = || Reader::new(Source::File(File::open(&path)?), &limits);
+        let reader = py.detach(open).map_err(|error| to_py(py, error.with_path(&path)))?;
+        Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
+    }
+
+    /// Opens a file object that can seek.
+    #[staticmethod]
+    #[pyo3(signature = (file, max_header_size, max_bytes))]
+    fn from_file(
+        file: &Bound<'_, PyAny>,
+        max_header_size: Option<usize>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let py = file.py();
+        let source = Source::Object(PyReadAt::new(file)?);
+        let limits = limits(max_header_size, max_bytes);
+        let reader = py.detach(|| Reader::new(source, &limits)).into_py(py)?;
+        Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
+    }
+
+    /// The members' names.
+    fn names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.reader(py)?.entries().iter().map(|entry| entry.name.clone()).collect())
+    }
+
+    /// Reads a member: an array if it is one, otherwise its bytes.
+    fn read<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let reader = self.reader(py)?;
+        let number = reader.find(name).into_py(py)?;
+        if !is_array(py, &reader, number)? {
+            let mut member = reader.member(number).into_py(py)?;
+            let len = usize::try_from(member.left())?;
+            // Memory grows as bytes arrive: the size is only what the archive says.
+            let bytes = py
+                .detach(|| {
+                    let mut bytes = Vec::new();
+                    Read::take(&mut member, len as u64).read_to_end(&mut bytes)?;
+                    member.finish()?;
+                    Ok(bytes)
+                })
+                .into_py(py)?;
+            return Ok(new_bytes(py, bytes.len(), |out| {
+                out.copy_from_slice(&bytes);
+                Ok(())
+            })?
+            .into_any());
+        }
+        let (header, member) = py.detach(|| reader.array_member(number)).into_py(py)?;
+        let array = empty(py, &header)?;
+        let (memory, _) = memory_mut(&array)?;
+        py.detach(|| Reader::read_data(&header, member, memory)).into_py(py)?;
+        Ok(array.into_any())
+    }
+
+    /// Whether a member begins as an array does.
+    fn is_array(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        let reader = self.reader(py)?;
+        let number = reader.find(name).into_py(py)?;
+        is_array(py, &reader, number)
+    }
+
+    /// Header and place of the data of a member that can be mapped.
+    fn locate<'py>(&self, py: Python<'py>, name: &str) -> PyResult<(Facts<'py>, u64)> {
+        let reader = self.reader(py)?;
+        let number = reader.find(name).into_py(py)?;
+        let entry = &reader.entries()[number];
+        if entry.method != zip::Method::Stored {
+            let message = format!(
+                "member `{}` is compressed ({}) and cannot be mapped; save with `savez`, or load without `mmap_mode`",
+                entry.name.escape_debug(),
+                entry.method.name()
+            );
+            return Err(to_py(py, Error::new(Code::ZipUnsupported, message)));
+        }
+        let (header, member) = py.detach(|| reader.array_member(number)).into_py(py)?;
+        let len = entry.uncompressed as usize - header.nbytes();
+        drop(member);
+        let start = reader.data_offset(number).into_py(py)? + len as u64;
+        Ok((facts(py, &header, len)?, start))
+    }
+
+    /// Closes the file.
+    fn close(&self) {
+        self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
+}
+
+fn is_array(py: Python<'_>, reader: &Reader<Source>, number: usize) -> PyResult<bool> {
+    let mut member = reader.member(number).into_py(py)?;
+    let mut magic = [0; 6];
+    let mut have = 0;
+    while have < magic.len() && member.left() > 0 {
+        have += py.detach(|| member.read(&mut magic[have..])).map_err(Error::from).into_py(py)?;
+    }
+    Ok(&magic == b"\x93NUMPY")
+}

@@ -1,0 +1,60 @@
+"""NumPy arrays to bytes and back.
+
+The words are NumPy's where the meaning is NumPy's: ``np.save = ndbytes.save`` works. What is
+different: nothing is lost in silence, nothing is ever unpickled unless you ask NumPy to, and a
+file is written whole or not at all.
+"""
+
+from . import aio, format  # noqa: A004
+from ._compress import compress, decompress
+from ._errors import (
+    ArgumentError,
+    EndOfStreamError,
+    FormatError,
+    LimitError,
+    MismatchError,
+    NdbytesError,
+    NdbytesOSError,
+    TruncatedError,
+    UnsupportedError,
+)
+from ._memmap import memmap, open_memmap
+from ._native import __version__, dumps, loads, tobytes
+from ._npy import Header, load, read_header, save
+from ._npz import NpzFile, savez, savez_compressed
+from ._raw import frombuffer, fromfile, tofile
+from ._stream import recv, send
+
+__all__ = [
+    "ArgumentError",
+    "EndOfStreamError",
+    "FormatError",
+    "Header",
+    "LimitError",
+    "MismatchError",
+    "NdbytesError",
+    "NdbytesOSError",
+    "NpzFile",
+    "TruncatedError",
+    "UnsupportedError",
+    "__version__",
+    "aio",
+    "compress",
+    "decompress",
+    "dumps",
+    "format",
+    "frombuffer",
+    "fromfile",
+    "load",
+    "loads",
+    "memmap",
+    "open_memmap",
+    "read_header",
+    "recv",
+    "save",
+    "savez",
+    "savez_compressed",
+    "send",
+    "tobytes",
+    "tofile",
+]

@@ -1,0 +1,63 @@
+"""What a ``file`` argument is."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+MAX_HEADER_SIZE = 65536
+"""Every header of version 1.0 fits; NumPy's own default is 10000."""
+
+MAX_BYTES = 1 << 32
+"""The most that a peer or a compressed stream may bring unless the caller says otherwise."""
+
+
+def as_path(file: Any, suffix: str = "") -> str | None:
+    """Return the path that `file` names, or None for a file object.
+
+    The suffix is added where the path lacks it, as ``numpy.save`` does.
+    """
+    if hasattr(file, "write") or hasattr(file, "read"):
+        return None
+    path = os.fsdecode(file)
+    return path if path.endswith(suffix) else path + suffix
+
+
+def is_real(file: Any) -> bool:
+    """Say whether reading the descriptor is reading the object: no gzip, no socket, no wrapper."""
+    raw = getattr(file, "raw", file)
+    buffered = (io.BufferedReader, io.BufferedRandom, io.FileIO)
+    return type(file) in buffered and type(raw) is io.FileIO
+
+
+def seek_position(file: Any) -> int | None:
+    """Return where a file stands, or None where it cannot seek."""
+    try:
+        if not file.seekable():
+            return None
+        position = file.tell()
+        file.seek(position)
+    except (AttributeError, OSError):
+        return None
+    return int(position)
+
+
+def read_up_to(file: Any, count: int) -> bytes:
+    """Read `count` bytes, or fewer at the end; short reads are repeated."""
+    parts = []
+    while count > 0:
+        part = file.read(count)
+        if not part:
+            break
+        parts.append(bytes(part))
+        count -= len(part)
+    return b"".join(parts)
+
+
+def read_all(file: Any) -> bytes:
+    """Read to the end."""
+    parts = []
+    while part := file.read(1 << 20):
+        parts.append(bytes(part))
+    return b"".join(parts)

@@ -1,0 +1,257 @@
+"""``.npz``: archives of arrays."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._errors import ArgumentError, UnsupportedError, make
+from ._files import MAX_HEADER_SIZE, as_path
+from ._memmap import memmap
+
+
+class _Handle:
+    """Stands where ``numpy.load`` keeps the open file: its name, and whether it is closed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.closed = False
+
+    @property
+    def fp(self) -> _Handle:
+        return self
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _Attributes:
+    """Arrays as attributes: ``archive.f.x`` is ``archive["x"]``."""
+
+    def __init__(self, archive: NpzFile) -> None:
+        # A weak reference: otherwise archive and attributes would hold each other.
+        object.__setattr__(self, "_archive", weakref.ref(archive))
+
+    def __getattribute__(self, key: str) -> Any:
+        archive = object.__getattribute__(self, "_archive")()
+        try:
+            return archive[key]
+        except (KeyError, TypeError):
+            raise AttributeError(key) from None
+
+    def __dir__(self) -> list[str]:
+        archive = object.__getattribute__(self, "_archive")()
+        return list(archive.files)
+
+
+class NpzFile(np.lib.npyio.NpzFile):
+    """An open ``.npz`` archive: a mapping from names to arrays, read when they are asked for.
+
+    Every read checks the member's CRC-32. Reads are positional, so that threads and forked
+    processes may share an archive that was opened by its path.
+
+    Attributes
+    ----------
+    files : list of str
+        The names, without ``.npy``.
+    f : object
+        The arrays as attributes.
+    """
+
+    def __init__(
+        self,
+        file: Any,
+        own_fid: bool = False,
+        allow_pickle: bool = False,
+        pickle_kwargs: Mapping[str, Any] | None = None,
+        *,
+        mmap_mode: str | None = None,
+        max_header_size: int | None = MAX_HEADER_SIZE,
+        max_bytes: int | None = None,
+    ) -> None:
+        if mmap_mode not in (None, "r", "r+", "c", "readonly", "readwrite", "copyonwrite"):
+            raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c', not {mmap_mode!r}")
+        path = as_path(file)
+        if path is None:
+            if mmap_mode is not None:
+                raise ValueError("a file object cannot be mapped: give its path")
+            self._reader = _native.NpzReader.from_file(file, max_header_size, max_bytes)
+        else:
+            self._reader = _native.NpzReader.from_path(path, max_header_size, max_bytes)
+        self._path = path
+        self._file = file
+        self._mmap_mode = mmap_mode
+        members = self._reader.names()
+        self.files = [name.removesuffix(".npy") for name in members]
+        self._files = dict(zip(self.files, members, strict=True))
+        self._files.update(zip(members, members, strict=True))
+        self.allow_pickle = allow_pickle
+        self.pickle_kwargs = pickle_kwargs
+        self.max_header_size = max_header_size
+        name = path if path is not None else getattr(file, "name", "object")
+        self.zip: Any = _Handle(str(name))
+        self.fid: Any = self.zip if path is not None else None
+        self.f: Any = _Attributes(self)
+
+    def close(self) -> None:
+        """Close the archive; arrays that were read or mapped stay."""
+        reader = getattr(self, "_reader", None)
+        if reader is not None:
+            reader.close()
+        if self.zip is not None:
+            self.zip.close()
+        self.zip = self.fid = self.f = None
+
+    def __enter__(self) -> NpzFile:
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._files
+
+    def __repr__(self) -> str:
+        name = self._path if self._path is not None else getattr(self._file, "name", "object")
+        names = ", ".join(self.files[:5]) + ("..." if len(self.files) > 5 else "")
+        return f"NpzFile {name!r} with keys: {names}"
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            member = self._files[key]
+        except (KeyError, TypeError):
+            names = ", ".join(map(repr, self.files[:10])) + (", ..." if len(self.files) > 10 else "")
+            raise KeyError(f"{key} is not a file in the archive; it has {names}") from None
+        if self._mmap_mode is not None and self._reader.is_array(member):
+            return self._map(member)
+        try:
+            return self._reader.read(member)
+        except UnsupportedError as error:
+            if not (self.allow_pickle and error.code == "dtype.object"):
+                raise
+            with np.load(self._file, allow_pickle=True, **(self.pickle_kwargs or {})) as archive:
+                return archive[key]
+
+    def _map(self, member: str) -> memmap:
+        (shape, fortran, dtype, _), offset = self._reader.locate(member)
+        assert self._path is not None
+        order = "F" if fortran else "C"
+        return memmap(self._path, dtype, self._mmap_mode or "r", offset, shape, order)
+
+
+def savez(
+    file: Any, *args: Any, allow_pickle: bool = False, durable: Any = False, **kwds: Any
+) -> None:
+    """Save arrays in one uncompressed ``.npz`` archive.
+
+    Members are aligned to 64 bytes, so that ``load(file, mmap_mode="r")`` can map them. A path is
+    written atomically.
+
+    Parameters
+    ----------
+    file : path or file object
+        ``.npz`` is added to a path where it is missing. A file object needs nothing but
+        ``write``.
+    *args : array_like or mapping
+        Arrays, saved as ``arr_0``, ``arr_1``, ...; the items of a mapping are saved under its
+        keys, whatever they are called.
+    allow_pickle : bool
+        True hands archives with objects on to ``numpy.savez``.
+    durable : bool
+        Wait until file and folder are on the disk. An array of this name is saved as one.
+    **kwds : array_like
+        Arrays, saved under these names.
+    """
+    options = {"durable": durable}
+    _savez(file, args, kwds, options, None, allow_pickle)
+
+
+def savez_compressed(
+    file: Any,
+    *args: Any,
+    allow_pickle: bool = False,
+    level: Any = 6,
+    durable: Any = False,
+    **kwds: Any,
+) -> None:
+    """Save arrays in one compressed ``.npz`` archive, which ``numpy.load`` reads.
+
+    Parameters
+    ----------
+    file : path or file object
+        ``.npz`` is added to a path where it is missing.
+    *args : array_like or mapping
+        As for `savez`.
+    allow_pickle : bool
+        True hands archives with objects on to ``numpy.savez_compressed``.
+    level : int
+        Of deflate, 0 (none) to 9 (smallest); NumPy's is 6. An array of this name is saved as one.
+    durable : bool
+        As for `savez`.
+    **kwds : array_like
+        Arrays, saved under these names.
+    """
+    options = {"durable": durable, "level": level}
+    _savez(file, args, kwds, options, 6, allow_pickle)
+
+
+def _savez(
+    file: Any,
+    args: tuple[Any, ...],
+    kwds: dict[str, Any],
+    options: dict[str, Any],
+    level: int | None,
+    allow_pickle: bool,
+) -> None:
+    kinds: dict[str, type] = {"durable": bool, "level": int}
+    durable = False
+    for name, value in options.items():
+        # Keywords are names of arrays: what is no plain option is an array of that name.
+        if type(value) is not kinds[name]:
+            kwds[name] = value
+        elif name == "level":
+            level = value
+        else:
+            durable = value
+    if level is not None and not 0 <= level <= 9:
+        raise make(ArgumentError, "argument", f"level must be 0 to 9, not {level}")
+    members = _members(args, kwds)
+    path = as_path(file, ".npz")
+    try:
+        if path is None:
+            _native.savez_file(file, members, level)
+        else:
+            _native.savez_path(path, members, level, durable)
+    except UnsupportedError as error:
+        if not (allow_pickle and error.code == "dtype.object"):
+            raise
+        (np.savez if level is None else np.savez_compressed)(file, *args, **kwds)
+
+
+def _members(args: tuple[Any, ...], kwds: dict[str, Any]) -> list[tuple[str, Any]]:
+    # NumPy's order: keywords first.
+    members = dict(kwds)
+
+    def add(name: str, array: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"names of arrays must be str, not {type(name).__name__}: {name!r}")
+        if name in members:
+            raise make(
+                ArgumentError, "zip.name", f"Cannot use un-named variables and keyword {name}"
+            )
+        members[name] = array
+
+    for i, arg in enumerate(args):
+        if isinstance(arg, Mapping):
+            for name, array in arg.items():
+                add(name, array)
+        else:
+            add(f"arr_{i}", arg)
+    return list(members.items())

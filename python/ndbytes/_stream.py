@@ -1,0 +1,113 @@
+"""Arrays over sockets, pipes and file objects: `.npy` messages, one after another."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._files import MAX_BYTES, MAX_HEADER_SIZE
+
+
+class _SocketFile:
+    """A socket that is no plain one (TLS, a subclass) as a file object."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+
+    def write(self, data: Any) -> None:
+        self._sock.sendall(data)
+
+    def read(self, count: int) -> bytes:
+        return bytes(self._sock.recv(count))
+
+
+def send(sock: Any, a: Any, *, timeout: float | None = None) -> None:
+    """Send an array.
+
+    It leaves as an ``.npy`` message, header and elements in one vectored write, the elements of a
+    contiguous array without a copy. A peer with nothing but NumPy can read it.
+
+    Parameters
+    ----------
+    sock : socket, file descriptor or file object
+        Anything that bytes can be written to: a socket (also TLS), a pipe's descriptor, an object
+        with ``write``.
+    a : array_like
+        Any array but of objects; any layout.
+    timeout : float, optional
+        Seconds without progress until TimeoutError, for sockets and descriptors; the socket's own
+        unless given. File objects have their own ways.
+
+    Raises
+    ------
+    NdbytesOSError
+        When the connection fails; also a ConnectionResetError, BrokenPipeError or TimeoutError.
+    """
+    fd, is_socket, timeout = _descriptor(sock, timeout)
+    if fd is not None:
+        _native.send_fd(fd, a, timeout, is_socket)
+    else:
+        _native.save_file(_as_file(sock, timeout), a)
+
+
+def recv(
+    sock: Any,
+    out: np.ndarray[Any, Any] | None = None,
+    *,
+    timeout: float | None = None,
+    max_bytes: int | None = MAX_BYTES,
+    max_header_size: int = MAX_HEADER_SIZE,
+) -> np.ndarray[Any, Any]:
+    """Receive an array, straight into its final memory.
+
+    Parameters
+    ----------
+    sock : socket, file descriptor or file object
+        Where to read from; it is left at the first byte after the array.
+    out : numpy.ndarray, optional
+        Receive into this array, of the same dtype and shape and any layout.
+    timeout : float, optional
+        As for `send`.
+    max_bytes : int, optional
+        The most bytes that an array may have, 4 GiB unless given; checked before anything is
+        allocated.
+    max_header_size : int
+        Longest header that is parsed, in bytes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Writable and aligned.
+
+    Raises
+    ------
+    EndOfStreamError
+        When the peer ended the stream cleanly, between two arrays; an EOFError.
+    TruncatedError
+        When it was cut inside of an array.
+    LimitError, FormatError
+        When the peer announces too much, or sends something else.
+    """
+    fd, is_socket, timeout = _descriptor(sock, timeout)
+    if fd is not None:
+        return _native.recv_fd(fd, out, timeout, is_socket, max_bytes, max_header_size)
+    return _native.load_file(_as_file(sock, timeout), b"", out, max_header_size, max_bytes)
+
+
+def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:
+    if type(sock) is socket.socket:
+        return sock.fileno(), True, sock.gettimeout() if timeout is None else timeout
+    if isinstance(sock, int):
+        return sock, False, timeout
+    return None, False, timeout
+
+
+def _as_file(sock: Any, timeout: float | None) -> Any:
+    if not hasattr(sock, "sendall"):
+        return sock
+    if timeout is not None:
+        sock.settimeout(timeout)
+    return _SocketFile(sock)
