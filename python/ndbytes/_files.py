@@ -27,8 +27,8 @@ def as_path(file: Any, suffix: str = "") -> str | None:
 def is_real(file: Any) -> bool:
     """Say whether reading the descriptor is reading the object: no gzip, no socket, no wrapper."""
     raw = getattr(file, "raw", file)
-    buffered = (io.BufferedReader, io.BufferedRandom, io.FileIO)
-    return type(file) in buffered and type(raw) is io.FileIO
+    kinds = (io.BufferedReader, io.BufferedRandom, io.BufferedWriter, io.FileIO)
+    return type(file) in kinds and type(raw) is io.FileIO
 
 
 def seek_position(file: Any) -> int | None:

@@ -121,16 +121,19 @@ def load(
     """
     limit = None if allow_pickle else max_header_size
     path = as_path(file)
+    pickles: dict[str, Any] = {}
+    if allow_pickle:
+        pickles = {"allow_pickle": True, "fix_imports": fix_imports, "encoding": encoding}
     start = seek_position(file) if path is None and allow_pickle else None
     prefix = read_up_to(file, len(MAGIC)) if path is None else b""
     try:
         if prefix.startswith(ZIP_MAGICS):
             file.seek(-len(prefix), os.SEEK_CUR)
-            return _open_npz(file, None, mmap_mode, limit, max_bytes, allow_pickle, out)
+            return _open_npz(file, None, mmap_mode, limit, max_bytes, pickles, out)
         if mmap_mode is not None:
             if path is None:
                 raise ValueError("a file object cannot be mapped: give its path")
-            return _map(path, mmap_mode, limit, max_bytes, allow_pickle, out)
+            return _map(path, mmap_mode, limit, max_bytes, pickles, out)
         if path is None:
             return _native.load_file(file, prefix, out, limit, max_bytes)
         return _native.load_path(path, out, limit, max_bytes)
@@ -138,7 +141,7 @@ def load(
         if error.code != "npy.magic":
             raise
         if path is not None and _starts_as_zip(path):
-            return _open_npz(None, path, mmap_mode, limit, max_bytes, allow_pickle, out)
+            return _open_npz(None, path, mmap_mode, limit, max_bytes, pickles, out)
         if not allow_pickle or (path is None and start is None):
             raise
     except UnsupportedError as error:
@@ -146,7 +149,7 @@ def load(
             raise
     if start is not None:
         file.seek(start)
-    return np.load(file, allow_pickle=True, fix_imports=fix_imports, encoding=encoding)
+    return np.load(file, **pickles)
 
 
 def read_header(file: Any, *, max_header_size: int = MAX_HEADER_SIZE) -> Header:
@@ -179,7 +182,7 @@ def _open_npz(
     mmap_mode: str | None,
     max_header_size: int | None,
     max_bytes: int | None,
-    allow_pickle: bool,
+    pickles: dict[str, Any],
     out: np.ndarray[Any, Any] | None,
 ) -> NpzFile:
     if out is not None:
@@ -189,7 +192,8 @@ def _open_npz(
     return NpzFile(
         file if path is None else path,
         mmap_mode=mmap_mode,
-        allow_pickle=allow_pickle,
+        allow_pickle=bool(pickles),
+        pickle_kwargs={k: v for k, v in pickles.items() if k != "allow_pickle"},
         max_header_size=max_header_size,
         max_bytes=max_bytes,
     )
@@ -200,13 +204,13 @@ def _map(
     mode: str,
     max_header_size: int | None,
     max_bytes: int | None,
-    allow_pickle: bool,
+    pickles: dict[str, Any],
     out: np.ndarray[Any, Any] | None,
 ) -> Any:
     if out is not None:
         raise ValueError("`out` and `mmap_mode` exclude each other")
     if _starts_as_zip(path):
-        return _open_npz(None, path, mode, max_header_size, max_bytes, allow_pickle, None)
+        return _open_npz(None, path, mode, max_header_size, max_bytes, pickles, None)
     # 'w+' would create a file, and loading creates none.
     if mode not in {"r", "r+", "c", "readonly", "readwrite", "copyonwrite"}:
         raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c' to load, not {mode!r}")

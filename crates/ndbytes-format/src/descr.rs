@@ -45,6 +45,8 @@ fn descr_of(dtype: &Dtype, inexact: &mut bool) -> Result<Literal> {
                     ));
                 }
                 pad(&mut items, field.offset - offset);
+                // Without a name NumPy takes it for padding.
+                *inexact |= field.name.is_empty() && is_padding(None, &field.dtype);
                 items.push(field_literal(field, &mut |dtype| descr_of(dtype, inexact))?);
                 offset = field.offset + field.dtype.itemsize();
             }
@@ -53,7 +55,7 @@ fn descr_of(dtype: &Dtype, inexact: &mut bool) -> Result<Literal> {
         }
         Kind::Subarray(subarray) => Ok(Literal::Tuple(vec![
             descr_of(&subarray.base, inexact)?,
-            shape_literal(&subarray.shape),
+            Literal::from(&subarray.shape[..]),
         ])),
         Kind::Extended(_) => {
             *inexact = true;
@@ -64,7 +66,8 @@ fn descr_of(dtype: &Dtype, inexact: &mut bool) -> Result<Literal> {
 }
 
 /// A literal that says all of a dtype: like `descr`, but extended types by their names, and
-/// structs whose fields are out of order or overlap as the dictionary that `numpy.dtype` takes.
+/// structs whose fields are out of order, overlap or have no name as the dictionary that
+/// `numpy.dtype` takes.
 pub fn exact_literal(dtype: &Dtype) -> Literal {
     match dtype.kind() {
         Kind::Struct(_) => {
@@ -72,7 +75,7 @@ pub fn exact_literal(dtype: &Dtype) -> Literal {
             let mut offset = 0;
             let mut ordered = true;
             for field in fields {
-                ordered &= field.offset >= offset;
+                ordered &= field.offset >= offset && !field.name.is_empty();
                 offset = field.offset + field.dtype.itemsize();
             }
             if ordered {
@@ -92,7 +95,7 @@ pub fn exact_literal(dtype: &Dtype) -> Literal {
             exact_dict(fields, dtype.itemsize())
         }
         Kind::Subarray(subarray) => {
-            Literal::Tuple(vec![exact_literal(&subarray.base), shape_literal(&subarray.shape)])
+            Literal::Tuple(vec![exact_literal(&subarray.base), Literal::from(&subarray.shape[..])])
         }
         Kind::Extended(extended) => {
             let foreign = dtype.byte_order() != ByteOrder::NATIVE && dtype.itemsize() > 1;
@@ -134,7 +137,7 @@ fn field_literal(
     match field.dtype.kind() {
         Kind::Subarray(subarray) => {
             tuple.push(literal_of(&subarray.base)?);
-            tuple.push(shape_literal(&subarray.shape));
+            tuple.push(Literal::from(&subarray.shape[..]));
         }
         _ => tuple.push(literal_of(&field.dtype)?),
     }
@@ -146,10 +149,6 @@ fn pad(items: &mut Vec<Literal>, bytes: usize) {
         let void = Literal::Str(format!("|V{bytes}"));
         items.push(Literal::Tuple(vec![Literal::Str(String::new()), void]));
     }
-}
-
-pub(crate) fn shape_literal(shape: &[usize]) -> Literal {
-    Literal::Tuple(shape.iter().map(|&n| Literal::Int(n as i128)).collect())
 }
 
 /// `dtype.str`; void for extended types.
@@ -221,10 +220,8 @@ fn parse_fields(items: &[Literal]) -> Result<Dtype> {
             _ => return Err(bad(format!("expected a field's name, got `{item}`"))),
         };
         let size = dtype.itemsize();
-        let is_padding = name.is_empty() && title.is_none() && matches!(dtype.kind(), Kind::Void);
-        if !is_padding {
-            // A field without a name gets the one of its position among all, as in NumPy.
-            let name = if name.is_empty() { format!("f{}", fields.len()) } else { name };
+        if !(name.is_empty() && is_padding(title.as_deref(), &dtype)) {
+            // `numpy.dtype` would give a field without a name one; `numpy.load` does not.
             fields.push(Field { name, title, dtype, offset });
         }
         offset = offset
@@ -233,6 +230,11 @@ fn parse_fields(items: &[Literal]) -> Result<Dtype> {
             .ok_or_else(|| bad(format!("field {index} ends outside of the address space")))?;
     }
     Dtype::structure(fields, offset).map_err(in_descr)
+}
+
+/// Whether a field without a name is a gap: those that are void to NumPy, as sub-arrays are.
+fn is_padding(title: Option<&str>, dtype: &Dtype) -> bool {
+    title.is_none() && matches!(dtype.kind(), Kind::Void | Kind::Extended(_) | Kind::Subarray(_))
 }
 
 fn parse_dict(pairs: &[(Literal, Literal)]) -> Result<Dtype> {
@@ -442,11 +444,13 @@ mod tests {
             "[('', '|V8')]",
             "[(('title', 'a'), '|S3'), ('c', '<f8', (2, 5))]",
             "[('x', [('y', '<i2'), ('z', '>f4')], (3,))]",
+            "[('c', ('<f8', (5,)), (2,))]",
         ] {
             assert_eq!(descr(text), text);
         }
-        assert_eq!(descr("[('c', ('<f8', (5,)), (2,))]"), "[('c', '<f8', (2, 5))]");
-        assert_eq!(descr("[('a', '|u1'), ('', '<i4')]"), "[('a', '|u1'), ('f1', '<i4')]");
+        // As `numpy.load` reads and `numpy.save` writes them.
+        assert_eq!(descr("[('a', '|u1'), ('', '<i4')]"), "[('a', '|u1'), ('', '<i4')]");
+        assert_eq!(descr("[('a', '|u1'), ('', '<i4', (2,))]"), "[('a', '|u1'), ('', '|V8')]");
     }
 
     #[test]
@@ -455,6 +459,7 @@ mod tests {
             "bfloat16",
             "[('a', 'bfloat16', (2,)), ('b', 'float8_e5m2')]",
             "{'names': ['a', 'b'], 'formats': ['<i4', '<i4'], 'offsets': [4, 0], 'itemsize': 8}",
+            "{'names': ['', 'b'], 'formats': ['|V4', '<i4'], 'offsets': [0, 4], 'itemsize': 8}",
         ] {
             let dtype: Dtype = text.parse().unwrap();
             let (literal, inexact) = descr_literal(&dtype).unwrap();

@@ -95,7 +95,7 @@ pub struct Field {
 /// A fixed-shape array within an element.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subarray {
-    /// The type of its items; no sub-array itself.
+    /// The type of its items; may be a sub-array itself.
     pub base: Dtype,
     /// Its shape, C order.
     pub shape: Vec<usize>,
@@ -150,6 +150,8 @@ impl Dtype {
         let order = match (ordered, order) {
             (false, _) => ByteOrder::NotApplicable,
             (true, ByteOrder::NotApplicable) => ByteOrder::NATIVE,
+            // Extended types of one byte: a foreign order says nothing and would be lost.
+            (true, _) if itemsize == 1 => ByteOrder::NATIVE,
             (true, order) => order,
         };
         Ok(Self { kind, order, itemsize })
@@ -185,8 +187,8 @@ impl Dtype {
         Ok(Self { kind, order: ByteOrder::NotApplicable, itemsize })
     }
 
-    /// A sub-array of this shape. A sub-array of sub-arrays becomes one of more dimensions, and
-    /// one of no dimensions is its base, as in NumPy.
+    /// A sub-array of this shape; one of no dimensions is its base, as in NumPy. A sub-array of
+    /// sub-arrays stays nested, as in NumPy's dtypes (its arrays have the dimensions of both).
     ///
     /// # Errors
     /// [`Code::SizeOverflow`] when its bytes do not fit the address space.
@@ -195,12 +197,6 @@ impl Dtype {
             return Ok(base);
         }
         let itemsize = crate::shape::nbytes(&shape, base.itemsize)?;
-        let (base, shape) = match base.kind {
-            Kind::Subarray(inner) => {
-                (inner.base, shape.into_iter().chain(inner.shape).collect::<Vec<_>>())
-            }
-            kind => (Self { kind, ..base }, shape),
-        };
         if shape.len() > MAX_SUBARRAY_NDIM {
             let message =
                 format!("a sub-array of {} dimensions, at most {MAX_SUBARRAY_NDIM}", shape.len());
@@ -237,7 +233,9 @@ impl Dtype {
     #[must_use]
     pub fn with_byte_order(&self, order: ByteOrder) -> Self {
         let mut dtype = self.clone();
-        if dtype.order != ByteOrder::NotApplicable && order != ByteOrder::NotApplicable {
+        let one_byte = matches!(dtype.kind, Kind::Extended(_)) && dtype.itemsize == 1;
+        if dtype.order != ByteOrder::NotApplicable && order != ByteOrder::NotApplicable && !one_byte
+        {
             dtype.order = order;
         }
         match &mut dtype.kind {
@@ -246,7 +244,10 @@ impl Dtype {
                     field.dtype = field.dtype.with_byte_order(order);
                 }
             }
-            Kind::Subarray(subarray) => subarray.base = subarray.base.with_byte_order(order),
+            Kind::Subarray(subarray) => {
+                subarray.base = subarray.base.with_byte_order(order);
+                dtype.order = subarray.base.order;
+            }
             _ => {}
         }
         dtype
@@ -312,12 +313,24 @@ mod tests {
     }
 
     #[test]
-    fn subarrays_flatten() {
+    fn what_prints_alike_is_equal() {
+        for (one, other) in [(">int4", "int4"), (">i1", "i1"), (">S3", "S3")] {
+            assert_eq!(one.parse::<Dtype>().unwrap(), other.parse().unwrap());
+        }
+        for text in ["int4", "('int4', (2,))", "bfloat16", "('<i4', (2,))"] {
+            let foreign: Dtype = text.parse::<Dtype>().unwrap().with_byte_order(ByteOrder::Big);
+            assert_eq!(foreign.to_string().parse::<Dtype>().unwrap(), foreign);
+        }
+    }
+
+    #[test]
+    fn subarrays_stay_nested() {
         let base: Dtype = "<f8".parse().unwrap();
         let inner = Dtype::subarray(base.clone(), vec![5]).unwrap();
         let outer = Dtype::subarray(inner, vec![2]).unwrap();
-        assert_eq!(outer, Dtype::subarray(base, vec![2, 5]).unwrap());
+        assert_ne!(outer, Dtype::subarray(base.clone(), vec![2, 5]).unwrap());
         assert_eq!(outer.itemsize(), 80);
+        assert_eq!(Dtype::subarray(base.clone(), vec![]).unwrap(), base);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The `.npy` header, versions 1.0 to 3.0, byte for byte as `numpy.save` writes it.
 
-use crate::descr::{descr_literal, exact_literal, parse_descr, parse_shape, shape_literal};
+use crate::descr::{descr_literal, exact_literal, parse_descr, parse_shape};
 use crate::dtype::Dtype;
 use crate::error::{Code, FormatError, Result};
 use crate::limits::Limits;
@@ -18,6 +18,7 @@ pub struct Header {
     order: Order,
     shape: Vec<usize>,
     nbytes: usize,
+    python2: bool,
 }
 
 /// A version of the format.
@@ -121,7 +122,7 @@ impl Prelude {
             return Err(FormatError::new(
                 Code::NpyHeaderTooLarge,
                 format!(
-                    "header of {text_len} bytes is larger than the limit of {}; raise `max_header_size` if you trust this file",
+                    "Header info length ({text_len}) is large: more than the limit of {}; raise `max_header_size` if you trust this file",
                     limits.header
                 ),
             )
@@ -143,7 +144,7 @@ impl Header {
     /// [`Code::SizeOverflow`] when such an array does not fit the address space.
     pub fn new(dtype: Dtype, order: Order, shape: Vec<usize>) -> Result<Self> {
         let nbytes = shape::nbytes(&shape, dtype.itemsize())?;
-        Ok(Self { dtype, order, shape, nbytes })
+        Ok(Self { dtype, order, shape, nbytes, python2: false })
     }
 
     /// The type of the elements.
@@ -164,6 +165,12 @@ impl Header {
     /// Bytes of all elements.
     pub fn nbytes(&self) -> usize {
         self.nbytes
+    }
+
+    /// Whether the header was parsed and has integers as only Python 2 wrote them (`4L`). NumPy
+    /// warns of such files.
+    pub fn python2(&self) -> bool {
+        self.python2
     }
 
     /// Number of elements.
@@ -196,13 +203,24 @@ impl Header {
     /// As [`Header::parse`].
     pub fn parse_text(version: Version, text: &[u8], limits: &Limits) -> Result<Self> {
         let text = decode(version, text)?;
-        Self::parse_literal(&text, version != Version::V3, limits)
-            .map_err(|error| error.shifted(version.prelude_len() as u64))
+        Self::parse_literal(&text, version != Version::V3, limits).map_err(|error| {
+            // A character of Latin-1 is one byte in the file, and may be two in `text`.
+            let at = error.offset().and_then(|offset| text.get(..offset as usize));
+            let error = match at {
+                Some(before) if version != Version::V3 => error.at(before.chars().count() as u64),
+                _ => error,
+            };
+            error.shifted(version.prelude_len() as u64)
+        })
     }
 
     fn parse_literal(text: &str, py2: bool, limits: &Limits) -> Result<Self> {
         let start = text.len() - text.trim_start().len();
-        let (literal, rest) = Literal::parse_front(text, py2)?;
+        let (python2, (literal, rest)) = match Literal::parse_front(text, false) {
+            Ok(parsed) => (false, parsed),
+            Err(_) if py2 => (true, Literal::parse_front(text, true)?),
+            Err(error) => return Err(error),
+        };
         let comment = exact_comment(rest)?;
         let Literal::Dict(pairs) = literal else {
             return Err(FormatError::new(
@@ -252,6 +270,12 @@ impl Header {
                 format!("{} dimensions, more than the limit of {}", shape.len(), limits.ndim),
             )));
         }
+        if has_dict(descr) {
+            // NumPy's `descr_to_dtype` knows none either.
+            let message =
+                format!("descr is not a valid dtype descriptor: `{}`", shorten(&descr.to_string()));
+            return Err(at(FormatError::new(Code::NpyDescr, message)));
+        }
         let mut dtype = parse_descr(descr).map_err(|error| match error.code() {
             Code::NpyDescr | Code::NpyShape => {
                 let message =
@@ -261,11 +285,13 @@ impl Header {
             _ => at(error),
         })?;
         if let Some(exact) = comment {
-            if exact.itemsize() != dtype.itemsize() {
+            // Otherwise NumPy and we would read two different arrays from one file.
+            let written = descr_literal(&exact).and_then(|(literal, _)| parse_descr(&literal));
+            if written.as_ref() != Ok(&dtype) {
                 let message = format!(
-                    "the header's comment names dtype `{exact}`, whose size is not that of `{dtype}`"
+                    "the header's comment names dtype `{exact}`, which is not stored as `{dtype}`"
                 );
-                return Err(at(FormatError::new(Code::NpyDescr, message)));
+                return Err(at(FormatError::new(Code::NpyDescr, shorten(&message))));
             }
             dtype = exact;
         }
@@ -275,7 +301,7 @@ impl Header {
             );
             return Err(at(FormatError::new(Code::NpyDescr, message)));
         }
-        Self::new(dtype, order, shape).map_err(at)
+        Ok(Self { python2, ..Self::new(dtype, order, shape).map_err(at)? })
     }
 
     /// The header as `numpy.save` writes it: the oldest version that holds it.
@@ -312,7 +338,7 @@ impl Header {
 
     fn text(&self) -> Result<String> {
         let (descr, inexact) = descr_literal(&self.dtype)?;
-        let shape = shape_literal(&self.shape);
+        let shape = Literal::from(&self.shape[..]);
         let fortran = Literal::Bool(self.order == Order::F);
         let mut text =
             format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}");
@@ -378,17 +404,32 @@ fn decode(version: Version, text: &[u8]) -> Result<std::borrow::Cow<'_, str>> {
 
 /// What follows the dictionary: white space, comments, and perhaps ours with the exact dtype.
 fn exact_comment(rest: &str) -> Result<Option<Dtype>> {
-    // The parser checks that nothing but comments follows; `0` gives it a literal to begin with.
-    Literal::parse(&format!("0{rest}"), false).map_err(|_| {
+    // The parser checks that nothing but comments follows; `0` gives it a literal to begin with,
+    // and the space keeps it apart from what follows.
+    Literal::parse(&format!("0 {rest}"), false).map_err(|_| {
         FormatError::new(Code::NpyHeaderSyntax, "unexpected text after the header's dictionary")
     })?;
     for line in rest.lines() {
         if let Some((_, text)) = line.split_once(COMMENT) {
-            let (literal, _) = Literal::parse_front(text, false)?;
-            return parse_descr(&literal).map(Some);
+            let bad = |error: FormatError| {
+                let message = format!("the header's comment names no dtype: {}", error.message());
+                FormatError::new(Code::NpyDescr, shorten(&message))
+            };
+            return Literal::parse(text, false)
+                .and_then(|literal| parse_descr(&literal))
+                .map(Some)
+                .map_err(bad);
         }
     }
     Ok(None)
+}
+
+fn has_dict(literal: &Literal) -> bool {
+    match literal {
+        Literal::Dict(_) => true,
+        Literal::List(items) | Literal::Tuple(items) => items.iter().any(has_dict),
+        _ => false,
+    }
 }
 
 fn shorten(text: &str) -> String {
@@ -433,6 +474,52 @@ mod tests {
         bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
         Header::parse(&bytes, &Limits::default()).map(|(header, _)| header)
+    }
+
+    #[test]
+    fn offsets_count_bytes_of_the_file_not_of_the_decoded_text() {
+        let mut bytes = b"\x93NUMPY\x01\x00\x07\x00".to_vec();
+        bytes.extend_from_slice(b"{'\xe9\xe9': ");
+        bytes.truncate(17);
+        assert_eq!(Header::parse(&bytes, &Limits::default()).unwrap_err().offset(), Some(17));
+    }
+
+    /// `0x4` and `00` are integers, and so was what an early version glued to its own `0`.
+    #[test]
+    fn text_glued_to_the_dictionary_is_refused() {
+        for tail in ["x4", "0", "b1", "o7"] {
+            let text = format!("{{'descr': '<i4', 'fortran_order': False, 'shape': (1,)}}{tail}\n");
+            assert_eq!(parse(&text).unwrap_err().code(), Code::NpyHeaderSyntax, "{tail}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_contradicts_descr_is_refused() {
+        for (descr, comment) in [
+            ("'<f8'", "'<i8'"),
+            ("'|V2'", "'float16'"),
+            ("'|V4'", "'bfloat16'"),
+            ("[('a', '<i4')]", "[('b', '<i4')]"),
+            ("'|V2'", "bfloat16"),
+            ("'|V2'", "'bfloat16' 1"),
+        ] {
+            let text = format!(
+                "{{'descr': {descr}, 'fortran_order': False, 'shape': ()}} # ndbytes: {comment}\n"
+            );
+            assert_eq!(parse(&text).unwrap_err().code(), Code::NpyDescr, "{text}");
+        }
+        let text =
+            "{'descr': '|V2', 'fortran_order': False, 'shape': ()} # ndbytes: 'bfloat16'   \n";
+        assert_eq!(parse(text).unwrap().dtype().to_string(), "bfloat16");
+    }
+
+    #[test]
+    fn a_dictionary_is_no_descr() {
+        let dict = "{'names': ['a'], 'formats': ['<i4'], 'offsets': [0], 'itemsize': 4}";
+        for descr in [dict.to_owned(), format!("[('x', {dict})]")] {
+            let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': ()}}\n");
+            assert_eq!(parse(&text).unwrap_err().code(), Code::NpyDescr);
+        }
     }
 
     #[test]
@@ -510,11 +597,13 @@ mod tests {
         for text in [
             "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }",
             " {\"shape\": (3,), 'fortran_order': False,\n 'descr': '<f8'}   # comment",
-            "{'descr': u'<f8', 'fortran_order': False, 'shape': (3L,)}",
+            "{'descr': u'<f8', 'fortran_order': False, 'shape': (3,)}",
             "{'descr': '<f8', 'fortran_order': False, 'shape': (9,), 'shape': (0x3,)}",
         ] {
             assert_eq!(parse(text).unwrap(), header("<f8", Order::C, &[3]), "{text}");
         }
+        let old = parse("{'descr': '<f8', 'fortran_order': False, 'shape': (3L,)}").unwrap();
+        assert!(old.python2() && old.shape() == [3]);
         for (text, code) in [
             ("", Code::NpyHeaderSyntax),
             ("[]", Code::NpyHeaderKeys),

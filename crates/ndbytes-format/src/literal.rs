@@ -65,6 +65,13 @@ impl Literal {
     }
 }
 
+/// A shape, as a tuple.
+impl From<&[usize]> for Literal {
+    fn from(shape: &[usize]) -> Self {
+        Literal::Tuple(shape.iter().map(|&n| Literal::Int(n as i128)).collect())
+    }
+}
+
 /// Prints as Python's `repr`.
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use pyo3::types::{PyTuple, PyType};
 
 use crate::dtype::{from_numpy, to_numpy, warn_of_metadata};
 use crate::error::{IntoPy, to_py};
+use crate::header::warn_of_python2;
 
 /// The array that NumPy makes of any object; masked arrays are refused, whose mask would be lost.
 pub(crate) fn as_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
@@ -80,6 +81,7 @@ fn memory(array: &Bound<'_, PyUntypedArray>, itemsize: usize) -> PyResult<(Range
 
 /// A new array of these facts, its memory not yet filled.
 pub(crate) fn empty<'py>(py: Python<'py>, header: &Header) -> PyResult<Bound<'py, PyUntypedArray>> {
+    warn_of_python2(py, header)?;
     let descr = to_numpy(py, header.dtype())?;
     if header.dtype().itemsize() == 0 {
         // The C function would make `S0` into `S1`.

@@ -48,7 +48,7 @@ impl<'a> ArrayView<'a> {
             );
             return Err(Error::new(Code::OutOfBounds, message));
         }
-        let padding = padding_spans(&dtype);
+        let padding = padding(&dtype, shape);
         Ok(Self { dtype, shape: shape.to_vec(), strides: strides.to_vec(), origin, bytes, padding })
     }
 
@@ -237,7 +237,7 @@ impl Array {
     pub fn view(&self) -> ArrayView<'_> {
         let dtype = self.dtype().clone();
         let strides = strides(self.shape(), dtype.itemsize(), self.order());
-        let padding = padding_spans(&dtype);
+        let padding = padding(&dtype, self.shape());
         ArrayView {
             dtype,
             shape: self.shape().to_vec(),
@@ -259,6 +259,12 @@ pub(crate) fn copy_from(
     src: &[u8],
 ) {
     scatter(dst, layout, header.shape(), header.dtype().itemsize(), header.order(), from, src);
+}
+
+/// The gaps of one element, where there is one: a header of no elements may describe an element of
+/// any size, which costs its writer nothing.
+fn padding(dtype: &Dtype, shape: &[usize]) -> Vec<Span> {
+    if shape.contains(&0) { Vec::new() } else { padding_spans(dtype) }
 }
 
 /// How many threads a copy may use.
@@ -332,6 +338,16 @@ mod tests {
         .unwrap();
         assert_eq!(pieces, 4);
         assert!(joined == view.to_vec(Order::C).unwrap());
+    }
+
+    /// The gaps of this element would take 16 TB.
+    #[test]
+    fn a_huge_dtype_without_elements_costs_nothing() {
+        let dtype: Dtype =
+            "[('a', [('b', '|u1'), ('', '|V1')], (1000000000000,))]".parse().unwrap();
+        let view = ArrayView::contiguous(dtype, &[0], Order::C, &[]).unwrap();
+        assert_eq!(view.to_vec(Order::C).unwrap(), []);
+        assert_eq!(Array::zeroed(view.header().unwrap()).unwrap().view().nbytes(), 0);
     }
 
     #[test]

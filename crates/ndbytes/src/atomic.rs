@@ -115,6 +115,12 @@ impl AtomicFile {
         self.temporary.is_some()
     }
 
+    /// The temporary file: what a program that a signal ends should remove. There is none where
+    /// the target is written in place.
+    pub fn temporary(&self) -> Option<&Path> {
+        self.temporary.as_deref()
+    }
+
     /// Closes the file and gives it its name. Errors of flushing and closing are reported, and
     /// the old file is then still there.
     ///
@@ -230,6 +236,18 @@ mod tests {
         assert_eq!(error.path(), Some(&*path));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["a.npy"]);
+    }
+
+    #[test]
+    fn the_temporary_file_stands_beside_the_target() {
+        let folder = folder();
+        let file =
+            AtomicFile::create(&folder.path().join("a.npy"), &SaveOptions::default()).unwrap();
+        let temporary = file.temporary().unwrap().to_owned();
+        assert_eq!(temporary.parent(), Some(folder.path()));
+        assert!(temporary.is_file());
+        file.commit().unwrap();
+        assert!(!temporary.exists());
     }
 
     #[test]

@@ -60,6 +60,6 @@ pub use npy::{dumps, loads, read_exact, read_header, read_npy, write_npy};
 pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
 pub use read_at::{ReadAt, Section};
-pub use stream::{recv, recv_into, send};
+pub use stream::{read_scattered, recv, recv_into, send};
 pub use validate::validate;
 pub use write::write_all_vectored;

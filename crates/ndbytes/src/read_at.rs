@@ -102,7 +102,11 @@ pub(crate) fn read_full_at(
     while have < buffer.len() {
         match source.read_at(&mut buffer[have..], offset + have as u64) {
             Ok(0) => break,
-            Ok(n) => have = (have + n).min(buffer.len()),
+            Ok(n) if n > buffer.len() - have => {
+                let message = "the source claims more bytes than there was room for";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            Ok(n) => have += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -66,9 +66,12 @@ pub fn recv_into(
     Ok(true)
 }
 
-/// Reads the data of `header` into strided memory: straight where it lies that way, else through
-/// a buffer of at most 8 MiB.
-pub(crate) fn read_scattered(
+/// Reads the data of `header`, whose first byte is next, into strided memory: straight where it
+/// lies that way, else through a buffer of at most 8 MiB.
+///
+/// # Errors
+/// As [`read_exact`]; [`Code::OutOfBounds`] when the layout reaches outside of `out`.
+pub fn read_scattered(
     source: &mut (impl Read + ?Sized),
     header: &Header,
     out: &mut [u8],

@@ -101,7 +101,11 @@ pub(crate) fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> Resu
     while have < buffer.len() {
         match source.read(&mut buffer[have..]) {
             Ok(0) => break,
-            Ok(n) => have = (have + n).min(buffer.len()),
+            Ok(n) if n > buffer.len() - have => {
+                let message = "the source claims more bytes than there was room for";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message).into());
+            }
+            Ok(n) => have += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
@@ -114,8 +118,8 @@ pub(crate) fn truncated(header: &Header, got: usize) -> Error {
     let itemsize = header.dtype().itemsize();
     // NumPy's words, which its own tests look for.
     let message = format!(
-        "Failed to read all data for array. Expected {:?} = {} elements, could only read {} elements. (file seems not fully written?): {} of {} bytes",
-        header.shape(),
+        "Failed to read all data for array. Expected {} = {} elements, could only read {} elements. (file seems not fully written?): {} of {} bytes",
+        ndbytes_format::literal::Literal::from(header.shape()),
         header.count(),
         got.checked_div(itemsize).unwrap_or(0),
         got,

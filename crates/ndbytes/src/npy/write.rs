@@ -22,7 +22,7 @@ pub fn write_npy(sink: &mut (impl Write + ?Sized), array: &ArrayView<'_>) -> Res
     })?;
     match head {
         // There were no elements.
-        Some(head) => Ok(sink.write_all(head)?),
+        Some(head) => Ok(write_all_vectored(sink, &[head])?),
         None => Ok(()),
     }
 }

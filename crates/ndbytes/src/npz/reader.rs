@@ -44,8 +44,8 @@ impl<R: ReadAt> NpzReader<R> {
     /// Reads the directory of an archive.
     ///
     /// # Errors
-    /// [`Code::ZipEnd`] with what the bytes look like, [`Code::ZipRecord`],
-    /// [`Code::TooManyMembers`].
+    /// [`Code::ZipEnd`] with what the bytes look like, [`Code::ZipRecord`] also where members
+    /// overlap, [`Code::TooManyMembers`].
     pub fn new(source: R, limits: &Limits) -> Result<Self> {
         let size = source.size()?;
         let mut tail = vec![0; size.min(END_MAX as u64) as usize];
@@ -79,6 +79,7 @@ impl<R: ReadAt> NpzReader<R> {
         }
         let entries = Entry::parse_central(&bytes, directory.entries)
             .map_err(|error| error.shifted(directory.offset))?;
+        check_overlap(&entries)?;
         // Of members of one name the last counts, as in Python.
         let index = entries.iter().enumerate().map(|(i, entry)| (entry.name.clone(), i)).collect();
         Ok(Self { source, entries, index, end: directory.offset, limits: *limits })
@@ -287,6 +288,25 @@ impl<R: ReadAt> Read for Member<'_, R> {
         self.left -= n as u64;
         Ok(n)
     }
+}
+
+/// Members that share bytes let a small archive hold any amount of data (a "zip bomb" without
+/// recursion); no writer makes them.
+fn check_overlap(entries: &[Entry]) -> Result<()> {
+    let mut places: Vec<&Entry> = entries.iter().collect();
+    places.sort_by_key(|entry| entry.header_offset);
+    for pair in places.windows(2) {
+        let end = pair[0].header_offset.saturating_add(LOCAL_LEN as u64);
+        if end.saturating_add(pair[0].compressed) > pair[1].header_offset {
+            let message = format!(
+                "members `{}` and `{}` overlap: it may be a bomb",
+                pair[0].name.escape_debug(),
+                pair[1].name.escape_debug()
+            );
+            return Err(Error::new(Code::ZipRecord, message).at(pair[1].header_offset));
+        }
+    }
+    Ok(())
 }
 
 fn named(error: Error, member: &str) -> Error {

@@ -54,6 +54,8 @@ pub struct NpzWriter<W> {
     at: u64,
     entries: Vec<Entry>,
     names: HashSet<String>,
+    /// A member was begun and not ended.
+    broken: bool,
 }
 
 impl<W: Sink> NpzWriter<W> {
@@ -64,20 +66,22 @@ impl<W: Sink> NpzWriter<W> {
 
     /// A writer that begins at this position of the sink.
     pub fn at(sink: W, position: u64) -> Self {
-        Self { sink, at: position, entries: Vec::new(), names: HashSet::new() }
+        Self { sink, at: position, entries: Vec::new(), names: HashSet::new(), broken: false }
     }
 
     /// Adds an array under this key.
     ///
     /// # Errors
-    /// [`Code::ZipName`] for a key that is there already or has a NUL;
-    /// [`Code::UnsupportedDtype`] before anything is written; what the sink said.
+    /// [`Code::ZipName`] for a key that is there already or has a NUL and
+    /// [`Code::UnsupportedDtype`], before anything is written; what the sink said, after which the
+    /// archive cannot be finished.
     pub fn add(
         &mut self,
         key: &str,
         array: &ArrayView<'_>,
         compression: Compression,
     ) -> Result<()> {
+        self.check_whole()?;
         array.header()?.encode()?;
         let name = member_name(key);
         if key.contains('\0') {
@@ -113,6 +117,7 @@ impl<W: Sink> NpzWriter<W> {
                     entry.compressed = entry.uncompressed;
                 }
                 let local = entry.encode_local(ALIGN)?;
+                self.broken = true;
                 counted.write_all(&local)?;
                 let before = counted.len;
                 let mut facts = Facts::default();
@@ -123,7 +128,9 @@ impl<W: Sink> NpzWriter<W> {
             Compression::Deflate(level) => {
                 entry.method = Method::Deflate;
                 entry.descriptor = !rewrites;
-                counted.write_all(&entry.encode_local(1)?)?;
+                let local = entry.encode_local(1)?;
+                self.broken = true;
+                counted.write_all(&local)?;
                 let before = counted.len;
                 let mut encoder = Encoder::new(Codec::Deflate, level, &mut counted);
                 let mut facts = Facts::default();
@@ -144,14 +151,25 @@ impl<W: Sink> NpzWriter<W> {
         self.at += len;
         self.entries.push(entry);
         self.names.insert(name);
+        self.broken = false;
+        Ok(())
+    }
+
+    fn check_whole(&self) -> Result<()> {
+        if self.broken {
+            let message = "the archive is damaged: an array could not be written whole";
+            return Err(Error::new(Code::Argument, message));
+        }
         Ok(())
     }
 
     /// Writes the directory and gives the sink back.
     ///
     /// # Errors
-    /// What the sink said.
+    /// What the sink said; [`Code::Argument`] after [`NpzWriter::add`] failed in the middle of an
+    /// array.
     pub fn finish(mut self) -> Result<W> {
+        self.check_whole()?;
         let mut bytes = Vec::new();
         for entry in &self.entries {
             entry.encode_central(&mut bytes)?;
@@ -162,7 +180,7 @@ impl<W: Sink> NpzWriter<W> {
             entries: self.entries.len() as u64,
         };
         directory.encode_end(&mut bytes);
-        self.sink.write_all(&bytes)?;
+        write_all_vectored(&mut self.sink, &[&bytes])?;
         self.sink.flush()?;
         Ok(self.sink)
     }
@@ -195,6 +213,10 @@ struct Counted<W> {
 impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.sink.write(bytes)?;
+        if n > bytes.len() {
+            let message = "the sink claims more bytes than it was given";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         self.len += n as u64;
         Ok(n)
     }

@@ -1,0 +1,5 @@
+//! `ndbytes-format` from outside.
+
+mod errors;
+mod golden;
+mod property;
