@@ -5,7 +5,7 @@ different: nothing is lost in silence, nothing is ever unpickled unless you ask 
 file is written whole or not at all.
 """
 
-from . import aio, format  # noqa: A004
+from . import aio, format
 from ._compress import compress, decompress
 from ._errors import (
     ArgumentError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 
@@ -68,11 +67,15 @@ _KINDS: dict[str, type[NdbytesError]] = {
 }
 
 
-@functools.cache
+_OS_CLASSES: dict[str, type[NdbytesOSError]] = {"OSError": NdbytesOSError}
+
+
 def _os_class(base: type[OSError]) -> type[NdbytesOSError]:
-    if base is OSError:
-        return NdbytesOSError
-    return type(f"Ndbytes{base.__name__}", (NdbytesOSError, base), {"__doc__": base.__doc__})
+    name = base.__name__
+    if name not in _OS_CLASSES:
+        namespace = {"__doc__": base.__doc__}
+        _OS_CLASSES[name] = type(f"Ndbytes{name}", (NdbytesOSError, base), namespace)
+    return _OS_CLASSES[name]
 
 
 def os_error(errno: int, path: str | os.PathLike[str] | None = None) -> NdbytesOSError:

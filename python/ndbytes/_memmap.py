@@ -19,7 +19,7 @@ from ._files import MAX_HEADER_SIZE
 _MODES = {"readonly": "r", "copyonwrite": "c", "readwrite": "r+", "write": "w+"}
 
 
-class memmap(np.memmap[Any, Any]):  # noqa: N801
+class memmap(np.memmap[Any, Any]):
     """An array whose memory is a part of a file.
 
     As ``numpy.memmap``, and it has `close`, works in ``with``, reports errors of `flush`, pickles
@@ -53,8 +53,8 @@ class memmap(np.memmap[Any, Any]):  # noqa: N801
 
     Notes
     -----
-    A map is as safe as those who write to the file: when somebody shortens it, touching what is gone
-    ends the process (SIGBUS). Use `load` without `mmap_mode` for files that change.
+    A map is as safe as those who write to the file: when somebody shortens it, touching what is
+    gone ends the process (SIGBUS). Use `load` without `mmap_mode` for files that change.
     """
 
     filename: Any
@@ -157,9 +157,7 @@ class memmap(np.memmap[Any, Any]):  # noqa: N801
         super().__array_finalize__(obj)
         self._start = getattr(obj, "_start", None) if self._mmap is not None else None
 
-    def __array_wrap__(
-        self, array: Any, context: Any = None, return_scalar: bool = False
-    ) -> Any:
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         # numpy.memmap does this for its own class alone: results of ufuncs are plain arrays.
         result = np.ndarray.__array_wrap__(self, array, context)
         if self is result or type(self) is not memmap:
@@ -200,7 +198,8 @@ class memmap(np.memmap[Any, Any]):  # noqa: N801
             return
         self.flush()
         # In place, this makes the array one of no elements and drops its hold on the map.
-        np.ndarray.__setstate__(self, (1, (0,), np.dtype(np.uint8), False, b""))
+        nothing: Any = (1, (0,), np.dtype(np.uint8), False, b"")
+        np.ndarray.__setstate__(self, nothing)
         self._mmap = None
         self.__class__ = _closed_class(type(self))
         try:
@@ -289,7 +288,8 @@ def open_memmap(
     """
     if hasattr(filename, "read") or hasattr(filename, "write"):
         raise ValueError(
-            "Filename must be a string or a path-like object. Memmap cannot use existing file handles."
+            "Filename must be a string or a path-like object."
+            " Memmap cannot use existing file handles."
         )
     mode = _MODES.get(mode, mode)
     if mode == "w+":
@@ -358,7 +358,7 @@ def _mode_of(target: Path) -> int:
 
 
 def _reserve(fd: int, size: int) -> None:
-    """Make the file this long, its blocks taken now: a full disk must not kill the process later."""
+    """Make the file this long, its blocks taken now: a full disk must not kill us later."""
     if size == 0:
         return
     try:
@@ -410,7 +410,9 @@ def _extent(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> 
 def _count(size: int, offset: int, itemsize: int) -> int:
     left = size - offset
     if left < 0:
-        raise make(MismatchError, "data.length", f"offset {offset} is beyond the file's {size} bytes")
+        raise make(
+            MismatchError, "data.length", f"offset {offset} is beyond the file's {size} bytes"
+        )
     if itemsize == 0 or left % itemsize:
         raise make(
             MismatchError,

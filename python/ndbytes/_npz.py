@@ -127,7 +127,9 @@ class NpzFile(np.lib.npyio.NpzFile):
         try:
             member = self._files[key]
         except (KeyError, TypeError):
-            names = ", ".join(map(repr, self.files[:10])) + (", ..." if len(self.files) > 10 else "")
+            names = ", ".join(map(repr, self.files[:10])) + (
+                ", ..." if len(self.files) > 10 else ""
+            )
             raise KeyError(f"{key} is not a file in the archive; it has {names}") from None
         if self._mmap_mode is not None and self._reader.is_array(member):
             return self._map(member)
@@ -210,16 +212,13 @@ def _savez(
     level: int | None,
     allow_pickle: bool,
 ) -> None:
-    kinds: dict[str, type] = {"durable": bool, "level": int}
-    durable = False
-    for name, value in options.items():
-        # Keywords are names of arrays: what is no plain option is an array of that name.
-        if type(value) is not kinds[name]:
-            kwds[name] = value
-        elif name == "level":
-            level = value
-        else:
-            durable = value
+    # Keywords are names of arrays: what is no plain option is an array of that name.
+    if type(options["durable"]) is not bool:
+        kwds["durable"] = options.pop("durable")
+    if "level" in options and type(options["level"]) is not int:
+        kwds["level"] = options.pop("level")
+    durable = options.get("durable", False)
+    level = options.get("level", level)
     if level is not None and not 0 <= level <= 9:
         raise make(ArgumentError, "argument", f"level must be 0 to 9, not {level}")
     members = _members(args, kwds)

@@ -80,7 +80,7 @@ def tofile(
     a: Any,
     file: Any,
     sep: str = "",
-    format: str = "%s",  # noqa: A002
+    format: str = "%s",
     *,
     order: str = "C",
     durable: bool = False,
@@ -244,7 +244,9 @@ def _whole(available: int, size: int) -> int:
     if available < 0:
         raise make(MismatchError, "data.length", "the offset is beyond the end of the file")
     if size == 0 or available % size:
-        left = "the number of items has to be given" if size == 0 else f"{available % size} are left"
+        left = (
+            "the number of items has to be given" if size == 0 else f"{available % size} are left"
+        )
         message = f"{available} bytes are no whole number of {size}-byte items: {left}"
         error = make(MismatchError, "data.length", message)
         error.offset = available - (available % size if size else 0)
@@ -305,7 +307,7 @@ def _order(order: str) -> Any:
     return order
 
 
-def _write_text(a: Any, file: Any, path: str | None, sep: str, format: str) -> None:  # noqa: A002
+def _write_text(a: Any, file: Any, path: str | None, sep: str, format: str) -> None:
     items = np.asanyarray(a).ravel().tolist() if format != "%s" else None
     array = np.asanyarray(a)
     values = (array.item(i) for i in range(array.size)) if items is None else iter(items)
@@ -326,5 +328,3 @@ def _read_text(
     if path is not None or is_real(file) or isinstance(file, io.TextIOBase):
         return np.fromfile(file if path is None else path, descr, count, sep)
     return np.fromstring(read_all(file).decode(), descr, count, sep=sep)
-
-

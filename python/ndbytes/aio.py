@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -76,7 +76,7 @@ async def recv(
     length = _native.parse_prelude(head, max_header_size)
     head += await source.exactly(length - len(head), "array header")
     shape, fortran, dtype, _ = _native.parse_header(head, max_header_size, max_bytes)
-    order = "F" if fortran else "C"
+    order: Literal["C", "F"] = "F" if fortran else "C"
     if out is None:
         array = np.ndarray(shape, dtype, order=order)
     elif out.dtype != dtype or out.shape != shape:
@@ -133,7 +133,7 @@ class _Source:
 
 
 def _flat(array: np.ndarray[Any, Any]) -> memoryview:
-    """The bytes of an array in its storage order; its own memory where it is contiguous."""
+    """Return the bytes in storage order: the array's own memory where it is contiguous."""
     if array.nbytes == 0:
         return memoryview(bytearray())
     plain = np.asarray(array)
@@ -145,4 +145,4 @@ def _flat(array: np.ndarray[Any, Any]) -> memoryview:
         return memoryview(_native.tobytes(plain, "A"))
     else:
         flat = plain.reshape(-1, order="A")
-    return memoryview(flat.view(np.uint8))
+    return flat.view(np.uint8).data
