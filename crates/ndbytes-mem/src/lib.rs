@@ -12,6 +12,7 @@ mod close;
 mod copy;
 mod fill;
 pub mod map;
+pub mod pages;
 mod strided;
 mod swap;
 

@@ -12,6 +12,8 @@ use pyo3::types::{PyTuple, PyType};
 use crate::dtype::{from_numpy, to_numpy, warn_of_metadata};
 use crate::error::{IntoPy, to_py};
 use crate::header::warn_of_python2;
+use crate::memory::with_pages;
+use crate::npy::HUGE_FROM;
 
 /// The array that NumPy makes of any object; masked arrays are refused, whose mask would be lost.
 pub(crate) fn as_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
@@ -90,7 +92,8 @@ pub(crate) fn empty<'py>(py: Python<'py>, header: &Header) -> PyResult<Bound<'py
         return Ok(ndarray.call1(args)?.cast_into()?);
     }
     let fortran = (header.order() == Order::F) as std::ffi::c_int;
-    from_descr(py, header.shape(), descr, std::ptr::null_mut(), fortran)
+    let make = || from_descr(py, header.shape(), descr, std::ptr::null_mut(), fortran);
+    if header.nbytes() >= HUGE_FROM { with_pages(py, make) } else { make() }
 }
 
 /// An array over the bytes of `owner` from `offset`, which holds them and never changes them.

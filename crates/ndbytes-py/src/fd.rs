@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use ndbytes::ReadAt;
 use numpy::PyUntypedArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -37,21 +38,6 @@ impl Fd {
         // call; should another thread close it meanwhile, the system calls fail or reach whatever
         // took its number, exactly as those of Python's own socket module would.
         Ok(unsafe { BorrowedFd::borrow_raw(self.fd) })
-    }
-
-    /// Reads by position until `buffer` is full or the file ends.
-    pub(crate) fn read_full_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let fd = self.borrow()?;
-        let mut have = 0;
-        while have < buffer.len() {
-            match rustix::io::pread(fd, &mut buffer[have..], offset + have as u64) {
-                Ok(0) => break,
-                Ok(n) => have += n,
-                Err(Errno::INTR) => check_signals()?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(have)
     }
 
     /// Waits until the descriptor is ready, at most as long as it may be silent.
@@ -98,6 +84,16 @@ impl Fd {
     /// How much may be written at once: a blocking pipe that is ready takes this without blocking.
     fn write_limit(&self) -> usize {
         if self.socket || self.timeout.is_none() { usize::MAX } else { PIPE_BUF }
+    }
+}
+
+impl ReadAt for Fd {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(rustix::io::pread(self.borrow()?, buffer, offset)?)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(rustix::fs::fstat(self.borrow()?)?.st_size as u64)
     }
 }
 

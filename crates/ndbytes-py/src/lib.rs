@@ -12,6 +12,7 @@ mod error;
 mod fd;
 mod file;
 mod header;
+mod memory;
 mod npy;
 mod npz;
 mod raw;

@@ -15,6 +15,10 @@ use crate::header::limits;
 /// Below this, releasing the interpreter costs more than it gives.
 pub(crate) const RELEASE_FROM: usize = 1 << 16;
 
+/// From here, memory comes fresh from the operating system, for `malloc` as for us: below it, what
+/// was freed is used again without a page fault.
+pub(crate) const HUGE_FROM: usize = 32 << 20;
+
 /// Runs `body` without the interpreter where there is enough to do.
 pub(crate) fn detached<T: Send>(
     py: Python<'_>,
@@ -40,7 +44,13 @@ pub(crate) fn new_bytes<'py>(
         let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>();
         (bytes.cast_into_unchecked::<PyBytes>(), std::slice::from_raw_parts_mut(start, len))
     };
-    detached(py, len, || fill(memory)).into_py(py)?;
+    detached(py, len, || {
+        if len >= HUGE_FROM {
+            ndbytes::pages::advise_huge(memory);
+        }
+        fill(memory)
+    })
+    .into_py(py)?;
     Ok(bytes)
 }
 

@@ -62,8 +62,15 @@ pub(crate) fn savez_path(
 ) -> PyResult<()> {
     let options = SaveOptions::default().with_durable(durable);
     // Refuse before the temporary file is made.
-    arrays(&members)?.iter().try_for_each(|array| view(array)?.header().map(drop).into_py(py))?;
-    let file = AtomicFile::create(&path, &options).into_py(py)?;
+    let mut total = 0;
+    for array in arrays(&members)? {
+        total += view(&array)?.header().into_py(py)?.nbytes() as u64;
+    }
+    let mut file = AtomicFile::create(&path, &options).into_py(py)?;
+    if level.is_none() {
+        // Longer than the arrays by headers alone, which the file may grow by.
+        py.detach(|| file.reserve(total)).map_err(Error::from).into_py(py)?;
+    }
     let file = write_all(py, NpzWriter::new(file), &members, level)?;
     py.detach(|| file.commit()).map_err(|error| to_py(py, error.with_path(&path)))
 }

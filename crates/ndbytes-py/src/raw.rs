@@ -107,7 +107,8 @@ pub(crate) fn fromfile_fd<'py>(
     let array = empty(py, &header)?;
     let (memory, _) = memory_mut(&array)?;
     let file = Fd::new(fd, None, false);
-    let got = py.detach(|| file.read_full_at(memory, offset)).map_err(Error::from).into_py(py)?;
+    let read = py.detach(|| ndbytes::read_full_at(&file, memory, offset));
+    let got = read.map_err(Error::from).into_py(py)?;
     finish(py, &header, memory, got, offset)?;
     Ok(array)
 }

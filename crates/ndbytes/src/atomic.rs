@@ -121,6 +121,28 @@ impl AtomicFile {
         self.temporary.as_deref()
     }
 
+    /// Takes the room for a file of this length now: a full disk is noticed before anything is
+    /// written, and the file system has no allocation to make up for when the file is renamed.
+    /// Small files, other targets and file systems that cannot do it are left alone.
+    ///
+    /// # Errors
+    /// What the operating system said of the room.
+    pub fn reserve(&mut self, len: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if len >= RESERVE_FROM && self.is_regular() {
+            use rustix::io::Errno;
+            let flags = rustix::fs::FallocateFlags::empty();
+            return match rustix::fs::fallocate(self.file()?, flags, 0, len) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) | Ok(()) => {
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+        let _ = len;
+        Ok(())
+    }
+
     /// Closes the file and gives it its name. Errors of flushing and closing are reported, and
     /// the old file is then still there.
     ///
@@ -203,6 +225,9 @@ fn sync_folder(_target: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Below this the system call costs more than it saves.
+#[cfg(target_os = "linux")]
+const RESERVE_FROM: u64 = 1 << 20;
 /// Linux's own limit.
 const MAX_LINKS: usize = 40;
 

@@ -11,7 +11,9 @@ use crate::array::{Array, ArrayView};
 use crate::atomic::{AtomicFile, SaveOptions};
 use crate::error::{Error, Result};
 use crate::npy::{read_header, truncated, write_npy};
+use crate::read_at::read_full_at;
 use crate::stream::read_scattered;
+use crate::validate::validate;
 
 /// Saves an array as `.npy`, atomically: the file is whole and new, or as it was.
 ///
@@ -21,8 +23,12 @@ use crate::stream::read_scattered;
 /// What the operating system said, at whatever step.
 pub fn save(path: &Path, array: &ArrayView<'_>, options: &SaveOptions) -> Result<()> {
     // What cannot be saved is found out before any file is made.
-    array.header()?.encode()?;
-    AtomicFile::write(path, options, |file| write_npy(file, array))
+    let header = array.header()?;
+    let head = header.encode()?.len() as u64;
+    AtomicFile::write(path, options, |file| {
+        file.reserve(head + header.nbytes() as u64)?;
+        write_npy(file, array)
+    })
 }
 
 /// Loads an `.npy` file.
@@ -107,7 +113,19 @@ impl NpyFile {
     /// As [`NpyFile::read`].
     pub fn read_strided(&mut self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
         let offset = self.data_offset as u64;
+        let (shape, itemsize) = (self.header.shape(), self.header.dtype().itemsize());
+        let direct = self.file.metadata()?.is_file()
+            && layout.fits(shape, itemsize, out.len())
+            && ndbytes_format::is_contiguous(shape, layout.strides, itemsize, self.header.order());
         let mut read = || {
+            if direct && self.header.nbytes() > 0 {
+                let out = &mut out[layout.origin..layout.origin + self.header.nbytes()];
+                let got = read_full_at(&self.file, out, offset)?;
+                if got < out.len() {
+                    return Err(truncated(&self.header, got));
+                }
+                return validate(self.header.dtype(), out);
+            }
             // A pipe stands where it has to, and cannot seek.
             match self.file.seek(SeekFrom::Start(offset)) {
                 Err(error) if error.kind() != io::ErrorKind::NotSeekable => {

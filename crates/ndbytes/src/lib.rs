@@ -55,11 +55,11 @@ pub use ndbytes_format::{
     Order, Prelude, Span, TimeUnit, Unit, Version, element_count, is_contiguous, literal,
     looks_like, nbytes, padding_spans, strides, swap_units, zip,
 };
-pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, swap_bytes};
+pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
 pub use npy::{dumps, loads, read_exact, read_header, read_npy, write_npy};
 pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
-pub use read_at::{ReadAt, Section};
+pub use read_at::{ReadAt, Section, read_full_at};
 pub use stream::{read_scattered, recv, recv_into, send};
 pub use validate::validate;
 pub use write::write_all_vectored;

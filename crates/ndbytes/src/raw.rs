@@ -45,6 +45,7 @@ pub fn tofile(
     options: &SaveOptions,
 ) -> Result<()> {
     AtomicFile::write(path, options, |file| {
+        file.reserve(array.nbytes() as u64)?;
         array.for_each_chunk(order, &mut |chunk| Ok(write_all_vectored(file, &[chunk])?))
     })
 }

@@ -92,8 +92,44 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
     }
 }
 
-/// Reads until `buffer` is full or the source ends, and returns how much there was.
-pub(crate) fn read_full_at(
+/// Reads until `buffer` is full or the source ends, and returns how much there was from the start
+/// without a gap. Large reads are shared by threads, which also share the faults of fresh memory.
+///
+/// # Errors
+/// What the source said.
+pub fn read_full_at(
+    source: &(impl ReadAt + Sync + ?Sized),
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
+    let threads = crate::array::threads().min(buffer.len() / BYTES_PER_THREAD).max(1);
+    if threads == 1 {
+        return read_part_at(source, buffer, offset);
+    }
+    // Whole huge pages, so that two threads do not fault the same one.
+    let share = buffer.len().div_ceil(threads).next_multiple_of(2 << 20);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = buffer
+            .chunks_mut(share)
+            .enumerate()
+            .map(|(i, part)| {
+                let (at, len) = (offset + (i * share) as u64, part.len());
+                (len, scope.spawn(move || read_part_at(source, part, at)))
+            })
+            .collect();
+        let mut total = 0;
+        let mut whole = true;
+        for (len, part) in parts {
+            let got = part.join().map_err(|_| io::Error::other("a reading thread panicked"))??;
+            total += if whole { got } else { 0 };
+            whole &= got == len;
+        }
+        Ok(total)
+    })
+}
+
+/// As [`read_full_at`], on this thread.
+pub(crate) fn read_part_at(
     source: &(impl ReadAt + ?Sized),
     buffer: &mut [u8],
     offset: u64,
@@ -113,3 +149,6 @@ pub(crate) fn read_full_at(
     }
     Ok(have)
 }
+
+/// Below this a thread costs more than it brings.
+const BYTES_PER_THREAD: usize = 4 << 20;

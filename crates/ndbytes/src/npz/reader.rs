@@ -12,7 +12,7 @@ use ndbytes_format::{Code, FormatError, Header, Limits, looks_like};
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::npy::{read_exact, read_header};
-use crate::read_at::{ReadAt, Section, read_full_at};
+use crate::read_at::{ReadAt, Section, read_part_at};
 
 /// An archive whose directory has been read; members are read when they are asked for.
 ///
@@ -50,11 +50,11 @@ impl<R: ReadAt> NpzReader<R> {
         let size = source.size()?;
         let mut tail = vec![0; size.min(END_MAX as u64) as usize];
         let start = size - tail.len() as u64;
-        let got = read_full_at(&source, &mut tail, start)?;
+        let got = read_part_at(&source, &mut tail, start)?;
         tail.truncate(got);
         let directory = Directory::parse_end(&tail, start + got as u64).map_err(|error| {
             let mut first = [0; 64];
-            let got = read_full_at(&source, &mut first, 0).unwrap_or(0);
+            let got = read_part_at(&source, &mut first, 0).unwrap_or(0);
             match first[..got].starts_with(b"PK") {
                 true => Error::from(error),
                 false => Error::new(
@@ -74,7 +74,7 @@ impl<R: ReadAt> NpzReader<R> {
         }
         // `parse_end` has checked that the directory lies within the file.
         let mut bytes = crate::array::zeroed_vec(directory.len as usize)?;
-        if read_full_at(&source, &mut bytes, directory.offset)? < bytes.len() {
+        if read_part_at(&source, &mut bytes, directory.offset)? < bytes.len() {
             return Err(Error::new(Code::ZipEnd, "the file became shorter while it was read"));
         }
         let entries = Entry::parse_central(&bytes, directory.entries)
@@ -125,7 +125,7 @@ impl<R: ReadAt> NpzReader<R> {
     pub fn data_offset(&self, member: usize) -> Result<u64> {
         let entry = &self.entries[member];
         let mut fixed = [0; LOCAL_LEN];
-        let got = read_full_at(&self.source, &mut fixed, entry.header_offset)?;
+        let got = read_part_at(&self.source, &mut fixed, entry.header_offset)?;
         let len = local_len(&fixed[..got]).map_err(|error| error.shifted(entry.header_offset))?;
         let start = entry.header_offset.checked_add(len);
         let end = start.and_then(|start| start.checked_add(entry.compressed));

@@ -1,0 +1,5 @@
+//! `ndbytes-mem` from outside.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
+
+mod map;
+mod property;
