@@ -1,0 +1,179 @@
+//! What is read: a file, or standard input and pipes as if they were one.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use ndbytes::{Limits, Looks, NpzReader, ReadAt, Section, looks_like};
+
+use crate::exit::Failure;
+
+/// An open file.
+pub(crate) struct Input {
+    /// How messages name it.
+    pub(crate) name: PathBuf,
+    /// Its bytes.
+    pub(crate) source: Source,
+}
+
+/// Bytes that are read by position.
+pub(crate) enum Source {
+    /// A regular file.
+    File(File),
+    /// A pipe.
+    Spool(Spool),
+}
+
+/// A pipe that is read by position: what was read of it is kept, and no more is read than was
+/// asked for.
+pub(crate) struct Spool(RefCell<Spooled>);
+
+struct Spooled {
+    source: Box<dyn Read>,
+    seen: Vec<u8>,
+    ended: bool,
+}
+
+impl Input {
+    /// Opens a file, or standard input for `-`.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        if is_dash(path) {
+            return Ok(Self { name: "standard input".into(), source: Source::spool(io::stdin()) });
+        }
+        let open = || {
+            let file = File::open(path)?;
+            let meta = file.metadata()?;
+            if meta.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(if meta.is_file() { Source::File(file) } else { Source::spool(file) })
+        };
+        let source = open().map_err(|error| Failure::io(error, path))?;
+        Ok(Self { name: path.to_owned(), source })
+    }
+
+    /// What the first bytes look like.
+    pub(crate) fn looks(&self) -> Result<Looks, Failure> {
+        let mut head = Vec::new();
+        let mut first = Section::new(&self.source, 0, SAMPLE);
+        first.read_to_end(&mut head).map_err(|error| Failure::io(error, &self.name))?;
+        Ok(looks_like(&head))
+    }
+
+    /// The bytes from the start.
+    pub(crate) fn reader(&self) -> Section<'_, Source> {
+        Section::new(&self.source, 0, u64::MAX)
+    }
+
+    /// How long it is; a pipe is read to its end for this.
+    pub(crate) fn size(&self) -> Result<u64, Failure> {
+        self.source.size().map_err(|error| Failure::io(error, &self.name))
+    }
+
+    /// The directory of an .npz.
+    pub(crate) fn npz(&self) -> Result<NpzReader<&Source>, Failure> {
+        Ok(NpzReader::new(&self.source, &Limits::default())
+            .map_err(|error| error.with_path(&self.name))?)
+    }
+
+    /// That this is no file for this command, as an error.
+    pub(crate) fn refuse(&self, looks: Looks, wanted: &str) -> Failure {
+        Failure::no(format!(
+            "{}: not {wanted}: it looks like {}",
+            self.name.display(),
+            looks.describe()
+        ))
+    }
+}
+
+impl Source {
+    fn spool(source: impl Read + 'static) -> Self {
+        let spooled = Spooled { source: Box::new(source), seen: Vec::new(), ended: false };
+        Self::Spool(Spool(RefCell::new(spooled)))
+    }
+
+    /// How long it is, where that is known without reading.
+    pub(crate) fn known_size(&self) -> io::Result<Option<u64>> {
+        match self {
+            Source::File(file) => file.size().map(Some),
+            Source::Spool(_) => Ok(None),
+        }
+    }
+}
+
+impl ReadAt for Source {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Source::File(file) => file.read_at(buffer, offset),
+            Source::Spool(spool) => {
+                let mut spooled = spool.0.borrow_mut();
+                spooled.fetch(offset.saturating_add(buffer.len() as u64))?;
+                spooled.seen.as_slice().read_at(buffer, offset)
+            }
+        }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        match self {
+            Source::File(file) => file.size(),
+            Source::Spool(spool) => {
+                let mut spooled = spool.0.borrow_mut();
+                spooled.fetch(u64::MAX)?;
+                Ok(spooled.seen.len() as u64)
+            }
+        }
+    }
+}
+
+impl Spooled {
+    /// Reads on until there are `end` bytes or no more come.
+    fn fetch(&mut self, end: u64) -> io::Result<()> {
+        while !self.ended && (self.seen.len() as u64) < end {
+            let have = self.seen.len();
+            let want = (end - have as u64).min(PIECE) as usize;
+            self.seen.try_reserve(want).map_err(|_| {
+                let message = format!("no memory for more than {have} bytes of a pipe: use a file");
+                io::Error::new(io::ErrorKind::OutOfMemory, message)
+            })?;
+            self.seen.resize(have + want, 0);
+            let result = self.source.read(&mut self.seen[have..]);
+            self.seen.truncate(have + *result.as_ref().unwrap_or(&0));
+            match result {
+                Ok(n) => self.ended = n == 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this stands for standard input or output.
+pub(crate) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Enough to see what a file looks like.
+const SAMPLE: u64 = 512;
+const PIECE: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_read_no_further_than_asked() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let source = Source::spool(reader);
+        io::Write::write_all(&mut writer, b"abcdef").unwrap();
+        let mut buffer = [0; 3];
+        // The writer is still there: reading on would wait for ever.
+        assert_eq!(source.read_at(&mut buffer, 2).unwrap(), 3);
+        assert_eq!(&buffer, b"cde");
+        drop(writer);
+        assert_eq!(source.size().unwrap(), 6);
+        assert_eq!(source.read_at(&mut buffer, 5).unwrap(), 1);
+        assert_eq!(source.read_at(&mut buffer, 9).unwrap(), 0);
+    }
+}

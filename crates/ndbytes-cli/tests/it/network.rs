@@ -1,0 +1,234 @@
+//! `send` and `recv` over loopback, Unix sockets and pipes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Stdio};
+
+use ndbytes::{Compression, Limits};
+
+use crate::{Folder, text};
+
+/// A command that listens.
+struct Listener {
+    child: Child,
+    err: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Listener {
+    fn start(folder: &Folder, args: &[&str]) -> Self {
+        let mut child = folder
+            .command(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        err.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap_or(&line).to_owned();
+        Self { child, err, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address.strip_prefix("tcp://").unwrap()).unwrap()
+    }
+
+    /// Exit status and the rest of what it said.
+    fn end(mut self) -> (i32, String) {
+        let mut text = String::new();
+        self.err.read_to_string(&mut text).unwrap();
+        (self.child.wait().unwrap().code().unwrap_or(-1), text)
+    }
+}
+
+#[test]
+fn many_arrays_arrive_as_they_were() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[2, 3]);
+    folder.count("big.npy", &[700, 1000]);
+    folder.archive("c.npz", Compression::Deflate(6));
+    folder.ok(&["convert", "a.npy", "f.npy", "--out-order", "F", "--byte-order", "big"]);
+    let unix = format!("unix://{}", text(&folder.path("socket")));
+    for address in ["tcp://127.0.0.1:0", unix.as_str()] {
+        let listener = Listener::start(&folder, &["recv", address, "--out", "in", "--overwrite"]);
+        let sent = ["send", "a.npy", "big.npy", "c.npz", "f.npy", &listener.address];
+        let run = folder.run(&sent);
+        assert_eq!(run.status, 0, "{run:?}");
+        assert!(run.err.contains("sent 5 arrays"), "{run:?}");
+        let (status, text) = listener.end();
+        assert_eq!((status, text.as_str()), (0, "received 5 arrays\n"));
+        assert_eq!(folder.read("in/00000.npy"), folder.read("a.npy"));
+        assert_eq!(folder.read("in/00001.npy"), folder.read("big.npy"));
+        assert_eq!(folder.read("in/00002.npy"), folder.read("a.npy"));
+        assert_eq!(folder.read("in/00004.npy"), folder.read("f.npy"));
+    }
+    assert!(!folder.path("socket").exists());
+}
+
+#[test]
+fn either_side_may_listen() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    let listener = Listener::start(&folder, &["send", "a.npy", "tcp://127.0.0.1:0", "--listen"]);
+    folder.ok(&["recv", &listener.address, "--connect", "--out", "b.npy"]);
+    assert_eq!(listener.end().0, 0);
+    assert_eq!(folder.read("b.npy"), folder.read("a.npy"));
+}
+
+#[test]
+fn pipes_and_several_arrays_in_one_file() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    folder.archive("b.npz", Compression::Stored);
+    let stream = folder.run(&["send", "a.npy", "b.npz", "-"]).out;
+    folder.write("three.npy", &stream);
+    assert_eq!(folder.run(&["send", "three.npy", "-"]).out, stream);
+    assert_eq!(folder.run_with(&["send", "-", "-"], &stream).out, stream);
+    assert_eq!(folder.run_with(&["recv", "-", "--out", "-"], &stream).out, stream);
+    let run = folder.run_with(&["recv", "-", "--out", "all.npz"], &stream);
+    assert_eq!(run.status, 0, "{run:?}");
+    let bytes = folder.read("all.npz");
+    let reader = ndbytes::NpzReader::new(&bytes[..], &Limits::default()).unwrap();
+    assert_eq!(reader.keys().collect::<Vec<_>>(), ["arr_0", "arr_1", "arr_2"]);
+    let run = folder.run_with(&["recv", "-", "--out", "in"], &stream);
+    assert!(run.text().contains("in/00001.npy <i4 (2, 3)"));
+}
+
+#[test]
+fn a_cut_stream_is_told_with_what_arrived_whole() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[600]);
+    let bytes = folder.read("a.npy");
+    for (end, whole) in
+        [(5, 0), (100, 0), (2000, 0), (bytes.len() + 3, 1), (bytes.len() * 2 - 1, 1)]
+    {
+        let listener =
+            Listener::start(&folder, &["recv", "tcp://127.0.0.1:0", "--out", "in", "--overwrite"]);
+        let mut stream = listener.connect();
+        stream.write_all(&[&bytes[..], &bytes].concat()[..end]).unwrap();
+        drop(stream);
+        let (status, text) = listener.end();
+        assert_eq!(status, 1, "{text}");
+        assert!(text.contains(&format!("cut within array {whole}")), "{text}");
+        assert!(
+            text.contains(["0 arrays arrived whole", "1 array arrived whole"][whole]),
+            "{text}"
+        );
+    }
+    // What arrived whole was kept, nothing else was written.
+    assert_eq!(folder.read("in/00000.npy"), bytes);
+    assert_eq!(std::fs::read_dir(folder.path("in")).unwrap().count(), 1);
+    let cut = &bytes[..500];
+    folder.run_with(&["recv", "-", "--out", "one.npy"], cut).fails(1, "0 arrays arrived whole");
+    folder.run_with(&["recv", "-", "--out", "all.npz"], cut).fails(1, "0 arrays arrived whole");
+    assert_eq!(folder.names(), ["a.npy", "in"]);
+}
+
+#[test]
+fn counts_are_kept() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    let two = folder.read("a.npy").repeat(2);
+    folder.run_with(&["recv", "-", "--count", "3"], &two).fails(1, "after 2 of 3 arrays");
+    let run = folder.run_with(&["recv", "-", "--count", "1", "--out", "one.npy"], &two);
+    assert_eq!(run.status, 0, "{run:?}");
+    folder.run_with(&["recv", "-", "--out", "two.npy"], &two).fails(1, "more than one array");
+    folder.run_with(&["recv", "-", "--out", "none.npy"], b"").fails(1, "0 arrays came");
+    assert!(!folder.path("two.npy").exists() && !folder.path("none.npy").exists());
+}
+
+#[test]
+fn files_that_are_there_are_not_replaced_unasked() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    let bytes = folder.read("a.npy");
+    folder.write("00000.npy", b"old");
+    folder.run_with(&["recv", "-"], &bytes).fails(2, "--overwrite");
+    folder.run_with(&["recv", "-", "--out", "a.npy"], &bytes).fails(2, "--overwrite");
+    assert_eq!(folder.read("00000.npy"), b"old");
+    assert_eq!(folder.run_with(&["recv", "-", "--overwrite"], &bytes).status, 0);
+    assert_eq!(folder.read("00000.npy"), bytes);
+}
+
+#[test]
+fn too_large_an_array_is_refused_before_it_is_read() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[600]);
+    let head = &folder.read("a.npy")[..128];
+    folder.run_with(&["recv", "-", "--max-bytes", "2399"], head).fails(1, "--max-bytes");
+}
+
+#[test]
+fn silence_ends_with_a_message() {
+    let folder = Folder::new();
+    let args = ["recv", "tcp://127.0.0.1:0", "--timeout", "0.2"];
+    // Nobody connects.
+    let (status, text) = Listener::start(&folder, &args).end();
+    assert_eq!(status, 2, "{text}");
+    assert!(text.contains("nothing happened for 0.2 s"), "{text}");
+    // Somebody connects and says nothing.
+    let listener = Listener::start(&folder, &args);
+    let stream = listener.connect();
+    let (status, text) = listener.end();
+    assert_eq!(status, 2, "{text}");
+    assert!(text.contains("nothing happened for 0.2 s; "), "{text}");
+    assert!(text.contains("0 arrays arrived whole"), "{text}");
+    drop(stream);
+}
+
+#[test]
+fn a_send_that_nobody_reads_times_out() {
+    let folder = Folder::new();
+    folder.count("big.npy", &[5_000_000]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let run = folder.run(&["send", "big.npy", &address, "--timeout", "0.3"]);
+    run.fails(2, "nothing happened for 0.3 s");
+    run.fails(2, "0 arrays sent whole");
+}
+
+#[test]
+fn a_peer_that_goes_away_is_noticed() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Closed with bytes unread, which resets the connection.
+        stream.read_exact(&mut [0; 10]).unwrap();
+    });
+    folder.run(&["send", "a.npy", &address]).fails(2, "reset");
+    peer.join().unwrap();
+}
+
+#[test]
+fn refused_connections_and_bad_addresses_are_trouble() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("tcp://127.0.0.1:{port}");
+    folder.run(&["send", "a.npy", &address]).fails(2, "refused");
+    folder.run(&["recv", &address, "--connect"]).fails(2, "refused");
+    folder.run(&["send", "a.npy", "unix:///nonexistent/socket"]).fails(2, "no such");
+    folder.run(&["send", "a.npy", "http://localhost"]).fails(2, "no address");
+}
+
+#[test]
+fn bad_files_are_found_before_anything_is_sent() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[600]);
+    folder.write("html.npy", b"<html>");
+    let run = folder.run(&["send", "a.npy", "html.npy", "-"]);
+    run.fails(1, "HTML");
+    assert_eq!(run.out, b"");
+    let bytes = folder.read("a.npy");
+    folder.write("cut.npy", &bytes[..bytes.len() - 1]);
+    let run = folder.run(&["send", "cut.npy", "-"]);
+    run.fails(1, "2399 of 2400 bytes");
+    assert_eq!(run.out, b"");
+    folder.run_with(&["send", "-", "-"], b"").fails(1, "empty");
+}
