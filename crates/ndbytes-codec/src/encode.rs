@@ -15,9 +15,9 @@ pub const MAX_LEVEL: u32 = 9;
 pub struct Encoder<W: Write>(Inner<W>);
 
 enum Inner<W: Write> {
-    Deflate(write::DeflateEncoder<W>),
-    Gzip(write::GzEncoder<W>),
-    Zlib(write::ZlibEncoder<W>),
+    Deflate(write::DeflateEncoder<Steady<W>>),
+    Gzip(write::GzEncoder<Steady<W>>),
+    Zlib(write::ZlibEncoder<Steady<W>>),
 }
 
 impl<W: Write> Encoder<W> {
@@ -26,6 +26,7 @@ impl<W: Write> Encoder<W> {
     /// The bytes depend on the input and the level alone: a gzip header has no time and no name.
     pub fn new(codec: Codec, level: u32, sink: W) -> Self {
         let level = Compression::new(level.min(MAX_LEVEL));
+        let sink = Steady(sink);
         Self(match codec {
             Codec::Deflate => Inner::Deflate(write::DeflateEncoder::new(sink, level)),
             // 255: unknown system, so that the bytes are alike everywhere.
@@ -39,11 +40,12 @@ impl<W: Write> Encoder<W> {
     /// # Errors
     /// What the sink said.
     pub fn finish(self) -> io::Result<W> {
-        match self.0 {
+        let Steady(sink) = match self.0 {
             Inner::Deflate(encoder) => encoder.finish(),
             Inner::Gzip(encoder) => encoder.finish(),
             Inner::Zlib(encoder) => encoder.finish(),
-        }
+        }?;
+        Ok(sink)
     }
 }
 
@@ -62,6 +64,29 @@ impl<W: Write> Write for Encoder<W> {
             Inner::Gzip(encoder) => encoder.flush(),
             Inner::Zlib(encoder) => encoder.flush(),
         }
+    }
+}
+
+/// A sink that is not interrupted. flate2 reports interruptions, even when it ends a stream, which
+/// cannot be tried again.
+struct Steady<W>(W);
+
+impl<W: Write> Write for Steady<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Ok(n) if n > bytes.len() => {
+                    let message = "the sink claims more bytes than it was given";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -137,7 +137,7 @@ codes! {
     NpyHeaderTooLarge = "npy.header.too_large", LimitExceeded;
     /// The header's text is not the Python literal it should be.
     NpyHeaderSyntax = "npy.header.syntax", Malformed;
-    /// The header's dictionary lacks a key, has another or repeats one.
+    /// The header's dictionary lacks a key or has another.
     NpyHeaderKeys = "npy.header.keys", Malformed;
     /// `shape` is no tuple of non-negative integers.
     NpyShape = "npy.header.shape", Malformed;

@@ -409,7 +409,7 @@ fn exact_comment(rest: &str) -> Result<Option<Dtype>> {
     Literal::parse(&format!("0 {rest}"), false).map_err(|_| {
         FormatError::new(Code::NpyHeaderSyntax, "unexpected text after the header's dictionary")
     })?;
-    for line in rest.lines() {
+    for line in rest.split(['\n', '\r']) {
         if let Some((_, text)) = line.split_once(COMMENT) {
             let bad = |error: FormatError| {
                 let message = format!("the header's comment names no dtype: {}", error.message());

@@ -171,7 +171,7 @@ impl Parser<'_> {
                 ' ' | '\t' | '\n' | '\r' | '\x0c' => self.at += 1,
                 '#' => {
                     let line = &self.text[self.at..];
-                    self.at += line.find('\n').unwrap_or(line.len());
+                    self.at += line.find(['\n', '\r']).unwrap_or(line.len());
                 }
                 _ => break,
             }
@@ -327,7 +327,8 @@ impl Parser<'_> {
         let mut text = String::new();
         loop {
             match self.bump() {
-                None | Some('\n') => {
+                // Python takes each of `\n`, `\r` and `\r\n` for the end of a line.
+                None | Some('\n' | '\r') => {
                     self.at = start;
                     return Err(self.fail("a string without an end".into()));
                 }
@@ -341,6 +342,10 @@ impl Parser<'_> {
     fn escape(&mut self, text: &mut String) -> Result<()> {
         let simple = match self.bump() {
             Some('\n') => return Ok(()),
+            Some('\r') => {
+                self.at += usize::from(self.peek() == Some('\n'));
+                return Ok(());
+            }
             Some(c @ ('\\' | '\'' | '"')) => c,
             Some('a') => '\x07',
             Some('b') => '\x08',
@@ -424,6 +429,8 @@ mod tests {
         for (text, plain) in [
             ("  {\"a\" : 1 , # why\n 'b':\n0x4,}", "{'a': 1, 'b': 4}"),
             ("(1)", "1"),
+            ("# not\r1", "1"),
+            ("'a\\\r\nb\\\rc'", "'abc'"),
             ("u'x'", "'x'"),
             (
                 r"'\101\q\u00e9\
@@ -453,6 +460,8 @@ x'",
             "(,)",
             "'a",
             "'a\nb'",
+            "'a\rb'",
+            "(1) # a comment ends here:\r2",
             "1 2",
             "01",
             "1__0",

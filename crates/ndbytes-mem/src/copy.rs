@@ -6,6 +6,7 @@
 //! walked in tiles, so that each cache line is used up while it is near.
 
 use crate::strided::Strided;
+use crate::transpose;
 
 /// Copies every element of `src` to its place in `dst`.
 ///
@@ -99,6 +100,9 @@ fn steps(stride: isize, n: usize) -> Option<isize> {
 
 /// How one item is copied.
 trait Item {
+    /// Its size where the type fixes it, 0 otherwise.
+    const SIZE: usize;
+
     /// Copies `size` bytes.
     ///
     /// # Safety
@@ -111,6 +115,8 @@ struct Fixed<const N: usize>;
 struct Any;
 
 impl<const N: usize> Item for Fixed<N> {
+    const SIZE: usize = N;
+
     #[inline(always)]
     unsafe fn copy(dst: *mut u8, src: *const u8, _size: usize) {
         // SAFETY: both are valid for N bytes and disjoint, by the caller's contract; an array of
@@ -120,6 +126,8 @@ impl<const N: usize> Item for Fixed<N> {
 }
 
 impl Item for Any {
+    const SIZE: usize = 0;
+
     #[inline(always)]
     unsafe fn copy(dst: *mut u8, src: *const u8, size: usize) {
         // SAFETY: both are valid for `size` bytes and disjoint, by the caller's contract.
@@ -198,6 +206,19 @@ unsafe fn line<I: Item>(dst: *mut u8, src: *const u8, axis: Axis, size: usize) {
 /// # Safety
 /// As [`walk`] with these two axes alone.
 unsafe fn tile<I: Item>(dst: *mut u8, src: *const u8, outer: Axis, inner: Axis, size: usize) {
+    if inner.dst == size as isize && outer.src == size as isize {
+        // SAFETY: the plane's places are those of the two axes.
+        unsafe {
+            let (rows, columns) = (outer.n, inner.n);
+            match I::SIZE {
+                1 => return transpose::plane::<1>(dst, outer.dst, src, inner.src, rows, columns),
+                2 => return transpose::plane::<2>(dst, outer.dst, src, inner.src, rows, columns),
+                4 => return transpose::plane::<4>(dst, outer.dst, src, inner.src, rows, columns),
+                8 => return transpose::plane::<8>(dst, outer.dst, src, inner.src, rows, columns),
+                _ => {}
+            }
+        }
+    }
     // A tile's lines on either side fit into the first-level cache together.
     let edge = (TILE_BYTES / size.max(1)).clamp(4, 64);
     for i in (0..outer.n).step_by(edge) {
@@ -299,7 +320,15 @@ mod tests {
 
     #[test]
     fn tiles_cover_odd_edges() {
-        for (rows, columns, size) in [(130, 67, 1), (65, 129, 8), (33, 3, 4), (1, 200, 2)] {
+        for (rows, columns, size) in [
+            (130, 67, 1),
+            (65, 129, 8),
+            (33, 3, 4),
+            (1, 200, 2),
+            (70, 65, 2),
+            (200, 300, 1),
+            (64, 64, 4),
+        ] {
             let src: Vec<u8> = (0..rows * columns * size).map(|i| (i % 253) as u8).collect();
             let mut got = vec![0; src.len()];
             let mut want = got.clone();

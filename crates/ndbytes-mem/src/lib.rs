@@ -15,6 +15,7 @@ pub mod map;
 pub mod pages;
 mod strided;
 mod swap;
+mod transpose;
 
 pub use buffer::Buffer;
 pub use close::close;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ndbytes::{ArrayView, Error, Header, NpyFile, SaveOptions, Strided};
+use ndbytes::{Error, Header, NpyFile, SaveOptions, Strided};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -122,7 +122,7 @@ pub(crate) fn loads<'py>(
     let py = data.py();
     let limits = limits(Some(max_header_size), None);
     if let Ok(bytes) = data.cast::<PyBytes>() {
-        let (header, offset) = parse_all(py, bytes.as_bytes(), &limits)?;
+        let (header, offset) = ndbytes::parse_npy(bytes.as_bytes(), &limits).into_py(py)?;
         if !copy {
             return Ok(over_bytes(bytes, &header, offset)?.into_any());
         }
@@ -137,7 +137,7 @@ pub(crate) fn loads<'py>(
     let flat = numpy.call_method1("frombuffer", (data, "u1"))?.cast_into::<PyUntypedArray>()?;
     let source = view(&flat)?;
     let source = source.as_bytes(ndbytes::Order::C).unwrap_or_default();
-    let (header, offset) = parse_all(py, source, &limits)?;
+    let (header, offset) = ndbytes::parse_npy(source, &limits).into_py(py)?;
     if copy || header.nbytes() == 0 {
         let array = empty(py, &header)?;
         let (memory, _) = memory_mut(&array)?;
@@ -155,17 +155,6 @@ pub(crate) fn loads<'py>(
     let array = array.call_method("reshape", (shape,), Some(&kwargs))?;
     array.getattr("flags")?.setattr("writeable", false)?;
     Ok(array)
-}
-
-fn parse_all(py: Python<'_>, bytes: &[u8], limits: &ndbytes::Limits) -> PyResult<(Header, usize)> {
-    let parse = || {
-        let array: ArrayView<'_> = ndbytes::loads(bytes, limits)?;
-        // The order in the header says more than the strides of a small array do.
-        let (header, offset) = Header::parse(bytes, limits)?;
-        debug_assert_eq!(array.nbytes(), header.nbytes());
-        Ok((header, offset))
-    };
-    parse().into_py(py)
 }
 
 /// Saves to a path, atomically.

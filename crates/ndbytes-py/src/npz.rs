@@ -63,12 +63,14 @@ pub(crate) fn savez_path(
     let options = SaveOptions::default().with_durable(durable);
     // Refuse before the temporary file is made.
     let mut total = 0;
-    for array in arrays(&members)? {
-        total += view(&array)?.header().into_py(py)?.nbytes() as u64;
+    for ((key, _), array) in members.iter().zip(arrays(&members)?) {
+        let header = view(&array)?.header().into_py(py)?;
+        let head = header.encode().map_err(Error::from).into_py(py)?;
+        // The headers of ZIP: two with the name, alignment, a share of the directory's end.
+        total += (header.nbytes() + head.len() + 2 * key.len() + 512) as u64;
     }
     let mut file = AtomicFile::create(&path, &options).into_py(py)?;
     if level.is_none() {
-        // Longer than the arrays by headers alone, which the file may grow by.
         py.detach(|| file.reserve(total)).map_err(Error::from).into_py(py)?;
     }
     let file = write_all(py, NpzWriter::new(file), &members, level)?;

@@ -1,2 +1,22 @@
+//! What the tests of every floor share: a table of arrays, a slow and obvious oracle, hostile
+//! transports, random facts, golden files and the bodies of the fuzz targets.
+//!
+//! Nothing here ships. A broken promise panics, as a test does.
 #![forbid(unsafe_code)]
-//! stub
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a tool of tests: what does not hold ends the test"
+)]
+
+pub mod arrays;
+pub mod golden;
+pub mod oracle;
+pub mod strategy;
+pub mod targets;
+pub mod transport;
+
+mod random;
+
+pub use random::Random;

@@ -27,6 +27,7 @@ pub struct AtomicFile {
     target: PathBuf,
     temporary: Option<tempfile::TempPath>,
     options: SaveOptions,
+    reserved: u64,
 }
 
 impl SaveOptions {
@@ -63,6 +64,7 @@ impl AtomicFile {
                 target: path.to_owned(),
                 temporary: None,
                 options: *options,
+                reserved: 0,
             });
         }
         let target = resolve(path)?;
@@ -94,7 +96,7 @@ impl AtomicFile {
         if let Some(meta) = old {
             file.set_permissions(meta.permissions())?;
         }
-        Ok(Self { file: Some(file), target, temporary: Some(temporary), options: *options })
+        Ok(Self { file: Some(file), target, temporary: Some(temporary), options: *options, reserved: 0 })
     }
 
     /// Writes `path` by `body` and commits it if that went well.
@@ -123,7 +125,8 @@ impl AtomicFile {
 
     /// Takes the room for a file of this length now: a full disk is noticed before anything is
     /// written, and the file system has no allocation to make up for when the file is renamed.
-    /// Small files, other targets and file systems that cannot do it are left alone.
+    /// It may be too long: what is not written to is given back. Small files, other targets and
+    /// file systems that cannot do it are left alone.
     ///
     /// # Errors
     /// What the operating system said of the room.
@@ -131,7 +134,8 @@ impl AtomicFile {
         #[cfg(target_os = "linux")]
         if len >= RESERVE_FROM && self.is_regular() {
             use rustix::io::Errno;
-            let flags = rustix::fs::FallocateFlags::empty();
+            let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
+            self.reserved = len;
             return match rustix::fs::fallocate(self.file()?, flags, 0, len) {
                 Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) | Ok(()) => {
                     Ok(())
@@ -152,6 +156,12 @@ impl AtomicFile {
         let Some(file) = self.file.take() else {
             return Err(Error::new(Code::Argument, "the file was committed before"));
         };
+        if self.reserved > 0 {
+            let len = file.metadata()?.len();
+            if len < self.reserved {
+                file.set_len(len)?;
+            }
+        }
         if self.options.durable && self.is_regular() {
             file.sync_all()?;
         }

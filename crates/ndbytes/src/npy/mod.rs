@@ -4,5 +4,5 @@ mod read;
 mod write;
 
 pub(crate) use read::{fill, truncated};
-pub use read::{loads, read_exact, read_header, read_npy};
+pub use read::{loads, parse_npy, read_exact, read_header, read_npy};
 pub use write::{dumps, write_npy};

@@ -78,6 +78,17 @@ pub fn read_npy(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<Ar
 /// # Errors
 /// As [`read_npy`], and [`Code::DataTrailing`].
 pub fn loads<'a>(bytes: &'a [u8], limits: &Limits) -> Result<ArrayView<'a>> {
+    let (header, offset) = parse_npy(bytes, limits)?;
+    let (dtype, order, shape) = header.into_parts();
+    ArrayView::contiguous(dtype, &shape, order, &bytes[offset..])
+}
+
+/// The header of the `.npy` file that `bytes` are, and the offset of its data, all of which has
+/// been checked: [`loads`] for those who make an array of their own.
+///
+/// # Errors
+/// As [`loads`].
+pub fn parse_npy(bytes: &[u8], limits: &Limits) -> Result<(Header, usize)> {
     let (header, offset) = Header::parse(bytes, limits)?;
     let data = &bytes[offset..];
     if data.len() < header.nbytes() {
@@ -91,8 +102,7 @@ pub fn loads<'a>(bytes: &'a [u8], limits: &Limits) -> Result<ArrayView<'a>> {
         return Err(Error::new(Code::DataTrailing, message).at((offset + header.nbytes()) as u64));
     }
     validate(header.dtype(), data).map_err(|error| error.shifted(offset as u64))?;
-    let (dtype, order, shape) = header.into_parts();
-    ArrayView::contiguous(dtype, &shape, order, data)
+    Ok((header, offset))
 }
 
 /// Reads until `buffer` is full or the source ends, and returns how much there was.

@@ -1,0 +1,4 @@
+//! `ndbytes-codec` from outside.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
+
+mod streams;

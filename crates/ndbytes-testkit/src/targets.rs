@@ -1,0 +1,250 @@
+//! The bodies of the fuzz targets: what holds of any bytes at all.
+//!
+//! Each may be run on any input without harm: limits keep memory and time small.
+
+use std::io::Read;
+use std::sync::OnceLock;
+
+use ndbytes::literal::Literal;
+use ndbytes::{
+    Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, Header, Limits, NpzReader,
+    NpzWriter, Order, Strided,
+};
+
+use crate::arrays::{Case, dtypes, items};
+use crate::oracle;
+use crate::transport::{HostileReader, ReadRule};
+
+/// A header that parses is encoded to one that parses to the same.
+pub fn header(data: &[u8]) {
+    let Ok((header, offset)) = Header::parse(data, &Limits::default()) else { return };
+    assert!(offset <= data.len());
+    let encoded = header.encode().expect("what was read can be written");
+    // Escapes may make it longer than what was read.
+    let limits = Limits::default().with_header(usize::MAX);
+    let (again, offset) = Header::parse(&encoded, &limits).expect("what was written can be read");
+    assert_eq!((again, offset), (header, encoded.len()));
+}
+
+/// A dtype that parses prints as one that parses to the same, and NumPy's nearest is as large.
+pub fn descr(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(literal) = Literal::parse(text, true) {
+        assert_eq!(Literal::parse(&literal.to_string(), false).as_ref(), Ok(&literal));
+    }
+    let Ok(dtype) = text.parse::<Dtype>() else { return };
+    assert_eq!(dtype.to_string().parse::<Dtype>().as_ref(), Ok(&dtype), "{dtype}");
+    for order in [ndbytes::ByteOrder::Big, ndbytes::ByteOrder::Little] {
+        let turned = dtype.with_byte_order(order);
+        assert_eq!(turned.to_string().parse::<Dtype>(), Ok(turned));
+    }
+    // Spans are as many as there may be bytes in an element.
+    if dtype.itemsize() > 1 << 16 {
+        return;
+    }
+    for spans in [ndbytes::padding_spans(&dtype), ndbytes::swap_units(&dtype)] {
+        for span in spans {
+            assert!(span.offset + span.len <= dtype.itemsize());
+        }
+    }
+    for offset in 0..dtype.itemsize().min(1 << 10) {
+        let inside = |span: &ndbytes::Span| (span.offset..span.offset + span.len).contains(&offset);
+        let gap = ndbytes::padding_spans(&dtype).iter().any(inside);
+        assert_eq!(gap, !oracle::is_used(&dtype, offset), "{dtype} at {offset}");
+        if dtype.itemsize() > 64 && offset > 64 {
+            break;
+        }
+    }
+}
+
+/// Reading from a stream and viewing in memory agree, and exactly one array is consumed.
+pub fn npy_read(data: &[u8]) {
+    let limits = Limits::default().with_bytes(MAX_BYTES);
+    let mut source = data;
+    let read = ndbytes::read_npy(&mut source, &limits);
+    let consumed = data.len() - source.len();
+    match read {
+        Ok(array) => {
+            let (header, offset) = Header::parse(data, &limits).expect("as it was just read");
+            assert_eq!(consumed, offset + header.nbytes());
+            let view = ndbytes::loads(&data[..consumed], &limits).expect("as it was just read");
+            same(&array.view(), &view);
+            let written = ndbytes::dumps(&view).expect("what was read can be written");
+            let unlimited = Limits::default().with_header(usize::MAX);
+            same(&ndbytes::loads(&written, &unlimited).expect("just written"), &view);
+            if consumed < data.len() {
+                refused(ndbytes::loads(data, &limits), Code::DataTrailing);
+            }
+        }
+        Err(error) => {
+            check(&error, data.len());
+            assert_eq!(error.code() == Code::EndOfStream, data.is_empty());
+            if error.code() != Code::TooManyBytes {
+                let viewed = ndbytes::loads(data, &limits).expect_err("reading has failed");
+                // A view has all bytes at hand, and may see that there are too many first.
+                if viewed.code() != Code::DataTrailing {
+                    assert_eq!(viewed.code(), error.code(), "{viewed} {error}");
+                }
+            }
+        }
+    }
+}
+
+/// An archive that opens names its members, and each is read or refused.
+pub fn npz_read(data: &[u8]) {
+    let mut limits = Limits::default().with_bytes(MAX_BYTES);
+    limits.members = 1000;
+    let reader = match NpzReader::new(data, &limits) {
+        Ok(reader) => reader,
+        Err(error) => return check(&error, usize::MAX),
+    };
+    assert!(reader.entries().len() <= 1000);
+    for (member, entry) in reader.entries().iter().enumerate() {
+        if let Ok(start) = reader.data_offset(member) {
+            assert!(start + entry.compressed <= data.len() as u64);
+        }
+        if let Ok(bytes) = reader.member(member) {
+            let mut head = Vec::new();
+            let _ = bytes.take(1 << 12).read_to_end(&mut head);
+        }
+        let Ok((header, bytes)) = reader.array_member(member) else { continue };
+        assert!(header.nbytes() as u64 <= MAX_BYTES);
+        let mut array = Array::zeroed(header.clone()).expect("memory for a little");
+        if NpzReader::<&[u8]>::read_data(&header, bytes, array.bytes_mut()).is_ok() {
+            let mut writer = NpzWriter::new(Vec::new());
+            writer.add("a", &array.view(), Compression::Deflate(1)).expect("it was read");
+            let written = writer.finish().expect("to memory");
+            let again = NpzReader::new(&written[..], &Limits::default().with_header(usize::MAX));
+            let again = again.and_then(|reader| reader.read("a")).expect("it was just written");
+            same(&again.view(), &array.view());
+        }
+    }
+}
+
+/// Whatever comes out of a stream stays below its cap and can be compressed again.
+pub fn inflate(data: &[u8]) {
+    for &codec in Codec::ALL {
+        match ndbytes::decompress(data, codec, MAX_BYTES) {
+            Ok(out) => {
+                assert!(out.len() as u64 <= MAX_BYTES);
+                let view = bytes_view(&out);
+                let packed = ndbytes::compress(&view, codec, 1).expect("to memory");
+                assert_eq!(ndbytes::decompress(&packed[..], codec, MAX_BYTES).unwrap(), out);
+                if !out.is_empty() {
+                    let cap = out.len() as u64 - 1;
+                    refused(ndbytes::decompress(data, codec, cap), Code::CodecTooLarge);
+                }
+            }
+            Err(error) => check(&error, data.len()),
+        }
+    }
+}
+
+/// A stream of arrays gives the same through any short reads, and into any memory.
+pub fn recv(data: &[u8]) {
+    let Some((&seed, data)) = data.split_first() else { return };
+    let limits = Limits::default().with_bytes(MAX_BYTES);
+    let mut plain = data;
+    let mut short = HostileReader::new(data, ReadRule::Interrupts(seed.into()));
+    let mut into = data;
+    loop {
+        let one = ndbytes::recv(&mut plain, &limits);
+        let other = ndbytes::recv(&mut short, &limits);
+        match (one, other) {
+            (Ok(Some(one)), Ok(Some(other))) => {
+                same(&one.view(), &other.view());
+                let header = one.header().clone();
+                let mut out = vec![0; header.nbytes()];
+                let order = if seed & 1 == 0 { Order::C } else { Order::F };
+                let itemsize = header.dtype().itemsize();
+                let strides = ndbytes::strides(header.shape(), itemsize, order);
+                let layout = Strided { origin: 0, strides: &strides };
+                let got = ndbytes::recv_into(&mut into, &header, &mut out, layout, &limits);
+                assert!(got.expect("as it was just received"));
+                let view =
+                    ArrayView::contiguous(header.dtype().clone(), header.shape(), order, &out);
+                same(&view.unwrap(), &one.view());
+            }
+            (Ok(None), Ok(None)) => break assert!(plain.is_empty()),
+            (Err(one), Err(other)) => break assert_eq!(one.code(), other.code()),
+            (one, other) => panic!("{one:?} and {other:?} of one stream"),
+        }
+        assert_eq!(plain.len() as u64, data.len() as u64 - short.position());
+        assert_eq!(plain.len(), into.len());
+    }
+}
+
+/// An array of any layout comes back, and its bytes are the oracle's.
+pub fn roundtrip(data: &[u8]) {
+    let Some(case) = case_of(data) else { return };
+    let Ok(view) =
+        ArrayView::new(case.dtype.clone(), &case.shape, &case.strides, &case.bytes, case.origin)
+    else {
+        return;
+    };
+    let limits = Limits::default();
+    for order in [Order::C, Order::F] {
+        let want = oracle::tobytes(&case, order);
+        assert_eq!(ndbytes::tobytes(&view, order).unwrap(), want, "{}", case.name);
+        // Any part of it, too.
+        let itemsize = case.dtype.itemsize();
+        if let Some(count) = want.len().checked_div(itemsize) {
+            let from = data.len() % (count + 1);
+            let mut part = vec![0; (count - from) * itemsize];
+            view.copy_to(&mut part, from, order).unwrap();
+            assert_eq!(part, want[from * itemsize..]);
+        }
+    }
+    let dumped = ndbytes::dumps(&view).expect("every dtype of the table can be saved");
+    let loaded = ndbytes::loads(&dumped, &limits).expect("it was just dumped");
+    same(&loaded, &view);
+    let mut written = Vec::new();
+    ndbytes::write_npy(&mut written, &view).unwrap();
+    assert_eq!(written, dumped);
+}
+
+/// An array of at most 64 KiB from any bytes: dtype, dimensions, lengths, strides, origin.
+fn case_of(data: &[u8]) -> Option<Case> {
+    let mut data = data.iter().copied();
+    static DTYPES: OnceLock<Vec<Dtype>> = OnceLock::new();
+    let dtypes = DTYPES.get_or_init(dtypes);
+    let dtype = dtypes[usize::from(data.next()?) % dtypes.len()].clone();
+    let ndim = usize::from(data.next()?) % 6;
+    let mut shape = Vec::new();
+    let mut strides = Vec::new();
+    // In whole items, so that bools and characters stay valid wherever an element begins.
+    let itemsize = dtype.itemsize() as isize;
+    for _ in 0..ndim {
+        shape.push(usize::from(data.next()? % 6));
+        strides.push(isize::from(data.next()? as i8) * itemsize);
+    }
+    let origin = usize::from(data.next()?) * dtype.itemsize();
+    let count = usize::from(data.next()?) * 4;
+    let bytes = items(&dtype, count, data.next()?.into());
+    let name = format!("{dtype} {shape:?} {strides:?} {origin}");
+    Some(Case { name, dtype, shape, strides, origin, bytes })
+}
+
+fn same(one: &ArrayView<'_>, other: &ArrayView<'_>) {
+    assert_eq!(one.dtype(), other.dtype());
+    assert_eq!(one.shape(), other.shape());
+    assert!(one.to_vec(Order::C).unwrap() == other.to_vec(Order::C).unwrap());
+}
+
+fn bytes_view(bytes: &[u8]) -> ArrayView<'_> {
+    ArrayView::contiguous("|u1".parse().unwrap(), &[bytes.len()], Order::C, bytes).unwrap()
+}
+
+fn refused<T>(result: Result<T, Error>, code: Code) {
+    assert_eq!(result.err().map(|error| error.code()), Some(code));
+}
+
+/// What holds of any refusal of `len` bytes in memory.
+fn check(error: &Error, len: usize) {
+    assert!(error.offset().is_none_or(|offset| offset <= len as u64), "{error} of {len} bytes");
+    assert!(!error.message().is_empty() && error.message().len() < 2000, "{error}");
+    assert_ne!(error.kind(), ErrorKind::Io, "{error}");
+    assert_ne!(error.kind(), ErrorKind::Misuse, "{error}");
+}
+
+const MAX_BYTES: u64 = 1 << 20;
