@@ -36,8 +36,10 @@ check-fast: wheel ## what of check needs no cargo tool built first
 	$(PY) -m mypy --strict python/ndbytes
 	$(PY) -m mypy.stubtest ndbytes --allowlist tests/stubtest-allowlist.txt
 
-bench: wheel ## time ndbytes against its peers, answers checked first
-	$(PY) bench/run.py
+bench: venv ## time ndbytes against its peers, answers checked first (BENCH="--write ...")
+	@tools/venv.sh .venv-bench requirements/bench.txt
+	tools/wheel.sh .venv .venv-bench
+	.venv-bench/bin/python bench/run.py $(BENCH)
 
 fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 	tools/fuzz.sh

@@ -1,0 +1,48 @@
+"""Timing two or more ways of one task side by side."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Way = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one way."""
+
+    median: float
+    low: float
+    high: float
+
+
+def interleaved(ways: dict[str, Way], repeat: int, seconds: float) -> dict[str, Timing]:
+    """Time the ways in turn, so that a slow moment of the machine meets all of them.
+
+    Each is run once before, to warm up. Repetitions stop after `repeat` rounds, or, after three,
+    when `seconds` have passed.
+    """
+    for way in ways.values():
+        way()
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    start = time.perf_counter()
+    gc.collect()
+    gc.disable()
+    try:
+        for i in range(repeat):
+            for name, way in ways.items():
+                begin = time.perf_counter()
+                result = way()
+                taken[name].append(time.perf_counter() - begin)
+                # Freeing is not part of the task.
+                del result
+            if i >= 2 and time.perf_counter() - start > seconds:
+                break
+    finally:
+        gc.enable()
+    return {name: Timing(statistics.median(t), min(t), max(t)) for name, t in taken.items()}
