@@ -32,14 +32,18 @@ def is_real(file: Any) -> bool:
 
 
 def seek_position(file: Any) -> int | None:
-    """Return where a file stands, or None where it cannot seek."""
-    try:
-        if not file.seekable():
-            return None
-        position = file.tell()
-        file.seek(position)
-    except (AttributeError, OSError):
+    """Return where a file stands, or None where it says that it cannot seek.
+
+    Raises
+    ------
+    OSError
+        When it says that it can, and fails to.
+
+    """
+    if not hasattr(file, "seekable") or not file.seekable():
         return None
+    position = file.tell()
+    file.seek(position)
     return int(position)
 
 
@@ -50,7 +54,7 @@ def read_up_to(file: Any, count: int) -> bytes:
         part = file.read(count)
         if not part:
             break
-        parts.append(bytes(part))
+        parts.append(_as_bytes(part))
         count -= len(part)
     return b"".join(parts)
 
@@ -59,5 +63,11 @@ def read_all(file: Any) -> bytes:
     """Read to the end."""
     parts = []
     while part := file.read(1 << 20):
-        parts.append(bytes(part))
+        parts.append(_as_bytes(part))
     return b"".join(parts)
+
+
+def _as_bytes(part: Any) -> bytes:
+    if isinstance(part, str):
+        raise TypeError("read() returned str, not bytes: open the file in binary mode")
+    return bytes(part)

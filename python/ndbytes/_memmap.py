@@ -6,7 +6,7 @@ import contextlib
 import errno
 import mmap
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -183,31 +183,19 @@ class memmap(np.memmap[Any, Any]):
             memory.flush()
 
     def close(self) -> None:
-        """Flush, and give the map back. The array can not be used any more.
+        """Flush, and refuse every use from now on.
+
+        The map itself goes with the last array that uses its memory: slices that were taken
+        before stay valid, and nothing that still points into the map can crash the process.
 
         Raises
         ------
-        BufferError
-            When other arrays, such as slices of this one, still use the map; it is given back
-            with the last of them.
         OSError
-            When flushing failed; the map is then still open.
+            When flushing failed; the array is then still open.
         """
-        memory = self._mmap
-        if memory is None:
-            return
         self.flush()
-        # In place, this makes the array one of no elements and drops its hold on the map.
-        nothing: Any = (1, (0,), np.dtype(np.uint8), False, b"")
-        np.ndarray.__setstate__(self, nothing)
         self._mmap = None
         self.__class__ = _closed_class(type(self))
-        try:
-            memory.close()
-        except BufferError:
-            raise BufferError(
-                "other arrays still use this map: delete or copy them before closing"
-            ) from None
 
     @property
     def closed(self) -> bool:
@@ -328,11 +316,14 @@ def _reopen(
 def create(path: Any, head: bytes, nbytes: int) -> None:
     """Make a file of this head and zeros; it takes its name when all its blocks are there."""
     target = Path(os.path.realpath(os.fsdecode(path)))
-    prefix = f".{target.name[:40]}."
-    fd, temporary = tempfile.mkstemp(".tmp", prefix, target.parent)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        # A device or a pipe must not be replaced by a file.
+        raise os_error(errno.ENODEV, target)
+    fd, temporary = _beside(target)
     try:
         try:
-            os.fchmod(fd, _mode_of(target))
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(fd, os.stat(target).st_mode & 0o7777)
             with open(fd, "wb", buffering=0, closefd=False) as file:
                 written = 0
                 while written < len(head):
@@ -347,14 +338,12 @@ def create(path: Any, head: bytes, nbytes: int) -> None:
         raise
 
 
-def _mode_of(target: Path) -> int:
-    try:
-        return os.stat(target).st_mode & 0o7777
-    except FileNotFoundError:
-        # There is no way to ask for the umask but to set it.
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return 0o666 & ~umask
+def _beside(target: Path) -> tuple[int, Path]:
+    """Open a new file in the target's folder, of the mode that `open` gives."""
+    while True:
+        name = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
+        with contextlib.suppress(FileExistsError):
+            return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), name
 
 
 def _reserve(fd: int, size: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _native
 from ._errors import ArgumentError, UnsupportedError, make
-from ._files import MAX_HEADER_SIZE, as_path
+from ._files import MAX_HEADER_SIZE, as_path, seek_position
 from ._memmap import memmap
 
 
@@ -76,6 +76,7 @@ class NpzFile(np.lib.npyio.NpzFile):
         if mmap_mode not in (None, "r", "r+", "c", "readonly", "readwrite", "copyonwrite"):
             raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c', not {mmap_mode!r}")
         path = as_path(file)
+        self._start = seek_position(file) if path is None else None
         if path is None:
             if mmap_mode is not None:
                 raise ValueError("a file object cannot be mapped: give its path")
@@ -138,6 +139,8 @@ class NpzFile(np.lib.npyio.NpzFile):
         except UnsupportedError as error:
             if not (self.allow_pickle and error.code == "dtype.object"):
                 raise
+            if self._start is not None:
+                self._file.seek(self._start)
             with np.load(self._file, allow_pickle=True, **(self.pickle_kwargs or {})) as archive:
                 return archive[key]
 
@@ -149,7 +152,7 @@ class NpzFile(np.lib.npyio.NpzFile):
 
 
 def savez(
-    file: Any, *args: Any, allow_pickle: bool = False, durable: Any = False, **kwds: Any
+    file: Any, *args: Any, allow_pickle: Any = False, durable: Any = False, **kwds: Any
 ) -> None:
     """Save arrays in one uncompressed ``.npz`` archive.
 
@@ -165,20 +168,20 @@ def savez(
         Arrays, saved as ``arr_0``, ``arr_1``, ...; the items of a mapping are saved under its
         keys, whatever they are called.
     allow_pickle : bool
-        True hands archives with objects on to ``numpy.savez``.
+        True hands archives with objects on to ``numpy.savez``. An array of this name is saved as
+        one.
     durable : bool
         Wait until file and folder are on the disk. An array of this name is saved as one.
     **kwds : array_like
         Arrays, saved under these names.
     """
-    options = {"durable": durable}
-    _savez(file, args, kwds, options, None, allow_pickle)
+    _savez(file, args, kwds, {"allow_pickle": allow_pickle, "durable": durable}, None)
 
 
 def savez_compressed(
     file: Any,
     *args: Any,
-    allow_pickle: bool = False,
+    allow_pickle: Any = False,
     level: Any = 6,
     durable: Any = False,
     **kwds: Any,
@@ -200,8 +203,8 @@ def savez_compressed(
     **kwds : array_like
         Arrays, saved under these names.
     """
-    options = {"durable": durable, "level": level}
-    _savez(file, args, kwds, options, 6, allow_pickle)
+    options = {"allow_pickle": allow_pickle, "durable": durable, "level": level}
+    _savez(file, args, kwds, options, 6)
 
 
 def _savez(
@@ -210,14 +213,13 @@ def _savez(
     kwds: dict[str, Any],
     options: dict[str, Any],
     level: int | None,
-    allow_pickle: bool,
 ) -> None:
     # Keywords are names of arrays: what is no plain option is an array of that name.
-    if type(options["durable"]) is not bool:
-        kwds["durable"] = options.pop("durable")
-    if "level" in options and type(options["level"]) is not int:
-        kwds["level"] = options.pop("level")
+    for name, kind in (("allow_pickle", bool), ("durable", bool), ("level", int)):
+        if name in options and type(options[name]) is not kind:
+            kwds[name] = options.pop(name)
     durable = options.get("durable", False)
+    allow_pickle = options.get("allow_pickle", False)
     level = options.get("level", level)
     if level is not None and not 0 <= level <= 9:
         raise make(ArgumentError, "argument", f"level must be 0 to 9, not {level}")
@@ -231,7 +233,7 @@ def _savez(
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise
-        (np.savez if level is None else np.savez_compressed)(file, *args, **kwds)
+        (np.savez if level is None else np.savez_compressed)(file, **dict(members))
 
 
 def _members(args: tuple[Any, ...], kwds: dict[str, Any]) -> list[tuple[str, Any]]:

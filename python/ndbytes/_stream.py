@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Any
 
@@ -14,8 +15,19 @@ from ._files import MAX_BYTES, MAX_HEADER_SIZE
 class _SocketFile:
     """A socket that is no plain one (TLS, a subclass) as a file object."""
 
-    def __init__(self, sock: Any) -> None:
+    def __init__(self, sock: Any, timeout: float | None) -> None:
         self._sock = sock
+        self._timeout = timeout
+
+    def __enter__(self) -> _SocketFile:
+        self._before = self._sock.gettimeout()
+        if self._timeout is not None:
+            self._sock.settimeout(self._timeout)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._timeout is not None:
+            self._sock.settimeout(self._before)
 
     def write(self, data: Any) -> None:
         self._sock.sendall(data)
@@ -49,8 +61,9 @@ def send(sock: Any, a: Any, *, timeout: float | None = None) -> None:
     fd, is_socket, timeout = _descriptor(sock, timeout)
     if fd is not None:
         _native.send_fd(fd, a, timeout, is_socket)
-    else:
-        _native.save_file(_as_file(sock, timeout), a)
+        return
+    with _as_file(sock, timeout) as file:
+        _native.save_file(file, a)
 
 
 def recv(
@@ -94,7 +107,8 @@ def recv(
     fd, is_socket, timeout = _descriptor(sock, timeout)
     if fd is not None:
         return _native.recv_fd(fd, out, timeout, is_socket, max_bytes, max_header_size)
-    return _native.load_file(_as_file(sock, timeout), b"", out, max_header_size, max_bytes)
+    with _as_file(sock, timeout) as file:
+        return _native.load_file(file, b"", out, max_header_size, max_bytes)
 
 
 def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:
@@ -105,9 +119,7 @@ def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, flo
     return None, False, timeout
 
 
-def _as_file(sock: Any, timeout: float | None) -> Any:
-    if not hasattr(sock, "sendall"):
-        return sock
-    if timeout is not None:
-        sock.settimeout(timeout)
-    return _SocketFile(sock)
+def _as_file(sock: Any, timeout: float | None) -> contextlib.AbstractContextManager[Any]:
+    if hasattr(sock, "sendall"):
+        return _SocketFile(sock, timeout)
+    return contextlib.nullcontext(sock)

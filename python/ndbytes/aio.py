@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _native
-from ._errors import EndOfStreamError, MismatchError, TruncatedError, make
+from ._errors import ArgumentError, EndOfStreamError, MismatchError, TruncatedError, make
 from ._files import MAX_BYTES, MAX_HEADER_SIZE
 
 _PIECE = 1 << 20
@@ -31,7 +31,7 @@ async def send(
     """
     array = np.asanyarray(a)
     header = _native.npy_header(array)
-    flat = _flat(array)
+    flat = _outgoing(array)
     if isinstance(writer, socket.socket):
         loop = asyncio.get_running_loop()
         await asyncio.wait_for(loop.sock_sendall(writer, header), timeout)
@@ -61,8 +61,8 @@ async def recv(
     reader : asyncio.StreamReader or non-blocking socket
         A socket's bytes go straight into the array.
     out : numpy.ndarray, optional
-        Receive into this array, of the same dtype and shape, contiguous in C or F order as the
-        array is sent.
+        Receive into this array, of the same dtype and shape; without a copy where it is contiguous
+        in the order in which the array is sent.
     timeout : float, optional
         Seconds without progress until TimeoutError.
     max_bytes : int, optional
@@ -82,11 +82,16 @@ async def recv(
     elif out.dtype != dtype or out.shape != shape:
         message = f"`out` is {out.dtype} of shape {out.shape}, the array is {dtype} of {shape}"
         raise make(MismatchError, "array.mismatch", message)
+    elif not out.flags.writeable:
+        raise make(ArgumentError, "argument", "`out` is read-only")
     else:
         array = out
-    direct = array.flags.f_contiguous if fortran else array.flags.c_contiguous
+    # What lies between the fields of `out` is not the array's to fill.
+    direct = out is None or (
+        dtype.names is None and (out.flags.f_contiguous if fortran else out.flags.c_contiguous)
+    )
     target = array if direct else np.ndarray(shape, dtype, order=order)
-    await source.fill(_flat(target))
+    await source.fill(_memory(target))
     _native.validate(target)
     if target is not array:
         array[...] = target
@@ -132,17 +137,18 @@ class _Source:
         return error
 
 
-def _flat(array: np.ndarray[Any, Any]) -> memoryview:
-    """Return the bytes in storage order: the array's own memory where it is contiguous."""
+def _outgoing(array: np.ndarray[Any, Any]) -> memoryview:
+    """Return the bytes in storage order: the array's own memory where it holds nothing else."""
+    plain = np.asarray(array)
+    if plain.dtype.names is None and plain.flags.forc and plain.nbytes:
+        return _memory(plain)
+    # Strides are gathered; padding and fields that are not selected become zero.
+    return memoryview(_native.tobytes(plain, "A"))
+
+
+def _memory(array: np.ndarray[Any, Any]) -> memoryview:
+    """Return the memory of a contiguous array."""
     if array.nbytes == 0:
         return memoryview(bytearray())
-    plain = np.asarray(array)
-    if plain.flags.c_contiguous and not plain.dtype.names:
-        flat = plain.reshape(-1)
-    elif plain.flags.f_contiguous and not plain.dtype.names:
-        flat = plain.T.reshape(-1)
-    elif not plain.flags.writeable or plain.dtype.names is None:
-        return memoryview(_native.tobytes(plain, "A"))
-    else:
-        flat = plain.reshape(-1, order="A")
+    flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
     return flat.view(np.uint8).data

@@ -71,6 +71,6 @@ mod tests {
         assert!(is_source("Makefile"));
         assert!(is_source(".ci/run"));
         assert!(!is_source("README.md"));
-        assert!(!is_source("data/jacksboro.npy"));
+        assert!(!is_source("data/astronaut.npy"));
     }
 }

@@ -86,9 +86,10 @@ pub fn looks_like(bytes: &[u8]) -> Looks {
     let head = &bytes[..bytes.len().min(512)];
     let text = head.trim_ascii_start();
     let lower: Vec<u8> = text.iter().take(15).map(u8::to_ascii_lowercase).collect();
+    // The sample may be as short as a header's prelude, and cut the word.
     if [&b"<!doctype"[..], b"<html", b"<?xml", b"<head", b"<body"]
         .iter()
-        .any(|m| lower.starts_with(m))
+        .any(|m| lower.starts_with(m) || lower.len() > 4 && m.starts_with(&lower))
     {
         return Looks::Html;
     }
@@ -135,6 +136,7 @@ mod tests {
             (b"\x80\x05\x95", Looks::Pickle),
             (b"\n <!DOCTYPE html>", Looks::Html),
             (b"<HTML>", Looks::Html),
+            (b"<!DOCTYP", Looks::Html),
             (b"{\"error\": 1}", Looks::Json),
             (b"1, 2, 3\n", Looks::Text),
             (b"version https://git-lfs.github.com", Looks::GitLfs),

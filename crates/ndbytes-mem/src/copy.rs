@@ -328,6 +328,9 @@ mod tests {
             (70, 65, 2),
             (200, 300, 1),
             (64, 64, 4),
+            (1024, 1100, 1),
+            (512, 600, 4),
+            (256, 513, 8),
         ] {
             let src: Vec<u8> = (0..rows * columns * size).map(|i| (i % 253) as u8).collect();
             let mut got = vec![0; src.len()];

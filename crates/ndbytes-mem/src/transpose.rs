@@ -18,23 +18,34 @@ pub(crate) unsafe fn plane<const SIZE: usize>(
     columns: usize,
 ) {
     let edge = LINE / SIZE;
-    let (whole_rows, whole_columns) = (rows - rows % edge, columns - columns % edge);
-    // Destination places whose rows are far apart are written in bands: within a band, the source
-    // lines that are next to each other are fetched one after the other.
-    for j in (0..whole_columns).step_by(edge) {
+    // Columns before the destination's first line: when its rows all begin alike, whole lines can
+    // be written past the cache, without being read first.
+    let lead = (dst as usize).next_multiple_of(LINE) - dst as usize;
+    let aligned = dst_step % LINE as isize == 0 && lead.is_multiple_of(SIZE);
+    let stream = aligned && rows * columns * SIZE >= STREAM_FROM;
+    let first = if stream { (lead / SIZE).min(columns) } else { 0 };
+    let whole_rows = rows - rows % edge;
+    let end = columns - (columns - first) % edge;
+    for j in (first..end).step_by(edge) {
         for i in (0..whole_rows).step_by(edge) {
-            // SAFETY: items (i..i + edge, j..j + edge) are within the plane.
+            // SAFETY: items (i..i + edge, j..j + edge) are within the plane. Where `stream` is
+            // set, row i begins at a line, since row 0 does at column `first` and steps are whole
+            // lines.
             unsafe {
                 let to = dst.offset(i as isize * dst_step + (j * SIZE) as isize);
                 let from = src.offset((i * SIZE) as isize + j as isize * src_step);
-                tile::<SIZE>(to, dst_step, from, src_step);
+                tile::<SIZE>(to, dst_step, from, src_step, stream);
             }
         }
     }
-    // SAFETY: what is left of the plane: rows below, then columns to the right.
+    if stream {
+        stores_are_done();
+    }
+    // SAFETY: what is left of the plane: rows below, then columns to the left and right.
     unsafe {
         rest::<SIZE>(dst, dst_step, src, src_step, whole_rows..rows, 0..columns);
-        rest::<SIZE>(dst, dst_step, src, src_step, 0..whole_rows, whole_columns..columns);
+        rest::<SIZE>(dst, dst_step, src, src_step, 0..whole_rows, 0..first);
+        rest::<SIZE>(dst, dst_step, src, src_step, 0..whole_rows, end..columns);
     }
 }
 
@@ -69,8 +80,15 @@ struct Lines([[u8; LINE]; LINE]);
 /// Turns one whole tile.
 ///
 /// # Safety
-/// As [`plane`], for `64 / SIZE` rows and columns.
-unsafe fn tile<const SIZE: usize>(dst: *mut u8, dst_step: isize, src: *const u8, src_step: isize) {
+/// As [`plane`], for `64 / SIZE` rows and columns; with `stream`, each row begins at a multiple
+/// of 64.
+unsafe fn tile<const SIZE: usize>(
+    dst: *mut u8,
+    dst_step: isize,
+    src: *const u8,
+    src_step: isize,
+    stream: bool,
+) {
     let edge = LINE / SIZE;
     let mut from = Lines([[0; LINE]; LINE]);
     let mut to = Lines([[0; LINE]; LINE]);
@@ -80,9 +98,35 @@ unsafe fn tile<const SIZE: usize>(dst: *mut u8, dst_step: isize, src: *const u8,
     }
     turn::<SIZE>(&from.0, &mut to.0);
     for (i, line) in to.0[..edge].iter().enumerate() {
-        // SAFETY: 64 bytes of row i are items (i, 0..edge).
-        unsafe { dst.offset(i as isize * dst_step).cast::<[u8; LINE]>().write(*line) };
+        // SAFETY: 64 bytes of row i are items (i, 0..edge); aligned where `stream` is set.
+        unsafe {
+            let row = dst.offset(i as isize * dst_step).cast::<[u8; LINE]>();
+            if stream { write_past_cache(row, line) } else { row.write(*line) }
+        }
     }
+}
+
+/// Writes a whole line without reading it into the cache first, where the machine can.
+///
+/// # Safety
+/// `row` is valid for 64 bytes and a multiple of 64.
+unsafe fn write_past_cache(row: *mut [u8; LINE], line: &[u8; LINE]) {
+    // SAFETY: as the caller promises.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        sse2::stream(row, line);
+    }
+    // SAFETY: as the caller promises.
+    #[cfg(not(target_arch = "x86_64"))]
+    unsafe {
+        row.write(*line);
+    }
+}
+
+/// Orders streamed lines before everything that follows, such as telling another thread.
+fn stores_are_done() {
+    #[cfg(target_arch = "x86_64")]
+    sse2::fence();
 }
 
 /// Transposes the `64 / SIZE` square of items at the start of each line.
@@ -139,6 +183,23 @@ mod sse2 {
         }
     }
 
+    /// # Safety
+    /// `row` is valid for 64 bytes and a multiple of 16.
+    pub(super) unsafe fn stream(row: *mut [u8; LINE], line: &[u8; LINE]) {
+        for k in 0..4 {
+            // SAFETY: SSE2 is part of x86-64; 16 bytes at `16 k` are within both.
+            unsafe {
+                let part = _mm_loadu_si128(line[16 * k..].as_ptr().cast());
+                _mm_stream_si128(row.cast::<__m128i>().add(k), part);
+            }
+        }
+    }
+
+    pub(super) fn fence() {
+        // SAFETY: SSE is part of x86-64.
+        unsafe { _mm_sfence() };
+    }
+
     macro_rules! shuffles {
         ($name:ident, $n:literal, $rounds:literal, $low:ident, $high:ident) => {
             #[inline(always)]
@@ -165,6 +226,8 @@ mod sse2 {
     shuffles!(quads, 2, 1, _mm_unpacklo_epi64, _mm_unpackhi_epi64);
 }
 
+/// Planes that do not fit the second-level cache are written past it.
+const STREAM_FROM: usize = 1 << 20;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 

@@ -41,30 +41,37 @@ pub(crate) fn from_numpy(descr: &Bound<'_, PyArrayDescr>) -> PyResult<Dtype> {
             text.parse().map_err(Error::from).into_py(py)
         }
         b'V' => from_void(descr, itemsize),
-        _ => {
-            let name = descr.str()?.to_string();
-            let (code, message) = match descr.kind() {
-                b'O' => (
-                    Code::ObjectDtype,
-                    format!(
-                        "Object arrays cannot be saved when allow_pickle=False: `{name}` could only be pickled, and ndbytes never writes pickles; convert to a fixed dtype"
-                    ),
-                ),
-                _ => (
-                    Code::UnsupportedDtype,
-                    format!(
-                        "dtype `{name}` has no bytes of fixed size in an array; convert it, for example to `U` or `S` of a length"
-                    ),
-                ),
-            };
-            Err(to_py(py, Error::new(code, message)))
-        }
+        _ => Err(no_fixed_size(descr)?),
     }
+}
+
+/// Objects and strings of variable length: their bytes are elsewhere.
+#[cold]
+fn no_fixed_size(descr: &Bound<'_, PyArrayDescr>) -> PyResult<PyErr> {
+    let name = descr.str()?.to_string();
+    let (code, message) = match descr.kind() {
+        b'O' => (
+            Code::ObjectDtype,
+            format!(
+                "Object arrays cannot be saved when allow_pickle=False: `{name}` could only be pickled, and ndbytes never writes pickles; convert to a fixed dtype"
+            ),
+        ),
+        _ => (
+            Code::UnsupportedDtype,
+            format!(
+                "dtype `{name}` has no bytes of fixed size in an array; convert it, for example to `U` or `S` of a length"
+            ),
+        ),
+    };
+    Ok(to_py(descr.py(), Error::new(code, message)))
 }
 
 fn from_user_type(descr: &Bound<'_, PyArrayDescr>, order: ByteOrder) -> PyResult<Dtype> {
     let py = descr.py();
     let name: String = descr.getattr("name")?.extract()?;
+    if descr.kind() == b'T' {
+        return Err(no_fixed_size(descr)?);
+    }
     let dtype = match Extended::from_name(&name) {
         Some(extended) if extended.itemsize() == descr.itemsize() => {
             Dtype::scalar(Kind::Extended(extended), order, extended.itemsize())

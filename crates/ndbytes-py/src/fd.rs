@@ -134,6 +134,13 @@ impl Write for Fd {
     }
 }
 
+/// Whether every write to a descriptor goes to the end of its file.
+pub(crate) fn appends(fd: i32) -> bool {
+    let fd = Fd::new(fd, None, false);
+    let flags = fd.borrow().and_then(|fd| Ok(rustix::fs::fcntl_getfl(fd)?));
+    flags.is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND))
+}
+
 fn check_signals() -> io::Result<()> {
     Ok(Python::attach(|py| py.check_signals())?)
 }

@@ -42,15 +42,11 @@ impl PyWriter {
                 format!("expected a path or an object with `write`, got {}", object.get_type());
             return Err(PyTypeError::new_err(message));
         }
-        let seekable = match object.call_method0(intern!(py, "seekable")) {
-            Ok(seekable) => seekable.is_truthy()?,
-            Err(_) => false,
-        };
         Ok(Self {
             object: object.clone().unbind(),
             trusted: is_trusted(object)?,
             raw: is_instance(object, "RawIOBase")?,
-            seekable: seekable && object.hasattr(intern!(py, "tell"))?,
+            seekable: can_go_back(object)?,
             flush: is_instance(object, "BufferedWriter")? || is_instance(object, "BufferedRandom")?,
         })
     }
@@ -63,9 +59,9 @@ impl PyWriter {
         }
     }
 
-    fn seek(&self, offset: i64, whence: i32) -> io::Result<()> {
+    fn seek(&self, position: u64) -> io::Result<()> {
         Python::attach(|py| {
-            self.object.bind(py).call_method1(intern!(py, "seek"), (offset, whence)).map(drop)
+            self.object.bind(py).call_method1(intern!(py, "seek"), (position,)).map(drop)
         })?;
         Ok(())
     }
@@ -120,9 +116,11 @@ impl Sink for PyWriter {
     }
 
     fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.seek(i64::try_from(at).map_err(io::Error::other)?, 0)?;
+        // Not to the end: an older file may be longer than what was written over it.
+        let back = Python::attach(|py| self.position(py))?;
+        self.seek(at)?;
         self.write_all(bytes)?;
-        self.seek(0, 2)
+        self.seek(back)
     }
 }
 
@@ -277,6 +275,25 @@ fn is_trusted(object: &Bound<'_, PyAny>) -> PyResult<bool> {
         trusted = types.bind(py).iter().any(|known| known.is(&exact));
     }
     Ok(trusted)
+}
+
+/// Whether what was written to the object can be written over.
+fn can_go_back(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = object.py();
+    let seekable = match object.call_method0(intern!(py, "seekable")) {
+        Ok(seekable) => seekable.is_truthy()?,
+        Err(_) => false,
+    };
+    if !seekable || !object.hasattr(intern!(py, "tell"))? {
+        return Ok(false);
+    }
+    // A gzip file that is being written says that it can seek, and refuses to go back.
+    if object.is_instance(&py.import(intern!(py, "gzip"))?.getattr(intern!(py, "GzipFile"))?)? {
+        return Ok(false);
+    }
+    // In append mode every write goes to the end, wherever the file stands.
+    let fd = object.call_method0(intern!(py, "fileno")).and_then(|fd| fd.extract::<i32>());
+    Ok(!fd.is_ok_and(crate::fd::appends))
 }
 
 fn is_instance(object: &Bound<'_, PyAny>, class: &str) -> PyResult<bool> {

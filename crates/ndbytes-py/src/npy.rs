@@ -220,12 +220,11 @@ pub(crate) fn load_path<'py>(
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let limits = limits(max_header_size, max_bytes);
     let mut file = py.detach(|| NpyFile::open(&path, &limits)).into_py(py)?;
-    let (array, order) = target(py, out, file.header())?;
-    let (memory, origin) = memory_mut(&array)?;
-    let strides = array.strides().to_vec();
-    let _ = order;
+    let target = Target::new(py, out, file.header())?;
+    let (memory, origin) = memory_mut(&target.array)?;
+    let strides = target.array.strides().to_vec();
     py.detach(|| file.read_strided(memory, Strided { origin, strides: &strides })).into_py(py)?;
-    Ok(array)
+    target.finish()
 }
 
 /// Loads one array from a file object and not a byte more; `prefix` was read before.
@@ -251,28 +250,46 @@ pub(crate) fn load_from<'py>(
     limits: &ndbytes::Limits,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let (header, len) = py.detach(|| ndbytes::read_header(source, limits)).into_py(py)?;
-    let (array, _) = target(py, out, &header)?;
-    let (memory, origin) = memory_mut(&array)?;
-    let strides = array.strides().to_vec();
+    let target = Target::new(py, out, &header)?;
+    let (memory, origin) = memory_mut(&target.array)?;
+    let strides = target.array.strides().to_vec();
     let layout = Strided { origin, strides: &strides };
     let read = py.detach(|| ndbytes::read_scattered(source, &header, memory, layout));
     read.map_err(|error| to_py(py, error.shifted(len as u64)))?;
-    Ok(array)
+    target.finish()
 }
 
-fn target<'py>(
-    py: Python<'py>,
+/// Where the elements go.
+struct Target<'py> {
+    /// What is filled.
+    array: Bound<'py, PyUntypedArray>,
+    /// What it is then copied to, field by field: what lies between the fields is not ours.
     out: Option<Bound<'py, PyUntypedArray>>,
-    header: &Header,
-) -> PyResult<(Bound<'py, PyUntypedArray>, ndbytes::Order)> {
-    let array = match out {
-        Some(out) => {
-            check_out(&out, header)?;
-            out
+}
+
+impl<'py> Target<'py> {
+    fn new(
+        py: Python<'py>,
+        out: Option<Bound<'py, PyUntypedArray>>,
+        header: &Header,
+    ) -> PyResult<Self> {
+        let Some(out) = out else {
+            return Ok(Self { array: empty(py, header)?, out: None });
+        };
+        check_out(&out, header)?;
+        if header.count() > 0 && !ndbytes::padding_spans(header.dtype()).is_empty() {
+            return Ok(Self { array: empty(py, header)?, out: Some(out) });
         }
-        None => empty(py, header)?,
-    };
-    Ok((array, header.order()))
+        Ok(Self { array: out, out: None })
+    }
+
+    fn finish(self) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let Some(out) = self.out else {
+            return Ok(self.array);
+        };
+        out.set_item(out.py().Ellipsis(), self.array)?;
+        Ok(out)
+    }
 }
 
 /// NumPy warns of headers that old readers do not know.

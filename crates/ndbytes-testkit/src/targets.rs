@@ -23,7 +23,9 @@ pub fn header(data: &[u8]) {
     // Escapes may make it longer than what was read.
     let limits = Limits::default().with_header(usize::MAX);
     let (again, offset) = Header::parse(&encoded, &limits).expect("what was written can be read");
-    assert_eq!((again, offset), (header, encoded.len()));
+    assert_eq!(offset, encoded.len());
+    // How it was written (by Python 2) is not among the facts.
+    assert_eq!(again.into_parts(), header.into_parts());
 }
 
 /// A dtype that parses prints as one that parses to the same, and NumPy's nearest is as large.

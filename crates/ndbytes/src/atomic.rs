@@ -86,13 +86,10 @@ impl AtomicFile {
         let prefix = format!(".{short}.");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".tmp");
-        #[cfg(unix)]
-        {
-            // As `open` creates files: what the umask leaves of 0666.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let (file, temporary) = builder.tempfile_in(folder)?.into_parts();
+        // `make_in` keeps the system's error number, which `tempfile_in` hides; and the mode is what
+        // the umask leaves of 0666, as for any file that `open` creates.
+        let open = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        let (file, temporary) = builder.make_in(folder, open)?.into_parts();
         if let Some(meta) = old {
             file.set_permissions(meta.permissions())?;
         }
@@ -333,5 +330,7 @@ mod tests {
         let error = AtomicFile::create(Path::new("/nonexistent/a.npy"), &SaveOptions::default())
             .unwrap_err();
         assert_eq!(error.io().map(io::Error::kind), Some(io::ErrorKind::NotFound));
+        #[cfg(unix)]
+        assert_eq!(error.io().and_then(io::Error::raw_os_error), Some(2));
     }
 }
