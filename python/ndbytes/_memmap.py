@@ -80,6 +80,8 @@ class memmap(np.memmap[Any, Any]):
         descr = np.dtype(dtype)
         if descr.hasobject:
             raise make(UnsupportedError, "dtype.object", "objects cannot be memory-mapped")
+        if order not in {"C", "F"}:
+            raise ValueError(f"order must be 'C' or 'F', not {order!r}")
         if offset < 0:
             raise ValueError(f"offset must not be negative, not {offset}")
         dims = None if shape is None else _shape(shape)
@@ -377,8 +379,6 @@ def _nbytes(shape: tuple[int, ...], descr: np.dtype[Any]) -> int:
 
 
 def _strides(shape: tuple[int, ...], itemsize: int, order: str) -> tuple[int, ...]:
-    if order not in {"C", "F"}:
-        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
     strides = []
     step = itemsize
     for n in reversed(shape) if order == "C" else shape:
