@@ -93,7 +93,13 @@ impl AtomicFile {
         if let Some(meta) = old {
             file.set_permissions(meta.permissions())?;
         }
-        Ok(Self { file: Some(file), target, temporary: Some(temporary), options: *options, reserved: 0 })
+        Ok(Self {
+            file: Some(file),
+            target,
+            temporary: Some(temporary),
+            options: *options,
+            reserved: 0,
+        })
     }
 
     /// Writes `path` by `body` and commits it if that went well.
