@@ -18,14 +18,6 @@ pub struct Header {
     python2: bool,
 }
 
-impl PartialEq for Header {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.dtype, self.order, &self.shape) == (&other.dtype, other.order, &other.shape)
-    }
-}
-
-impl Eq for Header {}
-
 impl Header {
     /// A header of these facts.
     ///
@@ -247,6 +239,14 @@ impl Header {
         Ok(text)
     }
 }
+
+impl PartialEq for Header {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.dtype, self.order, &self.shape) == (&other.dtype, other.order, &other.shape)
+    }
+}
+
+impl Eq for Header {}
 
 fn wrap(text: &str, version: Version) -> Option<Vec<u8>> {
     let text = encode(version, text)?;
