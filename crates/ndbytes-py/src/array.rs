@@ -57,7 +57,7 @@ pub(crate) fn view<'a>(array: &'a Bound<'_, PyUntypedArray>) -> PyResult<ArrayVi
 
 /// The array's memory, to be written to, and the place of its first element there.
 pub(crate) fn memory_mut<'a>(
-    array: &'a Bound<'_, PyUntypedArray>,
+    array: &'a mut Bound<'_, PyUntypedArray>,
 ) -> PyResult<(&'a mut [u8], usize)> {
     let itemsize = array.dtype().itemsize_of();
     let (bytes, origin) = memory(array, itemsize)?;
@@ -127,6 +127,15 @@ pub(crate) fn over_bytes<'py>(
     Ok(array)
 }
 
+/// `numpy.frombuffer`, although `ndbytes.frombuffer` may stand in its place by now.
+pub(crate) fn frombuffer<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    static FROMBUFFER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let frombuffer = FROMBUFFER.get_or_try_init(py, || {
+        py.import("ndbytes._original")?.getattr("frombuffer").map(Bound::unbind)
+    })?;
+    Ok(frombuffer.bind(py).clone())
+}
+
 /// An array of class `subtype` over the memory of `buffer`, which it keeps exported.
 ///
 /// `numpy.ndarray(buffer=...)` gives the export back at once, so that a map could be closed under
@@ -143,10 +152,7 @@ pub(crate) fn array_over<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = subtype.py();
     let descr = PyArrayDescr::new(py, dtype.clone())?;
-    let flat = py
-        .import("numpy")?
-        .call_method1("frombuffer", (buffer, "u1"))?
-        .cast_into::<PyUntypedArray>()?;
+    let flat = frombuffer(py)?.call1((buffer, "u1"))?.cast_into::<PyUntypedArray>()?;
     let layout = ndbytes::Strided { origin: offset, strides: &strides };
     if !layout.fits(&shape, descr.itemsize_of(), flat.len())
         || dtype_argument(descr.as_any()).is_err()

@@ -5,8 +5,9 @@ use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::array::{as_array, view};
+use crate::array::{as_array, frombuffer, view};
 use crate::error::{IntoPy, to_py};
+use crate::signals::Interruptible;
 
 fn codec_of(py: Python<'_>, name: &str) -> PyResult<Codec> {
     Codec::from_name(name).ok_or_else(|| {
@@ -26,7 +27,7 @@ fn with_view<T>(
     let py = data.py();
     let array = match data.is_instance_of::<PyUntypedArray>() {
         true => as_array(data)?,
-        false => py.import("numpy")?.call_method1("frombuffer", (data, "u1"))?.cast_into()?,
+        false => frombuffer(py)?.call1((data, "u1"))?.cast_into()?,
     };
     body(&view(&array)?)
 }
@@ -45,8 +46,11 @@ pub(crate) fn compress<'py>(
         let message = format!("level must be 0 to {}, not {level}", ndbytes::MAX_LEVEL);
         return Err(to_py(py, Error::new(Code::Argument, message)));
     }
-    let bytes =
-        with_view(data, |view| py.detach(|| ndbytes::compress(view, codec, level)).into_py(py))?;
+    let bytes = with_view(data, |view| {
+        let mut sink = Interruptible::new(Vec::new());
+        py.detach(|| ndbytes::compress_to(&mut sink, view, codec, level)).into_py(py)?;
+        Ok(sink.into_inner())
+    })?;
     Ok(PyBytes::new(py, &bytes))
 }
 
@@ -65,7 +69,7 @@ pub(crate) fn decompress<'py>(
         let source = view.as_bytes(ndbytes::Order::C).ok_or_else(|| {
             to_py(py, Error::new(Code::Argument, "compressed data must be contiguous"))
         })?;
-        py.detach(|| ndbytes::decompress(source, codec, max_bytes)).into_py(py)
+        py.detach(|| ndbytes::decompress(Interruptible::new(source), codec, max_bytes)).into_py(py)
     })?;
     Ok(PyBytes::new(py, &bytes))
 }

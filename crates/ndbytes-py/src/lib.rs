@@ -16,6 +16,7 @@ mod memory;
 mod npy;
 mod npz;
 mod raw;
+mod signals;
 
 use pyo3::prelude::*;
 

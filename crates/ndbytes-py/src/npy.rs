@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use ndbytes::{Error, Header, NpyFile, SaveOptions, Strided};
+use ndbytes::{AtomicFile, Error, Header, NpyFile, SaveOptions, Strided};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::array::{as_array, check_out, empty, memory_mut, over_bytes, view};
+use crate::array::{as_array, check_out, empty, frombuffer, memory_mut, over_bytes, view};
 use crate::error::{IntoPy, to_py};
 use crate::file::{PyReader, PyWriter};
 use crate::header::limits;
+use crate::signals::Interruptible;
 
 /// Below this, releasing the interpreter costs more than it gives.
 pub(crate) const RELEASE_FROM: usize = 1 << 16;
@@ -126,21 +127,21 @@ pub(crate) fn loads<'py>(
         if !copy {
             return Ok(over_bytes(bytes, &header, offset)?.into_any());
         }
-        let array = empty(py, &header)?;
-        let (memory, _) = memory_mut(&array)?;
+        let mut array = empty(py, &header)?;
+        let (memory, _) = memory_mut(&mut array)?;
         let source = &bytes.as_bytes()[offset..];
         detached(py, source.len(), || memory.copy_from_slice(source));
         return Ok(array.into_any());
     }
     // Other buffers: NumPy holds their export, which keeps a bytearray from moving.
-    let numpy = py.import("numpy")?;
-    let flat = numpy.call_method1("frombuffer", (data, "u1"))?.cast_into::<PyUntypedArray>()?;
+    let frombuffer = frombuffer(py)?;
+    let flat = frombuffer.call1((data, "u1"))?.cast_into::<PyUntypedArray>()?;
     let source = view(&flat)?;
     let source = source.as_bytes(ndbytes::Order::C).unwrap_or_default();
     let (header, offset) = ndbytes::parse_npy(source, &limits).into_py(py)?;
     if copy || header.nbytes() == 0 {
-        let array = empty(py, &header)?;
-        let (memory, _) = memory_mut(&array)?;
+        let mut array = empty(py, &header)?;
+        let (memory, _) = memory_mut(&mut array)?;
         let source = &source[offset..];
         detached(py, source.len(), || memory.copy_from_slice(source));
         if !copy {
@@ -149,7 +150,7 @@ pub(crate) fn loads<'py>(
         return Ok(array.into_any());
     }
     let (shape, fortran, dtype, offset) = crate::header::facts(py, &header, offset)?;
-    let array = numpy.call_method1("frombuffer", (data, dtype, header.count(), offset))?;
+    let array = frombuffer.call1((data, dtype, header.count(), offset))?;
     let kwargs = pyo3::types::PyDict::new(py);
     kwargs.set_item("order", if fortran { "F" } else { "C" })?;
     let array = array.call_method("reshape", (shape,), Some(&kwargs))?;
@@ -168,9 +169,18 @@ pub(crate) fn save_path(
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
-    warn_of_version(py, &view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?)?;
+    let header = view.header().into_py(py)?;
+    let head = header.encode().map_err(Error::from).into_py(py)?;
+    warn_of_version(py, &head)?;
     let options = SaveOptions::default().with_durable(durable);
-    py.detach(|| ndbytes::save(&path, &view, &options)).into_py(py)
+    // As `ndbytes::save`, with an ear for signals.
+    let save = || {
+        AtomicFile::write(&path, &options, |file| {
+            file.reserve((head.len() + header.nbytes()) as u64)?;
+            ndbytes::write_npy(&mut Interruptible::new(file), &view)
+        })
+    };
+    py.detach(save).into_py(py)
 }
 
 /// Writes to a file object.
@@ -220,9 +230,9 @@ pub(crate) fn load_path<'py>(
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let limits = limits(max_header_size, max_bytes);
     let mut file = py.detach(|| NpyFile::open(&path, &limits)).into_py(py)?;
-    let target = Target::new(py, out, file.header())?;
-    let (memory, origin) = memory_mut(&target.array)?;
+    let mut target = Target::new(py, out, file.header())?;
     let strides = target.array.strides().to_vec();
+    let (memory, origin) = memory_mut(&mut target.array)?;
     py.detach(|| file.read_strided(memory, Strided { origin, strides: &strides })).into_py(py)?;
     target.finish()
 }
@@ -250,9 +260,9 @@ pub(crate) fn load_from<'py>(
     limits: &ndbytes::Limits,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let (header, len) = py.detach(|| ndbytes::read_header(source, limits)).into_py(py)?;
-    let target = Target::new(py, out, &header)?;
-    let (memory, origin) = memory_mut(&target.array)?;
+    let mut target = Target::new(py, out, &header)?;
     let strides = target.array.strides().to_vec();
+    let (memory, origin) = memory_mut(&mut target.array)?;
     let layout = Strided { origin, strides: &strides };
     let read = py.detach(|| ndbytes::read_scattered(source, &header, memory, layout));
     read.map_err(|error| to_py(py, error.shifted(len as u64)))?;

@@ -15,6 +15,7 @@ use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::npy::{new_bytes, warn_of_version};
+use crate::signals::Interruptible;
 
 type Members<'py> = Vec<(String, Bound<'py, PyAny>)>;
 
@@ -73,7 +74,8 @@ pub(crate) fn savez_path(
     if level.is_none() {
         py.detach(|| file.reserve(total)).map_err(Error::from).into_py(py)?;
     }
-    let file = write_all(py, NpzWriter::new(file), &members, level)?;
+    let writer = NpzWriter::new(Interruptible::new(file));
+    let file = write_all(py, writer, &members, level)?.into_inner();
     py.detach(|| file.commit()).map_err(|error| to_py(py, error.with_path(&path)))
 }
 
@@ -186,8 +188,8 @@ impl NpzReader {
             .into_any());
         }
         let (header, member) = py.detach(|| reader.array_member(number)).into_py(py)?;
-        let array = empty(py, &header)?;
-        let (memory, _) = memory_mut(&array)?;
+        let mut array = empty(py, &header)?;
+        let (memory, _) = memory_mut(&mut array)?;
         py.detach(|| Reader::read_data(&header, member, memory)).into_py(py)?;
         Ok(array.into_any())
     }

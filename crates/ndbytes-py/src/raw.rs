@@ -1,8 +1,9 @@
 //! Elements alone.
 
+use std::io::Write;
 use std::path::PathBuf;
 
-use ndbytes::{Code, Error, Header, Order, SaveOptions};
+use ndbytes::{AtomicFile, Code, Error, Header, Order, SaveOptions};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ use crate::error::{IntoPy, to_py};
 use crate::fd::Fd;
 use crate::file::{PyReader, PyWriter};
 use crate::npy::new_bytes;
+use crate::signals::Interruptible;
 
 fn order_of(order: Option<&str>, array: &ndbytes::ArrayView<'_>) -> PyResult<Order> {
     match order.unwrap_or("C") {
@@ -68,7 +70,15 @@ pub(crate) fn tofile_path(
     let view = view(&array)?;
     let order = order_of(Some(order), &view)?;
     let options = SaveOptions::default().with_durable(durable);
-    py.detach(|| ndbytes::tofile(&path, &view, order, &options)).into_py(py)
+    // As `ndbytes::tofile`, with an ear for signals.
+    let save = || {
+        AtomicFile::write(&path, &options, |file| {
+            file.reserve(view.nbytes() as u64)?;
+            let mut sink = Interruptible::new(file);
+            view.for_each_chunk(order, &mut |chunk| Ok(sink.write_all(chunk)?))
+        })
+    };
+    py.detach(save).into_py(py)
 }
 
 /// Writes elements to a file object.
@@ -80,7 +90,6 @@ pub(crate) fn tofile_file(
     a: &Bound<'_, PyAny>,
     order: &str,
 ) -> PyResult<()> {
-    use std::io::Write;
     let array = as_array(a)?;
     let view = view(&array)?;
     let order = order_of(Some(order), &view)?;
@@ -104,8 +113,8 @@ pub(crate) fn fromfile_fd<'py>(
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = dtype.py();
     let header = header_of(dtype, shape, order)?;
-    let array = empty(py, &header)?;
-    let (memory, _) = memory_mut(&array)?;
+    let mut array = empty(py, &header)?;
+    let (memory, _) = memory_mut(&mut array)?;
     let file = Fd::new(fd, None, false);
     let read = py.detach(|| ndbytes::read_full_at(&file, memory, offset));
     let got = read.map_err(Error::from).into_py(py)?;
@@ -124,8 +133,8 @@ pub(crate) fn fromfile_file<'py>(
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = dtype.py();
     let header = header_of(dtype, shape, order)?;
-    let array = empty(py, &header)?;
-    let (memory, _) = memory_mut(&array)?;
+    let mut array = empty(py, &header)?;
+    let (memory, _) = memory_mut(&mut array)?;
     let mut source = PyReader::new(file, Vec::new())?;
     py.detach(|| ndbytes::read_exact(&mut source, &header, memory)).into_py(py)?;
     Ok(array)
