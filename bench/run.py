@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import ndbytes as nb
 import numpy as np
+
+import ndbytes as nb
 import tasks
 from timing import Timing, interleaved
 

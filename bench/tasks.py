@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ndbytes as nb
 import numpy as np
+
+import ndbytes as nb
 from timing import Way
 
 try:

@@ -21,8 +21,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import ndbytes as nb
 import numpy as np
+
+import ndbytes as nb
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "data" / "astronaut.npy"

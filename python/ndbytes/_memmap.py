@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native
+from . import _native, _original
 from ._errors import MismatchError, TruncatedError, UnsupportedError, make, os_error
 from ._files import MAX_HEADER_SIZE
 
@@ -216,7 +216,7 @@ class memmap(np.memmap[Any, Any]):
         if memory is None or self.mode == "c" or self.filename is None or self._start is None:
             return np.array(self, subok=False).__reduce__()
         address = self.__array_interface__["data"][0]
-        base = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
+        base = _original.frombuffer(memory, np.uint8).__array_interface__["data"][0]
         mode = "r+" if self.mode == "w+" else self.mode
         position = self._start + address - base if self.size else self.offset
         place = (position, self.shape, self.strides)

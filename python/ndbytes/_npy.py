@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _native
+from . import _native, _original
 from ._errors import FormatError, UnsupportedError, make
 from ._files import MAX_HEADER_SIZE, as_path, read_up_to, seek_position
 from ._memmap import open_memmap
@@ -71,7 +71,7 @@ def save(
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise
-        np.save(file, arr, allow_pickle=True)
+        _original.save(file, arr, allow_pickle=True)
 
 
 def load(
@@ -149,7 +149,7 @@ def load(
             raise
     if start is not None:
         file.seek(start)
-    return np.load(file, **pickles)
+    return _original.load(file, **pickles)
 
 
 def read_header(file: Any, *, max_header_size: int = MAX_HEADER_SIZE) -> Header:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native
+from . import _native, _original
 from ._errors import ArgumentError, UnsupportedError, make
 from ._files import MAX_HEADER_SIZE, as_path, seek_position
 from ._memmap import memmap
@@ -64,7 +64,7 @@ class NpzFile(np.lib.npyio.NpzFile):
 
     def __init__(
         self,
-        file: Any,
+        fid: Any,
         own_fid: bool = False,
         allow_pickle: bool = False,
         pickle_kwargs: Mapping[str, Any] | None = None,
@@ -75,25 +75,26 @@ class NpzFile(np.lib.npyio.NpzFile):
     ) -> None:
         if mmap_mode not in (None, "r", "r+", "c", "readonly", "readwrite", "copyonwrite"):
             raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c', not {mmap_mode!r}")
-        path = as_path(file)
-        self._start = seek_position(file) if path is None else None
+        path = as_path(fid)
+        self._start = seek_position(fid) if path is None else None
         if path is None:
             if mmap_mode is not None:
                 raise ValueError("a file object cannot be mapped: give its path")
-            self._reader = _native.NpzReader.from_file(file, max_header_size, max_bytes)
+            self._reader = _native.NpzReader.from_file(fid, max_header_size, max_bytes)
         else:
             self._reader = _native.NpzReader.from_path(path, max_header_size, max_bytes)
         self._path = path
-        self._file = file
+        self._file = fid
         self._mmap_mode = mmap_mode
         members = self._reader.names()
         self.files = [name.removesuffix(".npy") for name in members]
-        self._files = dict(zip(self.files, members, strict=True))
-        self._files.update(zip(members, members, strict=True))
+        # Keys before members: an array may be called `x.npy` beside one called `x`.
+        self._files = dict(zip(members, members, strict=True))
+        self._files.update(zip(self.files, members, strict=True))
         self.allow_pickle = allow_pickle
         self.pickle_kwargs = pickle_kwargs
         self.max_header_size = max_header_size
-        name = path if path is not None else getattr(file, "name", "object")
+        name = path if path is not None else getattr(fid, "name", "object")
         self.zip: Any = _Handle(str(name))
         self.fid: Any = self.zip if path is not None else None
         self.f: Any = _Attributes(self)
@@ -141,7 +142,9 @@ class NpzFile(np.lib.npyio.NpzFile):
                 raise
             if self._start is not None:
                 self._file.seek(self._start)
-            with np.load(self._file, allow_pickle=True, **(self.pickle_kwargs or {})) as archive:
+            with _original.load(
+                self._file, allow_pickle=True, **(self.pickle_kwargs or {})
+            ) as archive:
                 return archive[key]
 
     def _map(self, member: str) -> memmap:
@@ -233,7 +236,8 @@ def _savez(
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise
-        (np.savez if level is None else np.savez_compressed)(file, **dict(members))
+        save = _original.savez if level is None else _original.savez_compressed
+        save(file, **dict(members))
 
 
 def _members(args: tuple[Any, ...], kwds: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native
+from . import _native, _original
 from ._errors import MismatchError, TruncatedError, UnsupportedError, make
 from ._files import as_path, is_real, read_all, read_up_to, seek_position
 
@@ -55,7 +55,7 @@ def frombuffer(
         When bytes are no values of the dtype: a bool of 2, a character beyond Unicode.
     """
     if like is not None:
-        return np.frombuffer(buffer, dtype, count, offset, like=like)
+        return _original.frombuffer(buffer, dtype, count, offset, like=like)
     descr = np.dtype(dtype)
     if isinstance(buffer, np.ndarray) and buffer.dtype.kind in "Mm":
         buffer = buffer.view(np.int64)
@@ -71,7 +71,7 @@ def frombuffer(
     if count == 0 or descr.itemsize == 0:
         flat = np.ndarray((max(count, 0),), descr)
     else:
-        flat = np.frombuffer(buffer, descr, count, offset)
+        flat = _original.frombuffer(buffer, descr, count, offset)
     _validate(flat)
     return flat if shape is None else flat.reshape(dims, order=_order(order))
 
@@ -158,7 +158,7 @@ def fromfile(
     if descr.hasobject:
         raise make(UnsupportedError, "dtype.object", "Cannot read into object array")
     if like is not None:
-        return np.fromfile(file, dtype, count, sep, offset, like=like)
+        return _original.fromfile(file, dtype, count, sep, offset, like=like)
     path = as_path(file)
     if sep:
         if offset:
@@ -313,18 +313,18 @@ def _write_text(a: Any, file: Any, path: str | None, sep: str, format: str) -> N
     values = (array.item(i) for i in range(array.size)) if items is None else iter(items)
     text = sep.join(format % (value,) if format else str(value) for value in values)
     if path is not None:
-        _native.tofile_path(path, np.frombuffer(text.encode(), np.uint8), "C", False)
+        _native.tofile_path(path, _original.frombuffer(text.encode(), np.uint8), "C", False)
         return
     if isinstance(file, io.TextIOBase):
         file.write(text)
         file.flush()
         return
-    _native.tofile_file(file, np.frombuffer(text.encode(), np.uint8), "C")
+    _native.tofile_file(file, _original.frombuffer(text.encode(), np.uint8), "C")
 
 
 def _read_text(
     file: Any, path: str | None, descr: np.dtype[Any], count: int, sep: str
 ) -> np.ndarray[Any, Any]:
     if path is not None or is_real(file) or isinstance(file, io.TextIOBase):
-        return np.fromfile(file if path is None else path, descr, count, sep)
-    return np.fromstring(read_all(file).decode(), descr, count, sep=sep)
+        return _original.fromfile(file if path is None else path, descr, count, sep)
+    return _original.fromstring(read_all(file).decode(), descr, count, sep=sep)

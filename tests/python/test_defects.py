@@ -15,10 +15,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from arrays import clean, same
-from processes import python, start
 
 import ndbytes as nb
+from arrays import clean, same
+from processes import python, start
 
 FULL = pathlib.Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
@@ -285,14 +285,11 @@ def test_d4_a_refused_array_leaves_the_old_file(tmp_path, call):
         for given in (tmp_path / f"a.{suffix}", io.BytesIO(b"old")):
             if isinstance(given, io.BytesIO):
                 given.seek(0, 2)
-            try:
+            # A map has other objections to BytesIO.
+            memory = isinstance(given, io.BytesIO)
+            with pytest.raises((ValueError, AttributeError, OSError) if memory else ValueError):
                 call(given)
-            except (ValueError, AttributeError, OSError, TypeError) as error:
-                # A map of BytesIO, or an archive saved under .npy.npz, is not what is asked here.
-                assert isinstance(error, ValueError) or isinstance(given, io.BytesIO)
-            else:
-                pytest.fail("it was not refused")
-            if isinstance(given, io.BytesIO):
+            if memory:
                 assert given.getvalue() == b"old"
     assert folder(tmp_path) == ["a.npy", "a.npz"]
     assert {p.read_bytes() for p in tmp_path.iterdir()} == {b"old"}
@@ -383,10 +380,9 @@ def pipe_through(write):
 def test_d6_numpy_cannot_save_into_a_pipe():
     try:
         pipe_through(lambda file: np.save(file, np.arange(3)))
-    except OSError as error:
-        assert "position" in str(error)
-    else:
-        mended("pipes are written")
+    except OSError:
+        return
+    mended("pipes are written")
 
 
 def test_d6_save_tofile_and_archives_go_into_a_pipe():

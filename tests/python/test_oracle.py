@@ -6,6 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
+
+import ndbytes as nb
 from arrays import (
     DTYPE_IDS,
     DTYPES,
@@ -19,8 +21,6 @@ from arrays import (
     quietly,
     same,
 )
-
-import ndbytes as nb
 
 every_dtype = pytest.mark.parametrize("name", DTYPE_IDS)
 

@@ -18,10 +18,10 @@ import types
 
 import numpy as np
 import pytest
-from arrays import DTYPES, clean, filled, layouts, quietly, same
-from processes import python, start
 
 import ndbytes as nb
+from arrays import DTYPES, clean, filled, layouts, quietly, same
+from processes import python, start
 
 WAIT = 30
 
