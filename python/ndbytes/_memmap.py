@@ -16,7 +16,7 @@ from . import _native, _original
 from ._errors import MismatchError, TruncatedError, UnsupportedError, make, os_error
 from ._files import MAX_HEADER_SIZE
 
-_MODES = {"readonly": "r", "copyonwrite": "c", "readwrite": "r+", "write": "w+"}
+MODES = {"readonly": "r", "copyonwrite": "c", "readwrite": "r+", "write": "w+"}
 
 
 class memmap(np.memmap[Any, Any]):
@@ -62,6 +62,7 @@ class memmap(np.memmap[Any, Any]):
     mode: str
     _mmap: mmap.mmap | None
     _start: int | None
+    _inode: int | None
 
     def __new__(
         cls,
@@ -72,7 +73,7 @@ class memmap(np.memmap[Any, Any]):
         shape: Any = None,
         order: str = "C",
     ) -> memmap:
-        mode = _MODES.get(mode, mode)
+        mode = MODES.get(mode, mode)
         if mode not in {"r", "c", "r+", "w+"}:
             raise ValueError(f"mode must be one of 'r', 'c', 'r+', 'w+', not {mode!r}")
         if mode == "w+" and shape is None:
@@ -86,12 +87,12 @@ class memmap(np.memmap[Any, Any]):
             raise ValueError(f"offset must not be negative, not {offset}")
         dims = None if shape is None else _shape(shape)
         if hasattr(filename, "read"):
-            with contextlib.suppress(AttributeError, OSError, ValueError):
+            if hasattr(filename, "flush"):
                 filename.flush()
             return cls._open(filename.fileno(), filename, descr, mode, offset, dims, order)
         if mode == "w+":
             assert dims is not None
-            create(filename, b"\0" * offset, _nbytes(dims, descr))
+            create(filename, b"", offset + _nbytes(dims, descr))
         with open(filename, "rb" if mode in {"r", "c"} else "r+b", buffering=0) as file:
             return cls._open(file.fileno(), filename, descr, mode, offset, dims, order)
 
@@ -150,6 +151,7 @@ class memmap(np.memmap[Any, Any]):
         array: memmap = _native.array_over(cls, memory, descr, shape, strides, offset - start)
         array._mmap = memory
         array._start = start
+        array._inode = os.fstat(fd).st_ino
         array.offset = offset
         array.mode = mode
         array.filename = _name(file)
@@ -157,7 +159,9 @@ class memmap(np.memmap[Any, Any]):
 
     def __array_finalize__(self, obj: Any) -> None:
         super().__array_finalize__(obj)
-        self._start = getattr(obj, "_start", None) if self._mmap is not None else None
+        mapped = self._mmap is not None
+        self._start = getattr(obj, "_start", None) if mapped else None
+        self._inode = getattr(obj, "_inode", None) if mapped else None
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         # numpy.memmap does this for its own class alone: results of ufuncs are plain arrays.
@@ -185,10 +189,10 @@ class memmap(np.memmap[Any, Any]):
             memory.flush()
 
     def close(self) -> None:
-        """Flush, and refuse every use from now on.
+        """Flush, and refuse indexing, arithmetic, NumPy's functions and every change from now on.
 
         The map itself goes with the last array that uses its memory: slices that were taken
-        before stay valid, and nothing that still points into the map can crash the process.
+        before stay valid, and other libraries that still point into the map do no harm.
 
         Raises
         ------
@@ -197,6 +201,8 @@ class memmap(np.memmap[Any, Any]):
         """
         self.flush()
         self._mmap = None
+        # Methods that change an array in place cannot be refused one by one.
+        self.setflags(write=False)
         self.__class__ = _closed_class(type(self))
 
     @property
@@ -219,7 +225,7 @@ class memmap(np.memmap[Any, Any]):
         base = _original.frombuffer(memory, np.uint8).__array_interface__["data"][0]
         mode = "r+" if self.mode == "w+" else self.mode
         position = self._start + address - base if self.size else self.offset
-        place = (position, self.shape, self.strides)
+        place = (position, self.shape, self.strides, self._inode)
         return _reopen, (type(self), os.fspath(self.filename), self.dtype, mode, *place)
 
 
@@ -281,20 +287,17 @@ def open_memmap(
             "Filename must be a string or a path-like object."
             " Memmap cannot use existing file handles."
         )
-    mode = _MODES.get(mode, mode)
+    mode = MODES.get(mode, mode)
     if mode == "w+":
         descr = np.dtype(dtype)
         dims = _shape(() if shape is None else shape)
         head = _native.encode_header(descr, fortran_order, dims, version)
         create(filename, head, _nbytes(dims, descr))
-        offset = len(head)
-    else:
-        with open(filename, "rb", buffering=0) as file:
-            dims, fortran_order, descr, offset = _native.read_header(file, b"", max_header_size)
-    order = "F" if fortran_order else "C"
-    array = memmap(filename, descr, "r+" if mode == "w+" else mode, offset, dims, order)
-    array.mode = mode
-    return array
+    # One open file for header and data: between two, another might take its name.
+    with open(filename, "rb" if mode in {"r", "c"} else "r+b", buffering=0) as file:
+        dims, fortran_order, descr, offset = _native.read_header(file, b"", max_header_size)
+        order = "F" if fortran_order else "C"
+        return memmap._open(file.fileno(), filename, descr, mode, offset, dims, order)
 
 
 def _reopen(
@@ -305,10 +308,14 @@ def _reopen(
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
+    inode: int,
 ) -> memmap:
     """Map again what a pickle refers to."""
     _, beyond = _extent(shape, strides, dtype.itemsize)
     with open(path, "rb" if mode == "r" else "r+b", buffering=0) as file:
+        if os.fstat(file.fileno()).st_ino != inode:
+            message = f"{path}: another file has taken this name since the map was pickled"
+            raise make(MismatchError, "array.mismatch", message)
         if os.fstat(file.fileno()).st_size < offset + beyond:
             message = f"{path}: the file became shorter since the map was pickled"
             raise make(TruncatedError, "data.truncated", message)
@@ -321,11 +328,16 @@ def create(path: Any, head: bytes, nbytes: int) -> None:
     if target.exists() and not target.is_file() and not target.is_dir():
         # A device or a pipe must not be replaced by a file.
         raise os_error(errno.ENODEV, target)
-    fd, temporary = _beside(target)
+    mode = 0o666
+    with contextlib.suppress(FileNotFoundError):
+        # What may not be written is not replaced either, although the folder allows it.
+        os.close(os.open(target, os.O_WRONLY | os.O_CLOEXEC))
+        mode = os.stat(target).st_mode & 0o777
+    fd, temporary = _beside(target, mode & 0o666)
     try:
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(fd, os.stat(target).st_mode & 0o7777)
+            if target.exists():
+                os.fchmod(fd, mode)
             with open(fd, "wb", buffering=0, closefd=False) as file:
                 written = 0
                 while written < len(head):
@@ -340,12 +352,12 @@ def create(path: Any, head: bytes, nbytes: int) -> None:
         raise
 
 
-def _beside(target: Path) -> tuple[int, Path]:
-    """Open a new file in the target's folder, of the mode that `open` gives."""
+def _beside(target: Path, mode: int) -> tuple[int, Path]:
+    """Open a new file in the target's folder, of this mode less the umask."""
     while True:
         name = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
         with contextlib.suppress(FileExistsError):
-            return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), name
+            return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), name
 
 
 def _reserve(fd: int, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,6 +137,10 @@ def load(
             return _map(path, mmap_mode, limit, max_bytes, pickles, out)
         if path is None:
             return _native.load_file(file, prefix, out, limit, max_bytes)
+        if Path(path).is_fifo():
+            # Python's own reads of a pipe can be interrupted.
+            with open(path, "rb", buffering=0) as pipe:
+                return _native.load_file(pipe, b"", out, limit, max_bytes)
         return _native.load_path(path, out, limit, max_bytes)
     except FormatError as error:
         if error.code != "npy.magic":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from . import _native, _original
-from ._errors import ArgumentError, UnsupportedError, make
+from ._errors import ArgumentError, MismatchError, UnsupportedError, make
 from ._files import MAX_HEADER_SIZE, as_path, seek_position
-from ._memmap import memmap
+from ._memmap import MODES, memmap
 
 
 class _Handle:
@@ -149,9 +150,21 @@ class NpzFile(np.lib.npyio.NpzFile):
 
     def _map(self, member: str) -> memmap:
         (shape, fortran, dtype, _), offset = self._reader.locate(member)
-        assert self._path is not None
         order = "F" if fortran else "C"
-        return memmap(self._path, dtype, self._mmap_mode or "r", offset, shape, order)
+        mode = MODES.get(self._mmap_mode or "r", self._mmap_mode or "r")
+        # The file that was looked into, and not what may have taken its name since.
+        fd = self._reader.duplicate()
+        try:
+            if mode != "r+":
+                return memmap._open(fd, self._path, dtype, mode, offset, shape, order)
+            assert self._path is not None
+            with open(self._path, "r+b", buffering=0) as file:
+                if not os.path.samestat(os.fstat(fd), os.fstat(file.fileno())):
+                    message = f"{self._path}: another file has taken this name since it was opened"
+                    raise make(MismatchError, "array.mismatch", message)
+                return memmap._open(file.fileno(), self._path, dtype, mode, offset, shape, order)
+        finally:
+            os.close(fd)
 
 
 def savez(

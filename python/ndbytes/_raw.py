@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def tofile(
     """
     path = as_path(file)
     if sep:
-        _write_text(a, file, path, sep, format)
+        _write_text(a, file, path, sep, format, _order(order) if order != "A" else "A", durable)
     elif path is None:
         _native.tofile_file(file, a, order)
     else:
@@ -190,20 +191,21 @@ def _read(
 ) -> np.ndarray[Any, Any]:
     size = descr.itemsize * _product(inner)
     position = seek_position(file) if is_real(file) else None
-    if position is None:
+    if position is None or not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return _read_stream(file, descr, count, inner, offset, size)
     if hasattr(file, "flush") and file.writable():
         file.flush()
     # A descriptor of our own, which stays open should another thread close the file.
     try:
         fd = os.dup(file.fileno())
-        fd.__index__()
-        end = os.fstat(fd).st_size
+        if fd.__index__() > 0x7FFFFFFF:
+            raise OverflowError("os.dup returned no descriptor")
     except AttributeError:
         raise TypeError("os.dup returned no descriptor") from None
     except OverflowError as error:
         raise OSError(str(error)) from None
     try:
+        end = os.fstat(fd).st_size
         start = position + offset
         if start < 0:
             raise ValueError(f"offset {offset} is before the start of the file")
@@ -307,13 +309,14 @@ def _order(order: str) -> Any:
     return order
 
 
-def _write_text(a: Any, file: Any, path: str | None, sep: str, format: str) -> None:
-    items = np.asanyarray(a).ravel().tolist() if format != "%s" else None
-    array = np.asanyarray(a)
-    values = (array.item(i) for i in range(array.size)) if items is None else iter(items)
+def _write_text(
+    a: Any, file: Any, path: str | None, sep: str, format: str, order: Any, durable: bool
+) -> None:
+    array = np.asanyarray(a).ravel(order)
+    values = (array.item(i) for i in range(array.size))
     text = sep.join(format % (value,) if format else str(value) for value in values)
     if path is not None:
-        _native.tofile_path(path, _original.frombuffer(text.encode(), np.uint8), "C", False)
+        _native.tofile_path(path, _original.frombuffer(text.encode(), np.uint8), "C", durable)
         return
     if isinstance(file, io.TextIOBase):
         file.write(text)

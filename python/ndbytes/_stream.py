@@ -30,7 +30,10 @@ class _SocketFile:
             self._sock.settimeout(self._before)
 
     def write(self, data: Any) -> None:
-        self._sock.sendall(data)
+        # Not `sendall`, whose timeout is for all of it.
+        view = memoryview(data)
+        while len(view):
+            view = view[self._sock.send(view) :]
 
     def read(self, count: int) -> bytes:
         return bytes(self._sock.recv(count))
@@ -112,6 +115,8 @@ def recv(
 
 
 def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:
+    if isinstance(sock, socket.socket) and sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"arrays need a stream socket (SOCK_STREAM), not {sock.type.name}")
     if type(sock) is socket.socket:
         return sock.fileno(), True, sock.gettimeout() if timeout is None else timeout
     if isinstance(sock, int):

@@ -3,7 +3,7 @@
 //! # Unsafe code
 //! This is the one crate of the core that holds any. Each block carries a proof; each module
 //! offers only safe functions, but for [`map`], whose hazard (another process shortens the file)
-//! no check here can rule out.
+//! no check here can rule out, and [`pages`], an allocator for those who speak C.
 
 #![expect(unsafe_code, reason = "the crate where unsafe code lives; see above")]
 

@@ -44,10 +44,10 @@ pub(crate) fn as_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
 pub(crate) fn view<'a>(array: &'a Bound<'_, PyUntypedArray>) -> PyResult<ArrayView<'a>> {
     let py = array.py();
     let descr = array.dtype();
+    let dtype = from_numpy(&descr)?;
     if !is_plain(&descr) {
         warn_of_metadata(&descr)?;
     }
-    let dtype = from_numpy(&descr)?;
     let (bytes, origin) = memory(array, dtype.itemsize())?;
     // SAFETY: `memory` gives the extent of the elements within the array's allocation, which the
     // array keeps alive for 'a; u8 has no alignment and no invalid values.

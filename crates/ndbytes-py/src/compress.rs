@@ -7,6 +7,7 @@ use pyo3::types::PyBytes;
 
 use crate::array::{as_array, frombuffer, view};
 use crate::error::{IntoPy, to_py};
+use crate::npy::new_bytes;
 use crate::signals::Interruptible;
 
 fn codec_of(py: Python<'_>, name: &str) -> PyResult<Codec> {
@@ -51,7 +52,7 @@ pub(crate) fn compress<'py>(
         py.detach(|| ndbytes::compress_to(&mut sink, view, codec, level)).into_py(py)?;
         Ok(sink.into_inner())
     })?;
-    Ok(PyBytes::new(py, &bytes))
+    as_bytes(py, &bytes)
 }
 
 /// Decompresses one stream that fills `data`.
@@ -71,5 +72,13 @@ pub(crate) fn decompress<'py>(
         })?;
         py.detach(|| ndbytes::decompress(Interruptible::new(source), codec, max_bytes)).into_py(py)
     })?;
-    Ok(PyBytes::new(py, &bytes))
+    as_bytes(py, &bytes)
+}
+
+/// A copy as `bytes`; an error without memory for it, where `PyBytes::new` would panic.
+fn as_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    new_bytes(py, bytes.len(), |out| {
+        out.copy_from_slice(bytes);
+        Ok(())
+    })
 }

@@ -11,7 +11,15 @@ use crate::error::{IntoPy, to_py};
 
 /// What NumPy's dtype is, without objects.
 pub(crate) fn from_numpy(descr: &Bound<'_, PyArrayDescr>) -> PyResult<Dtype> {
+    from_nested(descr, 0)
+}
+
+fn from_nested(descr: &Bound<'_, PyArrayDescr>, depth: usize) -> PyResult<Dtype> {
     let py = descr.py();
+    if depth > MAX_DEPTH {
+        let message = format!("a dtype nested deeper than {MAX_DEPTH} levels");
+        return Err(to_py(py, Error::new(Code::UnsupportedDtype, message)));
+    }
     let order = match descr.byteorder() {
         b'>' => ByteOrder::Big,
         b'<' => ByteOrder::Little,
@@ -40,7 +48,7 @@ pub(crate) fn from_numpy(descr: &Bound<'_, PyArrayDescr>) -> PyResult<Dtype> {
             let text: String = descr.getattr("str")?.extract()?;
             text.parse().map_err(Error::from).into_py(py)
         }
-        b'V' => from_void(descr, itemsize),
+        b'V' => from_void(descr, itemsize, depth + 1),
         _ => Err(no_fixed_size(descr)?),
     }
 }
@@ -87,12 +95,12 @@ fn from_user_type(descr: &Bound<'_, PyArrayDescr>, order: ByteOrder) -> PyResult
     dtype.map_err(Error::from).into_py(py)
 }
 
-fn from_void(descr: &Bound<'_, PyArrayDescr>, itemsize: usize) -> PyResult<Dtype> {
+fn from_void(descr: &Bound<'_, PyArrayDescr>, itemsize: usize, depth: usize) -> PyResult<Dtype> {
     let py = descr.py();
     if descr.has_subarray() {
         let (base, shape): (Bound<'_, PyArrayDescr>, Vec<usize>) =
             descr.getattr("subdtype")?.extract()?;
-        return Dtype::subarray(from_numpy(&base)?, shape).map_err(Error::from).into_py(py);
+        return Dtype::subarray(from_nested(&base, depth)?, shape).map_err(Error::from).into_py(py);
     }
     let names = descr.getattr("names")?;
     if names.is_none() {
@@ -108,7 +116,7 @@ fn from_void(descr: &Bound<'_, PyArrayDescr>, itemsize: usize) -> PyResult<Dtype
         found.push(Field {
             name: name.extract()?,
             title,
-            dtype: from_numpy(&field.get_item(0)?.cast_into()?)?,
+            dtype: from_nested(&field.get_item(0)?.cast_into()?, depth)?,
             offset: field.get_item(1)?.extract()?,
         });
     }
@@ -218,6 +226,8 @@ fn has_metadata(descr: &Bound<'_, PyArrayDescr>) -> PyResult<bool> {
     Ok(false)
 }
 
+/// Deeper than this, a header could not be parsed again: each struct is a list of tuples there.
+const MAX_DEPTH: usize = 30;
 /// NumPy's user types are numbered from here; legacy ones and `StringDType` stand below.
 const FIRST_USER_TYPE: i32 = npyffi::NPY_TYPES::NPY_USERDEF as i32;
 

@@ -42,7 +42,8 @@ impl Fd {
 
     /// Waits until the descriptor is ready, at most as long as it may be silent.
     fn wait(&self, flags: PollFlags) -> io::Result<()> {
-        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        // A time beyond the clock is no deadline.
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let left = match deadline {
                 None => None,

@@ -84,12 +84,10 @@ impl PyWriter {
         }
         match written.extract::<usize>() {
             Ok(n) if n <= bytes.len() => Ok(n),
-            Ok(n) => {
-                let message = format!("write returned {n} for {} bytes", bytes.len());
+            _ => {
+                let message = format!("write returned {written} for {} bytes", bytes.len());
                 Err(PyValueError::new_err(message))
             }
-            // Not a count: what has only `write` may return anything.
-            Err(_) => Ok(bytes.len()),
         }
     }
 }
@@ -239,8 +237,7 @@ fn lend<'py>(
     };
     // SAFETY: the memory is valid for `len` bytes while `memory` is borrowed, that is until this
     // function returns, and the view is released before. It is lent only to types of the standard
-    // library (`is_trusted`) that use it during the call; if one had kept an export all the same,
-    // `release` would say so below.
+    // library (`is_trusted`) whose own C code uses it during the call and keeps nothing.
     let view: Bound<'py, PyAny> = unsafe {
         let view = ffi::PyMemoryView_FromMemory(pointer.cast(), len as ffi::Py_ssize_t, flags);
         Bound::from_owned_ptr_or_err(py, view)?
@@ -264,17 +261,27 @@ fn is_trusted(object: &Bound<'_, PyAny>) -> PyResult<bool> {
         for name in ["BytesIO", "FileIO", "BufferedReader", "BufferedWriter", "BufferedRandom"] {
             types.push(io.getattr(name)?);
         }
-        types.push(py.import("socket")?.getattr("SocketIO")?);
         PyResult::Ok(PyTuple::new(py, types)?.unbind())
     })?;
-    let exact = object.get_type();
-    let mut trusted = types.bind(py).iter().any(|known| known.is(&exact));
-    // A buffer around something unknown hands large writes straight on.
-    if trusted && let Ok(raw) = object.getattr(intern!(py, "raw")) {
-        let exact = raw.get_type();
-        trusted = types.bind(py).iter().any(|known| known.is(&exact));
+    let plain = |object: &Bound<'_, PyAny>| -> PyResult<bool> {
+        let exact = object.get_type();
+        if !types.bind(py).iter().any(|known| known.is(&exact)) {
+            return Ok(false);
+        }
+        // Instances may have methods of their own put in place.
+        match object.getattr(intern!(py, "__dict__")) {
+            Ok(own) => Ok(!own.contains("readinto")? && !own.contains("write")?),
+            Err(_) => Ok(true),
+        }
+    };
+    if !plain(object)? {
+        return Ok(false);
     }
-    Ok(trusted)
+    // A buffer around something unknown hands large pieces straight on.
+    match object.getattr(intern!(py, "raw")) {
+        Ok(raw) => plain(&raw),
+        Err(_) => Ok(true),
+    }
 }
 
 /// Whether what was written to the object can be written over.

@@ -35,6 +35,9 @@ pub(crate) fn new_bytes<'py>(
     len: usize,
     fill: impl FnOnce(&mut [u8]) -> Result<(), Error> + Send,
 ) -> PyResult<Bound<'py, PyBytes>> {
+    if len > isize::MAX as usize {
+        return Err(pyo3::exceptions::PyMemoryError::new_err(format!("no memory for {len} bytes")));
+    }
     // SAFETY: with a null pointer the object's memory is left as it is and is ours to fill before
     // anybody sees it; it is valid for `len` bytes, followed by a NUL that Python has set. `fill`
     // gets it as bytes, which have no invalid values, and only ever writes to it.

@@ -70,10 +70,14 @@ pub(crate) fn savez_path(
         // The headers of ZIP: two with the name, alignment, a share of the directory's end.
         total += (header.nbytes() + head.len() + 2 * key.len() + 512) as u64;
     }
-    let mut file = AtomicFile::create(&path, &options).into_py(py)?;
-    if level.is_none() {
-        py.detach(|| file.reserve(total)).map_err(Error::from).into_py(py)?;
-    }
+    let create = || {
+        let mut file = AtomicFile::create(&path, &options)?;
+        if level.is_none() {
+            file.reserve(total).map_err(|error| Error::from(error).with_path(&path))?;
+        }
+        Ok(file)
+    };
+    let file = py.detach(create).into_py(py)?;
     let writer = NpzWriter::new(Interruptible::new(file));
     let file = write_all(py, writer, &members, level)?.into_inner();
     py.detach(|| file.commit()).map_err(|error| to_py(py, error.with_path(&path)))
@@ -171,6 +175,15 @@ impl NpzReader {
         let number = reader.find(name).into_py(py)?;
         if !is_array(py, &reader, number)? {
             let mut member = reader.member(number).into_py(py)?;
+            if member.left() > reader.limits().bytes {
+                let message = format!(
+                    "member `{}` has {} bytes, more than the limit of {}",
+                    name.escape_debug(),
+                    member.left(),
+                    reader.limits().bytes
+                );
+                return Err(to_py(py, Error::new(Code::TooManyBytes, message)));
+            }
             let len = usize::try_from(member.left())?;
             // Memory grows as bytes arrive: the size is only what the archive says.
             let bytes = py
@@ -221,9 +234,25 @@ impl NpzReader {
         Ok((facts(py, &header, len)?, start))
     }
 
+    /// A descriptor of the file, to map members of it; the caller closes it.
+    fn duplicate(&self, py: Python<'_>) -> PyResult<i32> {
+        match self.reader(py)?.source() {
+            Source::File(file) => {
+                use std::os::fd::IntoRawFd;
+                Ok(file.try_clone()?.into_raw_fd())
+            }
+            Source::Object(_) => Err(to_py(
+                py,
+                Error::new(Code::Argument, "a file object cannot be mapped: give its path"),
+            )),
+        }
+    }
+
     /// Closes the file.
     fn close(&self) {
-        self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let closed = self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        // Only now that the lock is free: dropping a Python object may run Python code.
+        drop(closed);
     }
 }
 

@@ -174,6 +174,9 @@ impl<'a> ArrayView<'a> {
         order: Order,
         body: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
+        if self.nbytes() == 0 {
+            return Ok(());
+        }
         if let Some(bytes) = self.as_bytes(order) {
             return if bytes.is_empty() { Ok(()) } else { body(bytes) };
         }

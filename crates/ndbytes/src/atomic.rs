@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ndbytes_format::Code;
@@ -54,25 +56,26 @@ impl AtomicFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
+        let in_place = |file| Self {
+            file: Some(file),
+            target: path.to_owned(),
+            temporary: None,
+            options: *options,
+            reserved: 0,
+        };
         if let Some(meta) = &old
             && !meta.is_file()
         {
             // A folder gives the right error here, a device or pipe is written to.
-            let file = OpenOptions::new().write(true).open(path)?;
-            return Ok(Self {
-                file: Some(file),
-                target: path.to_owned(),
-                temporary: None,
-                options: *options,
-                reserved: 0,
-            });
+            return Ok(in_place(OpenOptions::new().write(true).open(path)?));
         }
-        let target = resolve(path)?;
-        if let Some(meta) = &old {
-            // A file that may not be written is not replaced either, although the folder allows it.
-            if meta.permissions().readonly() {
-                OpenOptions::new().write(true).open(&target)?;
-            }
+        let Some(target) = resolve(path)? else {
+            // An open file of some process, under a name that is not its own.
+            return Ok(in_place(OpenOptions::new().append(true).open(path)?));
+        };
+        if old.is_some() {
+            // What may not be written is not replaced either, although the folder allows it.
+            OpenOptions::new().write(true).open(&target)?;
         }
         let name = target
             .file_name()
@@ -86,12 +89,21 @@ impl AtomicFile {
         let prefix = format!(".{short}.");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".tmp");
-        // `make_in` keeps the system's error number, which `tempfile_in` hides; and the mode is what
-        // the umask leaves of 0666, as for any file that `open` creates.
-        let open = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        // `make_in` keeps the system's error number, which `tempfile_in` hides. The mode is what the
+        // umask leaves of 0666, as for any file that `open` creates, or less: never more than that
+        // of the file to be replaced.
+        let open = |path: &Path| {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            if let Some(meta) = &old {
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, meta.mode() & 0o666);
+            }
+            options.open(path)
+        };
         let (file, temporary) = builder.make_in(folder, open)?.into_parts();
-        if let Some(meta) = old {
-            file.set_permissions(meta.permissions())?;
+        if let Some(meta) = &old {
+            keep_permissions(&file, meta)?;
         }
         Ok(Self {
             file: Some(file),
@@ -203,11 +215,29 @@ impl Write for AtomicFile {
     }
 }
 
-/// What the path's symbolic links point to, which need not exist.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+/// Gives a new file the mode of the one that it replaces, and its group; where it cannot have the
+/// group, what the group might do is not for another one.
+#[cfg(unix)]
+fn keep_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let same = file.metadata()?.gid() == old.gid()
+        || std::os::unix::fs::fchown(file, None, Some(old.gid())).is_ok();
+    let mode = if same { old.mode() & 0o777 } else { old.mode() & 0o707 };
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn keep_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    file.set_permissions(old.permissions())
+}
+
+/// What the path's symbolic links point to, which need not exist; none where they lead through
+/// the kernel's links to open files (`/dev/stdout`, `/proc/self/fd/3`), whose text is no path.
+fn resolve(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&target) {
+            Ok(_) if cfg!(unix) && in_proc(&target) => return Ok(None),
             Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
             // No link (or nothing there yet).
             Err(error)
@@ -216,12 +246,18 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
                     io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
                 ) =>
             {
-                return Ok(target);
+                return Ok(Some(target));
             }
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+fn in_proc(link: &Path) -> bool {
+    link.parent()
+        .and_then(|folder| fs::canonicalize(folder).ok())
+        .is_some_and(|folder| folder.starts_with("/proc"))
 }
 
 #[cfg(unix)]
@@ -319,6 +355,21 @@ mod tests {
         AtomicFile::write(&dangling, &SaveOptions::default(), |file| Ok(file.write_all(b"x")?))
             .unwrap();
         assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"x");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_file_without_a_name_is_written_in_place() {
+        use std::os::fd::AsRawFd;
+        let mut file = tempfile::tempfile().unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        for _ in 0..2 {
+            AtomicFile::write(&path, &SaveOptions::default(), |out| Ok(out.write_all(b"ab")?))
+                .unwrap();
+        }
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+        assert_eq!(bytes, b"abab");
     }
 
     #[cfg(target_os = "linux")]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A source that is read by position.
 pub trait ReadAt {
@@ -108,24 +109,39 @@ pub fn read_full_at(
     }
     // Whole huge pages, so that two threads do not fault the same one.
     let share = buffer.len().div_ceil(threads).next_multiple_of(2 << 20);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = buffer
-            .chunks_mut(share)
-            .enumerate()
-            .map(|(i, part)| {
-                let (at, len) = (offset + (i * share) as u64, part.len());
-                (len, scope.spawn(move || read_part_at(source, part, at)))
-            })
-            .collect();
-        let mut total = 0;
-        let mut whole = true;
-        for (len, part) in parts {
-            let got = part.join().map_err(|_| io::Error::other("a reading thread panicked"))??;
-            total += if whole { got } else { 0 };
-            whole &= got == len;
+    let parts: Vec<_> = buffer.chunks_mut(share).enumerate().collect();
+    let queue = Mutex::new(parts.into_iter());
+    // What each part gave, in order; a part that failed says why.
+    let results = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((i, part)) = lock(&queue).next() {
+            let len = part.len();
+            let got = read_part_at(source, part, offset + (i * share) as u64);
+            lock(&results).push((i, len, got));
         }
-        Ok(total)
-    })
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Without another thread, this one does all of the work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(i, ..)| *i);
+    let mut total = 0;
+    for (_, len, got) in results {
+        let got = got?;
+        total += got;
+        if got < len {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As [`read_full_at`], on this thread.

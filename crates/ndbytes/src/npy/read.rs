@@ -19,13 +19,12 @@ pub fn read_header(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result
     let version = Version::parse(&head[..have])?;
     have += fill(source, &mut head[8..version.prelude_len()])?;
     let prelude = Prelude::parse(&head[..have], limits)?;
-    // The limit on the header's length has been checked.
-    let mut text = vec![0; prelude.text_len];
-    let have = fill(source, &mut text)?;
-    if have < text.len() {
+    let mut text = Vec::new();
+    let have = fill_growing(source, &mut text, prelude.text_len)?;
+    if have < prelude.text_len {
         return Err(Error::new(
             Code::NpyHeaderTruncated,
-            format!("EOF: reading array header, expected {} bytes got {have}", text.len()),
+            format!("EOF: reading array header, expected {} bytes got {have}", prelude.text_len),
         )
         .at((version.prelude_len() + have) as u64));
     }
@@ -122,6 +121,28 @@ pub(crate) fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> Resu
     }
     Ok(have)
 }
+
+/// As [`fill`], of `len` bytes that were only announced: memory grows as they arrive.
+pub(crate) fn fill_growing(
+    source: &mut (impl Read + ?Sized),
+    bytes: &mut Vec<u8>,
+    len: usize,
+) -> Result<usize> {
+    while bytes.len() < len {
+        let (have, part) = (bytes.len(), (len - bytes.len()).min(GROWTH));
+        bytes.try_reserve(part).map_err(io::Error::from)?;
+        bytes.resize(have + part, 0);
+        let got = fill(source, &mut bytes[have..])?;
+        bytes.truncate(have + got);
+        if got < part {
+            break;
+        }
+    }
+    Ok(bytes.len())
+}
+
+/// Bytes that are taken on trust.
+const GROWTH: usize = 1 << 20;
 
 #[cold]
 pub(crate) fn truncated(header: &Header, got: usize) -> Error {

@@ -11,7 +11,7 @@ use ndbytes_format::{Code, FormatError, Header, Limits, looks_like};
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::npy::{read_exact, read_header};
+use crate::npy::{fill_growing, read_exact, read_header};
 use crate::read_at::{ReadAt, Section, read_part_at};
 
 /// An archive whose directory has been read; members are read when they are asked for.
@@ -72,9 +72,11 @@ impl<R: ReadAt> NpzReader<R> {
                 format!("{} members, more than the limit of {}", directory.entries, limits.members);
             return Err(Error::new(Code::TooManyMembers, message));
         }
-        // `parse_end` has checked that the directory lies within the file.
-        let mut bytes = crate::array::zeroed_vec(directory.len as usize)?;
-        if read_part_at(&source, &mut bytes, directory.offset)? < bytes.len() {
+        // `parse_end` has checked that the directory lies within the file, which may be sparse.
+        let mut bytes = Vec::new();
+        let mut section = Section::new(&source, directory.offset, directory.len);
+        if fill_growing(&mut section, &mut bytes, directory.len as usize)? < directory.len as usize
+        {
             return Err(Error::new(Code::ZipEnd, "the file became shorter while it was read"));
         }
         let entries = Entry::parse_central(&bytes, directory.entries)
@@ -93,6 +95,11 @@ impl<R: ReadAt> NpzReader<R> {
     /// The arrays' keys: the members' names without `.npy`.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| key_of(&entry.name))
+    }
+
+    /// The limits that it was opened with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The source.
