@@ -15,6 +15,7 @@ import numpy as np
 from . import _native, _original
 from ._errors import MismatchError, TruncatedError, UnsupportedError, make, os_error
 from ._files import MAX_HEADER_SIZE
+from ._shape import dims_of, product
 
 MODES = {"readonly": "r", "copyonwrite": "c", "readwrite": "r+", "write": "w+"}
 
@@ -85,14 +86,14 @@ class memmap(np.memmap[Any, Any]):
             raise ValueError(f"order must be 'C' or 'F', not {order!r}")
         if offset < 0:
             raise ValueError(f"offset must not be negative, not {offset}")
-        dims = None if shape is None else _shape(shape)
+        dims = None if shape is None else dims_of(shape)
         if hasattr(filename, "read"):
             if hasattr(filename, "flush"):
                 filename.flush()
             return cls._open(filename.fileno(), filename, descr, mode, offset, dims, order)
         if mode == "w+":
             assert dims is not None
-            create(filename, b"", offset + _nbytes(dims, descr))
+            create(filename, b"", offset + product(dims) * descr.itemsize)
         with open(filename, "rb" if mode in {"r", "c"} else "r+b", buffering=0) as file:
             return cls._open(file.fileno(), filename, descr, mode, offset, dims, order)
 
@@ -110,7 +111,7 @@ class memmap(np.memmap[Any, Any]):
         size = os.fstat(fd).st_size
         if shape is None:
             shape = (_count(size, offset, descr.itemsize),)
-        need = offset + _nbytes(shape, descr)
+        need = offset + product(shape) * descr.itemsize
         # A file object that is to be created, or is still empty, is the caller's to be filled.
         own = hasattr(file, "read") and (mode == "w+" or (mode == "r+" and size == 0))
         if size < need and own:
@@ -290,9 +291,9 @@ def open_memmap(
     mode = MODES.get(mode, mode)
     if mode == "w+":
         descr = np.dtype(dtype)
-        dims = _shape(() if shape is None else shape)
+        dims = dims_of(() if shape is None else shape)
         head = _native.encode_header(descr, fortran_order, dims, version)
-        create(filename, head, _nbytes(dims, descr))
+        create(filename, head, product(dims) * descr.itemsize)
     # One open file for header and data: between two, another might take its name.
     with open(filename, "rb" if mode in {"r", "c"} else "r+b", buffering=0) as file:
         dims, fortran_order, descr, offset = _native.read_header(file, b"", max_header_size)
@@ -371,23 +372,6 @@ def _reserve(fd: int, size: int) -> None:
         if getattr(error, "errno", None) not in {None, errno.EOPNOTSUPP, errno.EINVAL}:
             raise os_error(error.errno or errno.EIO) from None  # type: ignore[union-attr]
         os.ftruncate(fd, size)
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    try:
-        dims = tuple(int(n.__index__()) for n in shape)
-    except TypeError:
-        dims = (int(shape.__index__()),)
-    if any(n < 0 for n in dims):
-        raise ValueError(f"negative dimensions are not allowed: {dims}")
-    return dims
-
-
-def _nbytes(shape: tuple[int, ...], descr: np.dtype[Any]) -> int:
-    size = descr.itemsize
-    for n in shape:
-        size *= n
-    return size
 
 
 def _strides(shape: tuple[int, ...], itemsize: int, order: str) -> tuple[int, ...]:

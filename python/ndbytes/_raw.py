@@ -12,6 +12,7 @@ import numpy as np
 from . import _native, _original
 from ._errors import MismatchError, TruncatedError, UnsupportedError, make
 from ._files import as_path, is_real, read_all, read_up_to, seek_position
+from ._shape import dims_of, product
 
 
 def frombuffer(
@@ -61,8 +62,8 @@ def frombuffer(
     if isinstance(buffer, np.ndarray) and buffer.dtype.kind in "Mm":
         buffer = buffer.view(np.int64)
     if shape is not None:
-        dims = _dims(shape)
-        wanted = _product(dims)
+        dims = dims_of(shape)
+        wanted = product(dims)
         if count not in (-1, wanted):
             raise make(MismatchError, "data.length", f"shape {dims} is not {count} elements")
         if count == -1:
@@ -168,9 +169,9 @@ def fromfile(
     inner: tuple[int, ...] = ()
     if descr.subdtype is not None:
         descr, inner = descr.subdtype
-    dims = None if shape is None else _dims(shape)
+    dims = None if shape is None else dims_of(shape)
     if dims is not None:
-        wanted = _product(dims)
+        wanted = product(dims)
         if count not in (-1, wanted):
             raise make(MismatchError, "data.length", f"shape {dims} is not {count} elements")
     else:
@@ -189,7 +190,7 @@ def fromfile(
 def _read(
     file: Any, descr: np.dtype[Any], count: int, inner: tuple[int, ...], offset: int, exact: bool
 ) -> np.ndarray[Any, Any]:
-    size = descr.itemsize * _product(inner)
+    size = descr.itemsize * product(inner)
     position = seek_position(file) if is_real(file) else None
     if position is None or not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return _read_stream(file, descr, count, inner, offset, size)
@@ -284,23 +285,6 @@ def _missing(count: int, size: int, available: int, start: int) -> Exception:
 def _validate(array: np.ndarray[Any, Any]) -> None:
     if array.dtype.kind in "bUV":
         _native.validate(array)
-
-
-def _dims(shape: Any) -> tuple[int, ...]:
-    try:
-        dims = tuple(n.__index__() for n in shape)
-    except TypeError:
-        dims = (shape.__index__(),)
-    if any(n < 0 for n in dims):
-        raise ValueError(f"negative dimensions are not allowed: {dims}")
-    return dims
-
-
-def _product(dims: tuple[int, ...]) -> int:
-    product = 1
-    for n in dims:
-        product *= n
-    return product
 
 
 def _order(order: str) -> Any:

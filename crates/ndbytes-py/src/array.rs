@@ -9,11 +9,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
-use crate::dtype::{from_numpy, to_numpy, warn_of_metadata};
+use crate::dtype::{from_numpy, to_numpy};
 use crate::error::{IntoPy, to_py};
-use crate::header::warn_of_python2;
-use crate::memory::with_pages;
-use crate::npy::HUGE_FROM;
+use crate::memory::{HUGE_FROM, with_pages};
+use crate::warn::{warn_of_metadata, warn_of_python2};
 
 /// The array that NumPy makes of any object; masked arrays are refused, whose mask would be lost.
 pub(crate) fn as_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {

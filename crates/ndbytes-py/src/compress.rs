@@ -7,7 +7,7 @@ use pyo3::types::PyBytes;
 
 use crate::array::{as_array, frombuffer, view};
 use crate::error::{IntoPy, to_py};
-use crate::npy::new_bytes;
+use crate::memory::new_bytes;
 use crate::signals::Interruptible;
 
 fn codec_of(py: Python<'_>, name: &str) -> PyResult<Codec> {

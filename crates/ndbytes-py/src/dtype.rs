@@ -196,36 +196,6 @@ fn native_type_number(dtype: &Dtype) -> Option<NPY_TYPES> {
     })
 }
 
-/// NumPy warns where metadata would be lost, and so do we.
-pub(crate) fn warn_of_metadata(descr: &Bound<'_, PyArrayDescr>) -> PyResult<()> {
-    if !has_metadata(descr)? {
-        return Ok(());
-    }
-    let text = c"metadata on a dtype is not saved to an npy/npz. Use another format (such as pickle) to store it.";
-    PyErr::warn(descr.py(), &descr.py().get_type::<PyUserWarning>(), text, 1)
-}
-
-fn has_metadata(descr: &Bound<'_, PyArrayDescr>) -> PyResult<bool> {
-    if !descr.getattr("metadata")?.is_none() {
-        return Ok(true);
-    }
-    if descr.has_subarray() {
-        let (base, _): (Bound<'_, PyArrayDescr>, Bound<'_, PyAny>) =
-            descr.getattr("subdtype")?.extract()?;
-        return has_metadata(&base);
-    }
-    if descr.has_fields() {
-        for field in
-            descr.getattr("fields")?.cast_into::<PyAny>()?.call_method0("values")?.try_iter()?
-        {
-            if has_metadata(&field?.get_item(0)?.cast_into()?)? {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
 /// Deeper than this, a header could not be parsed again: each struct is a list of tuples there.
 const MAX_DEPTH: usize = 30;
 /// NumPy's user types are numbered from here; legacy ones and `StringDType` stand below.

@@ -9,7 +9,7 @@ use crate::array::{as_array, dtype_argument, view};
 use crate::dtype::to_numpy;
 use crate::error::IntoPy;
 use crate::file::PyReader;
-use crate::npy::warn_of_version;
+use crate::warn::{warn_of_python2, warn_of_version};
 
 /// Shape, `fortran_order`, dtype and header length, as Python sees them.
 pub(crate) type Facts<'py> = (Bound<'py, PyTuple>, bool, Bound<'py, PyArrayDescr>, usize);
@@ -18,15 +18,6 @@ pub(crate) fn facts<'py>(py: Python<'py>, header: &Header, len: usize) -> PyResu
     warn_of_python2(py, header)?;
     let shape = PyTuple::new(py, header.shape())?;
     Ok((shape, header.order() == Order::F, to_numpy(py, header.dtype())?, len))
-}
-
-/// NumPy warns of headers that Python 2 wrote, and so do we.
-pub(crate) fn warn_of_python2(py: Python<'_>, header: &Header) -> PyResult<()> {
-    if !header.python2() {
-        return Ok(());
-    }
-    let text = c"Reading `.npy` or `.npz` file required additional header parsing as it was created on Python 2. Save the file again to speed up loading and avoid this warning.";
-    PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), text, 1)
 }
 
 /// Limits from Python's arguments; `None` is none.

@@ -17,6 +17,8 @@ mod npy;
 mod npz;
 mod raw;
 mod signals;
+mod stream;
+mod warn;
 
 use pyo3::prelude::*;
 
@@ -27,8 +29,6 @@ mod _native {
     #[pymodule_export]
     use crate::compress::{compress, decompress};
     #[pymodule_export]
-    use crate::fd::{recv_fd, send_fd};
-    #[pymodule_export]
     use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
     #[pymodule_export]
     use crate::npy::{dumps, load_file, load_path, loads, save_file, save_path};
@@ -36,6 +36,8 @@ mod _native {
     use crate::npz::{NpzReader, savez_file, savez_path};
     #[pymodule_export]
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
+    #[pymodule_export]
+    use crate::stream::{recv_fd, send_fd};
 
     use pyo3::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Memory of our own under NumPy's arrays: whole huge pages, which NumPy owns and gives back.
+//! Memory of results: `bytes` filled in place, and huge pages under NumPy's arrays, which NumPy owns
+//! and gives back.
 //!
 //! NEP 49 lets a library set the allocator of new arrays for a while; each array remembers its
 //! own. So the arrays own their data as any array does, and can be resized.
@@ -6,11 +7,59 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::NonNull;
 
+use ndbytes::Error;
 use numpy::PyUntypedArray;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyBytes, PyCapsule};
+
+use crate::error::IntoPy;
+
+/// Below this, releasing the interpreter costs more than it gives.
+pub(crate) const RELEASE_FROM: usize = 1 << 16;
+
+/// From here, memory comes fresh from the operating system, for `malloc` as for us: below it, what
+/// was freed is used again without a page fault.
+pub(crate) const HUGE_FROM: usize = 32 << 20;
+
+/// Runs `body` without the interpreter where there is enough to do.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    body: impl FnOnce() -> T + Send,
+) -> T {
+    if bytes < RELEASE_FROM { body() } else { py.detach(body) }
+}
+
+/// A `bytes` object of this length, filled by `fill`: allocated once, never copied.
+pub(crate) fn new_bytes<'py>(
+    py: Python<'py>,
+    len: usize,
+    fill: impl FnOnce(&mut [u8]) -> Result<(), Error> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    if len > isize::MAX as usize {
+        return Err(pyo3::exceptions::PyMemoryError::new_err(format!("no memory for {len} bytes")));
+    }
+    // SAFETY: with a null pointer the object's memory is left as it is and is ours to fill before
+    // anybody sees it; it is valid for `len` bytes, followed by a NUL that Python has set. `fill`
+    // gets it as bytes, which have no invalid values, and only ever writes to it.
+    let (bytes, memory) = unsafe {
+        let pointer =
+            pyo3::ffi::PyBytes_FromStringAndSize(std::ptr::null(), len as pyo3::ffi::Py_ssize_t);
+        let bytes: Bound<'py, PyAny> = Bound::from_owned_ptr_or_err(py, pointer)?;
+        let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>();
+        (bytes.cast_into_unchecked::<PyBytes>(), std::slice::from_raw_parts_mut(start, len))
+    };
+    detached(py, len, || {
+        if len >= HUGE_FROM {
+            ndbytes::pages::advise_huge(memory);
+        }
+        fill(memory)
+    })
+    .into_py(py)?;
+    Ok(bytes)
+}
 
 /// `PyDataMem_Handler` of NumPy's C API (1.22 and later).
 #[repr(C)]

@@ -11,52 +11,9 @@ use crate::array::{as_array, check_out, empty, frombuffer, memory_mut, over_byte
 use crate::error::{IntoPy, to_py};
 use crate::file::{PyReader, PyWriter};
 use crate::header::limits;
+use crate::memory::{detached, new_bytes};
 use crate::signals::Interruptible;
-
-/// Below this, releasing the interpreter costs more than it gives.
-pub(crate) const RELEASE_FROM: usize = 1 << 16;
-
-/// From here, memory comes fresh from the operating system, for `malloc` as for us: below it, what
-/// was freed is used again without a page fault.
-pub(crate) const HUGE_FROM: usize = 32 << 20;
-
-/// Runs `body` without the interpreter where there is enough to do.
-pub(crate) fn detached<T: Send>(
-    py: Python<'_>,
-    bytes: usize,
-    body: impl FnOnce() -> T + Send,
-) -> T {
-    if bytes < RELEASE_FROM { body() } else { py.detach(body) }
-}
-
-/// A `bytes` object of this length, filled by `fill`: allocated once, never copied.
-pub(crate) fn new_bytes<'py>(
-    py: Python<'py>,
-    len: usize,
-    fill: impl FnOnce(&mut [u8]) -> Result<(), Error> + Send,
-) -> PyResult<Bound<'py, PyBytes>> {
-    if len > isize::MAX as usize {
-        return Err(pyo3::exceptions::PyMemoryError::new_err(format!("no memory for {len} bytes")));
-    }
-    // SAFETY: with a null pointer the object's memory is left as it is and is ours to fill before
-    // anybody sees it; it is valid for `len` bytes, followed by a NUL that Python has set. `fill`
-    // gets it as bytes, which have no invalid values, and only ever writes to it.
-    let (bytes, memory) = unsafe {
-        let pointer =
-            pyo3::ffi::PyBytes_FromStringAndSize(std::ptr::null(), len as pyo3::ffi::Py_ssize_t);
-        let bytes: Bound<'py, PyAny> = Bound::from_owned_ptr_or_err(py, pointer)?;
-        let start = pyo3::ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>();
-        (bytes.cast_into_unchecked::<PyBytes>(), std::slice::from_raw_parts_mut(start, len))
-    };
-    detached(py, len, || {
-        if len >= HUGE_FROM {
-            ndbytes::pages::advise_huge(memory);
-        }
-        fill(memory)
-    })
-    .into_py(py)?;
-    Ok(bytes)
-}
+use crate::warn::warn_of_version;
 
 /// dumps(a, /)
 /// --
@@ -303,14 +260,4 @@ impl<'py> Target<'py> {
         out.set_item(out.py().Ellipsis(), self.array)?;
         Ok(out)
     }
-}
-
-/// NumPy warns of headers that old readers do not know.
-pub(crate) fn warn_of_version(py: Python<'_>, head: &[u8]) -> PyResult<()> {
-    let text = match head[6] {
-        2 => c"Stored array in format 2.0. It can only be read by NumPy >= 1.9",
-        3 => c"Stored array in format 3.0. It can only be read by NumPy >= 1.17",
-        _ => return Ok(()),
-    };
-    PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), text, 1)
 }

@@ -14,8 +14,9 @@ use crate::array::{as_array, empty, memory_mut, view};
 use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
-use crate::npy::{new_bytes, warn_of_version};
+use crate::memory::new_bytes;
 use crate::signals::Interruptible;
+use crate::warn::warn_of_version;
 
 type Members<'py> = Vec<(String, Bound<'py, PyAny>)>;
 

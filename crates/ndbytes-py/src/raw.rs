@@ -13,7 +13,7 @@ use crate::array::{as_array, dtype_argument, empty, memory_mut, view};
 use crate::error::{IntoPy, to_py};
 use crate::fd::Fd;
 use crate::file::{PyReader, PyWriter};
-use crate::npy::new_bytes;
+use crate::memory::new_bytes;
 use crate::signals::Interruptible;
 
 fn order_of(order: Option<&str>, array: &ndbytes::ArrayView<'_>) -> PyResult<Order> {
