@@ -296,7 +296,10 @@ def open_memmap(
         create(filename, head, product(dims) * descr.itemsize)
     # One open file for header and data: between two, another might take its name.
     with open(filename, "rb" if mode in {"r", "c"} else "r+b", buffering=0) as file:
-        dims, fortran_order, descr, offset = _native.read_header(file, b"", max_header_size)
+        if mode == "w+":
+            offset = len(head)
+        else:
+            dims, fortran_order, descr, offset = _native.read_header(file, b"", max_header_size)
         order = "F" if fortran_order else "C"
         return memmap._open(file.fileno(), filename, descr, mode, offset, dims, order)
 
