@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+from pathlib import Path
 from typing import Any
 
 MAX_HEADER_SIZE = 65536
@@ -21,7 +23,16 @@ def as_path(file: Any, suffix: str = "") -> str | None:
     if hasattr(file, "write") or hasattr(file, "read"):
         return None
     path = os.fsdecode(file)
+    if "\0" in path:
+        raise ValueError(f"a path must not contain a NUL: {path!r}")
     return path if path.endswith(suffix) else path + suffix
+
+
+def open_pipe(path: str | None, mode: str) -> contextlib.AbstractContextManager[Any]:
+    """Open a named pipe, in a way that can be interrupted; None for any other path."""
+    if path is None or not Path(path).is_fifo():
+        return contextlib.nullcontext()
+    return open(path, mode, buffering=0)
 
 
 def is_real(file: Any) -> bool:
@@ -49,6 +60,8 @@ def seek_position(file: Any) -> int | None:
 
 def read_up_to(file: Any, count: int) -> bytes:
     """Read `count` bytes, or fewer at the end; short reads are repeated."""
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("this is a text file: open it in binary mode")
     parts = []
     while count > 0:
         part = file.read(count)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _native, _original
 from ._errors import FormatError, UnsupportedError, make
-from ._files import MAX_HEADER_SIZE, as_path, read_up_to, seek_position
+from ._files import MAX_HEADER_SIZE, as_path, open_pipe, read_up_to, seek_position
 from ._memmap import open_memmap
 from ._npz import NpzFile
 
@@ -65,10 +65,11 @@ def save(
     """
     path = as_path(file, ".npy")
     try:
-        if path is None:
-            _native.save_file(file, arr)
-        else:
-            _native.save_path(path, arr, durable)
+        with open_pipe(path, "wb") as pipe:
+            if path is None or pipe is not None:
+                _native.save_file(file if pipe is None else pipe, arr)
+            else:
+                _native.save_path(path, arr, durable)
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise
@@ -137,9 +138,8 @@ def load(
             return _map(path, mmap_mode, limit, max_bytes, pickles, out)
         if path is None:
             return _native.load_file(file, prefix, out, limit, max_bytes)
-        if Path(path).is_fifo():
-            # Python's own reads of a pipe can be interrupted.
-            with open(path, "rb", buffering=0) as pipe:
+        with open_pipe(path, "rb") as pipe:
+            if pipe is not None:
                 return _native.load_file(pipe, b"", out, limit, max_bytes)
         return _native.load_path(path, out, limit, max_bytes)
     except FormatError as error:
@@ -214,6 +214,8 @@ def _map(
 ) -> Any:
     if out is not None:
         raise ValueError("`out` and `mmap_mode` exclude each other")
+    if Path(path).is_fifo():
+        raise ValueError(f"a pipe cannot be mapped: {path!r}")
     if _starts_as_zip(path):
         return _open_npz(None, path, mode, max_header_size, max_bytes, pickles, None)
     # 'w+' would create a file, and loading creates none.

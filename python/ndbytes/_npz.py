@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _native, _original
 from ._errors import ArgumentError, MismatchError, UnsupportedError, make
-from ._files import MAX_HEADER_SIZE, as_path, seek_position
+from ._files import MAX_HEADER_SIZE, as_path, open_pipe, seek_position
 from ._memmap import MODES, memmap
 
 
@@ -242,10 +242,11 @@ def _savez(
     members = _members(args, kwds)
     path = as_path(file, ".npz")
     try:
-        if path is None:
-            _native.savez_file(file, members, level)
-        else:
-            _native.savez_path(path, members, level, durable)
+        with open_pipe(path, "wb") as pipe:
+            if path is None or pipe is not None:
+                _native.savez_file(file if pipe is None else pipe, members, level)
+            else:
+                _native.savez_path(path, members, level, durable)
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _native, _original
 from ._errors import MismatchError, TruncatedError, UnsupportedError, make
-from ._files import as_path, is_real, read_all, read_up_to, seek_position
+from ._files import as_path, is_real, open_pipe, read_all, read_up_to, seek_position
 from ._shape import dims_of, product
 
 
@@ -108,10 +108,12 @@ def tofile(
     path = as_path(file)
     if sep:
         _write_text(a, file, path, sep, format, _order(order) if order != "A" else "A", durable)
-    elif path is None:
-        _native.tofile_file(file, a, order)
-    else:
-        _native.tofile_path(path, a, order, durable)
+        return
+    with open_pipe(path, "wb") as pipe:
+        if path is None or pipe is not None:
+            _native.tofile_file(file if pipe is None else pipe, a, order)
+        else:
+            _native.tofile_path(path, a, order, durable)
 
 
 def fromfile(
@@ -192,7 +194,8 @@ def _read(
 ) -> np.ndarray[Any, Any]:
     size = descr.itemsize * product(inner)
     position = seek_position(file) if is_real(file) else None
-    if position is None or not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    # Files of the kernel have no length, whatever they hold.
+    if position is None or not _has_length(file):
         return _read_stream(file, descr, count, inner, offset, size)
     if hasattr(file, "flush") and file.writable():
         file.flush()
@@ -221,6 +224,11 @@ def _read(
         os.close(fd)
     file.seek(start + count * size)
     return array
+
+
+def _has_length(file: Any) -> bool:
+    status = os.fstat(file.fileno())
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
 def _read_stream(

@@ -119,7 +119,7 @@ def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, flo
         raise ValueError(f"arrays need a stream socket (SOCK_STREAM), not {sock.type.name}")
     if type(sock) is socket.socket:
         return sock.fileno(), True, sock.gettimeout() if timeout is None else timeout
-    if isinstance(sock, int):
+    if isinstance(sock, int) and not isinstance(sock, bool):
         return sock, False, timeout
     return None, False, timeout
 

@@ -33,6 +33,7 @@ async def send(
     header = _native.npy_header(array)
     flat = _outgoing(array)
     if isinstance(writer, socket.socket):
+        _check(writer)
         loop = asyncio.get_running_loop()
         await asyncio.wait_for(loop.sock_sendall(writer, header), timeout)
         for start in range(0, len(flat), _PIECE):
@@ -102,6 +103,8 @@ class _Source:
     """Reads exactly, and tells a clean end from a cut."""
 
     def __init__(self, reader: Any, timeout: float | None) -> None:
+        if isinstance(reader, socket.socket):
+            _check(reader)
         self._reader = reader
         self._timeout = timeout
         self._offset = 0
@@ -152,3 +155,8 @@ def _memory(array: np.ndarray[Any, Any]) -> memoryview:
         return memoryview(bytearray())
     flat = array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
     return flat.view(np.uint8).data
+
+
+def _check(sock: socket.socket) -> None:
+    if sock.getblocking():
+        raise ValueError("the socket blocks, and would hold up the loop: sock.setblocking(False)")

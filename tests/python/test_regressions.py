@@ -209,3 +209,77 @@ def test_large_archives_of_several_members_are_read_by_both(tmp_path):
 def file_at_start(file):
     file.seek(0)
     return file
+
+
+def test_a_pair_of_buffers_is_flushed():
+    here, there = socket.socketpair()
+    with here, there, here.makefile("rwb") as file:
+        there.settimeout(30)
+        nb.send(file, np.arange(3))
+        assert nb.recv(there).tolist() == [0, 1, 2]
+        nb.tofile(np.arange(3, dtype="u1"), file)
+        assert there.recv(3) == b"\0\1\2"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/stdout leads to /proc on Linux")
+def test_standard_output_by_its_path_shares_its_place(tmp_path):
+    code = (
+        "import numpy as np, ndbytes as nb\n"
+        "print('before', flush=True)\n"
+        "nb.tofile(np.frombuffer(b'ARRAY', 'u1'), '/dev/stdout')\n"
+        "print('after', flush=True)\n"
+    )
+    with open(tmp_path / "out", "wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True, timeout=60)
+    assert (tmp_path / "out").read_bytes() == b"before\nARRAYafter\n"
+
+
+def test_out_with_a_mask_or_shared_elements_is_refused():
+    data = nb.dumps(np.arange(6).reshape(2, 3))
+    with pytest.raises(nb.UnsupportedError, match="mask"):
+        nb.load(io.BytesIO(data), out=np.ma.zeros((2, 3), dtype=np.int64))
+    shared = np.lib.stride_tricks.as_strided(np.zeros(4, np.int64), (2, 3), (8, 8))
+    with pytest.raises(nb.ArgumentError, match="overlap"):
+        nb.load(io.BytesIO(data), out=shared)
+    for out in (np.zeros((3, 2), np.int64).T, np.zeros((4, 6), np.int64)[::-2, ::2]):
+        assert nb.load(io.BytesIO(data), out=out).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_closed_map_is_refused_by_our_own_functions(tmp_path):
+    nb.save(tmp_path / "a.npy", np.arange(3))
+    a = nb.load(tmp_path / "a.npy", mmap_mode="r")
+    a.close()
+    for use in (nb.dumps, nb.tobytes, nb.compress, lambda a: nb.save(tmp_path / "b.npy", a)):
+        with pytest.raises(ValueError, match="closed"):
+            use(a)
+
+
+def test_pipes_are_not_mapped_and_paths_have_no_nul(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe"):
+        nb.load(tmp_path / "pipe", mmap_mode="r")
+    with pytest.raises(ValueError, match="NUL"):
+        nb.save("a\0b", np.arange(3))
+
+
+def test_text_files_are_named_as_such(tmp_path):
+    nb.save(tmp_path / "a.npy", np.arange(3))
+    with open(tmp_path / "a.npy") as file, pytest.raises(TypeError, match="binary"):
+        nb.load(file)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_files_of_the_kernel_are_read():
+    assert nb.fromfile("/proc/self/auxv", "u8", 2).shape == (2,)
+    assert nb.fromfile("/proc/self/auxv", "u8").size > 2
+
+
+def test_asyncio_wants_sockets_that_do_not_block():
+    import asyncio
+
+    here, there = socket.socketpair()
+    with here, there:
+        with pytest.raises(ValueError, match="block"):
+            asyncio.run(nb.aio.recv(there))
+        with pytest.raises(ValueError, match="block"):
+            asyncio.run(nb.aio.send(here, np.arange(3)))

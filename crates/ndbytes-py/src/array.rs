@@ -29,6 +29,9 @@ pub(crate) fn as_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
         let message = "the mask of a masked array would be lost; save `a.data` and `a.mask` as two arrays (savez), or `a.filled()`";
         return Err(to_py(py, Error::new(Code::UnsupportedDtype, message)));
     }
+    if object.getattr_opt("closed")?.is_some_and(|closed| closed.is_truthy().unwrap_or(false)) {
+        return Err(to_py(py, Error::new(Code::Argument, "this memmap is closed")));
+    }
     static ASANYARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let asanyarray = ASANYARRAY.get_or_try_init(py, || {
         PyResult::Ok(py.import("numpy")?.getattr("asanyarray")?.unbind())
@@ -246,7 +249,26 @@ pub(crate) fn check_out(out: &Bound<'_, PyUntypedArray>, header: &Header) -> PyR
         );
         return Err(to_py(py, Error::new(Code::Mismatch, message)));
     }
+    // A mask would hide what is loaded.
+    as_array(out.as_any())?;
+    if overlaps(out.shape(), out.strides(), dtype.itemsize()) {
+        let message = "the elements of `out` overlap one another";
+        return Err(to_py(py, Error::new(Code::Argument, message)));
+    }
     check_writable(out)
+}
+
+/// Whether elements may share bytes; exact for all layouts that slicing and transposing give.
+fn overlaps(shape: &[usize], strides: &[isize], itemsize: usize) -> bool {
+    let mut axes: Vec<_> = shape.iter().zip(strides).filter(|(n, _)| **n > 1).collect();
+    axes.sort_by_key(|(_, stride)| stride.unsigned_abs());
+    let mut reach = itemsize;
+    !shape.contains(&0)
+        && axes.into_iter().any(|(n, stride)| {
+            let inside = stride.unsigned_abs() < reach;
+            reach = stride.unsigned_abs().saturating_mul(n - 1).saturating_add(reach);
+            inside
+        })
 }
 
 /// Checks that an array can be written to.

@@ -47,7 +47,9 @@ impl PyWriter {
             trusted: is_trusted(object)?,
             raw: is_instance(object, "RawIOBase")?,
             seekable: can_go_back(object)?,
-            flush: is_instance(object, "BufferedWriter")? || is_instance(object, "BufferedRandom")?,
+            flush: is_instance(object, "BufferedWriter")?
+                || is_instance(object, "BufferedRWPair")?
+                || is_instance(object, "BufferedRandom")?,
         })
     }
 

@@ -70,8 +70,13 @@ impl AtomicFile {
             return Ok(in_place(OpenOptions::new().write(true).open(path)?));
         }
         let Some(target) = resolve(path)? else {
-            // An open file of some process, under a name that is not its own.
-            return Ok(in_place(OpenOptions::new().append(true).open(path)?));
+            // An open file of some process, under a name that is not its own. Our standard output
+            // is shared with all that it writes otherwise: so is the place in the file.
+            let file = match is_stdout(path) {
+                true => stdout()?,
+                false => OpenOptions::new().append(true).open(path)?,
+            };
+            return Ok(in_place(file));
         };
         if old.is_some() {
             // What may not be written is not replaced either, although the folder allows it.
@@ -252,6 +257,21 @@ fn resolve(path: &Path) -> io::Result<Option<PathBuf>> {
         }
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn is_stdout(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
 fn in_proc(link: &Path) -> bool {
