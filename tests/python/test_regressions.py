@@ -283,3 +283,18 @@ def test_asyncio_wants_sockets_that_do_not_block():
             asyncio.run(nb.aio.recv(there))
         with pytest.raises(ValueError, match="block"):
             asyncio.run(nb.aio.send(here, np.arange(3)))
+
+
+def test_savez_looks_at_each_array_once(tmp_path):
+    class Counted:
+        calls = 0
+
+        def __array__(self, dtype=None, copy=None):
+            Counted.calls += 1
+            return np.arange(3)
+
+    nb.savez(tmp_path / "a.npz", x=Counted())
+    assert Counted.calls == 1
+    with pytest.warns(UserWarning, match="metadata") as warned:
+        nb.savez(tmp_path / "a.npz", x=np.zeros(2, np.dtype("f8", metadata={"unit": "m"})))
+    assert len(warned) == 1

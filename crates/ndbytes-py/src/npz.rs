@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use ndbytes::{
-    AtomicFile, Code, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt, SaveOptions, zip,
+    ArrayView, AtomicFile, Code, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt,
+    SaveOptions, zip,
 };
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
@@ -28,28 +29,40 @@ fn arrays<'py>(members: &Members<'py>) -> PyResult<Vec<Bound<'py, PyUntypedArray
     members.iter().map(|(_, object)| as_array(object)).collect()
 }
 
-fn write_all<W: ndbytes::Sink + Send>(
-    py: Python<'_>,
-    mut writer: NpzWriter<W>,
-    members: &Members<'_>,
-    level: Option<u32>,
-) -> PyResult<W> {
-    // Everything that cannot be saved is found out before anything is written.
-    let arrays = arrays(members)?;
-    let mut views = Vec::with_capacity(members.len());
-    for ((key, _), array) in members.iter().zip(&arrays) {
+/// What is saved: keys and views, and the most bytes that a stored archive of them takes.
+struct Contents<'a> {
+    views: Vec<(&'a str, ArrayView<'a>)>,
+    most: u64,
+}
+
+/// Looks at every member, so that what cannot be saved is found out before anything is written.
+fn contents<'a>(
+    members: &'a Members<'_>,
+    arrays: &'a [Bound<'_, PyUntypedArray>],
+) -> PyResult<Contents<'a>> {
+    let mut contents = Contents { views: Vec::with_capacity(members.len()), most: 0 };
+    for ((key, _), array) in members.iter().zip(arrays) {
+        let py = array.py();
         let view = view(array)?;
-        let head = view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?;
+        let header = view.header().into_py(py)?;
+        let head = header.encode().map_err(Error::from).into_py(py)?;
         warn_of_version(py, &head)?;
-        views.push((key.as_str(), view));
+        // The headers of ZIP: two with the name, alignment, a share of the directory's end.
+        contents.most += (header.nbytes() + head.len() + 2 * key.len() + 512) as u64;
+        contents.views.push((key, view));
     }
-    py.detach(move || {
-        for (key, view) in &views {
-            writer.add(key, view, compression(level))?;
-        }
-        writer.finish()
-    })
-    .into_py(py)
+    Ok(contents)
+}
+
+fn write_all<W: ndbytes::Sink>(
+    mut writer: NpzWriter<W>,
+    contents: &Contents<'_>,
+    level: Option<u32>,
+) -> Result<W, Error> {
+    for (key, view) in &contents.views {
+        writer.add(key, view, compression(level))?;
+    }
+    writer.finish()
 }
 
 /// Saves arrays to a path, atomically.
@@ -63,25 +76,20 @@ pub(crate) fn savez_path(
     durable: bool,
 ) -> PyResult<()> {
     let options = SaveOptions::default().with_durable(durable);
-    // Refuse before the temporary file is made.
-    let mut total = 0;
-    for ((key, _), array) in members.iter().zip(arrays(&members)?) {
-        let header = view(&array)?.header().into_py(py)?;
-        let head = header.encode().map_err(Error::from).into_py(py)?;
-        // The headers of ZIP: two with the name, alignment, a share of the directory's end.
-        total += (header.nbytes() + head.len() + 2 * key.len() + 512) as u64;
-    }
-    let create = || {
+    let arrays = arrays(&members)?;
+    let contents = contents(&members, &arrays)?;
+    let save = || {
         let mut file = AtomicFile::create(&path, &options)?;
-        if level.is_none() {
-            file.reserve(total).map_err(|error| Error::from(error).with_path(&path))?;
-        }
-        Ok(file)
+        let write = || {
+            if level.is_none() {
+                file.reserve(contents.most)?;
+            }
+            let writer = NpzWriter::new(Interruptible::new(file));
+            write_all(writer, &contents, level)?.into_inner().commit()
+        };
+        write().map_err(|error: Error| error.with_path(&path))
     };
-    let file = py.detach(create).into_py(py)?;
-    let writer = NpzWriter::new(Interruptible::new(file));
-    let file = write_all(py, writer, &members, level)?.into_inner();
-    py.detach(|| file.commit()).map_err(|error| to_py(py, error.with_path(&path)))
+    py.detach(save).into_py(py)
 }
 
 /// Saves arrays to a file object.
@@ -95,7 +103,10 @@ pub(crate) fn savez_file(
 ) -> PyResult<()> {
     let sink = PyWriter::new(file)?;
     let position = sink.position(py)?;
-    write_all(py, NpzWriter::at(sink, position), &members, level)?;
+    let arrays = arrays(&members)?;
+    let contents = contents(&members, &arrays)?;
+    let writer = NpzWriter::at(sink, position);
+    py.detach(|| write_all(writer, &contents, level)).into_py(py)?;
     Ok(())
 }
 
