@@ -58,14 +58,14 @@ class Connection:
         max_bytes: int | None = MAX_BYTES,
         max_header_size: int = MAX_HEADER_SIZE,
     ) -> None:
-        fd, is_socket, wait = descriptor(sock, timeout)
+        _, is_socket, wait = descriptor(sock, timeout)
         if not hasattr(sock, "sendall"):
             raise TypeError(f"a connection needs a socket, not {type(sock).__name__}")
         if not is_socket and timeout is not None:
             sock.settimeout(timeout)
-        carrier = sock if is_socket else SocketFile(sock, None)
+        carrier = None if is_socket else SocketFile(sock, None)
         self._socket = sock
-        self._wire = _native.Wire(fd, carrier, wait, max_bytes, max_header_size)
+        self._wire = _native.Wire(carrier, wait, max_bytes, max_header_size)
 
     @property
     def socket(self) -> Any:
@@ -88,11 +88,11 @@ class Connection:
         NdbytesOSError
             When the connection fails; also a ConnectionResetError, BrokenPipeError or TimeoutError.
         """
-        self._wire.send(a, more)
+        self._wire.send(self._socket.fileno(), a, more)
 
     def flush(self) -> None:
         """Send what is held back."""
-        self._wire.flush()
+        self._wire.flush(self._socket.fileno())
 
     def recv(self, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
         """Receive an array; see `ndbytes.recv`.
@@ -116,7 +116,7 @@ class Connection:
         LimitError, FormatError
             When the peer announces too much, or sends something else.
         """
-        return self._wire.recv(out)
+        return self._wire.recv(self._socket.fileno(), out)
 
     def __iter__(self) -> Self:
         """Iterate over the arrays that arrive, until the peer ends the stream."""
@@ -125,7 +125,7 @@ class Connection:
     def __next__(self) -> np.ndarray[Any, Any]:
         """Receive an array."""
         try:
-            return self._wire.recv(None)
+            return self._wire.recv(self._socket.fileno(), None)
         except EndOfStreamError:
             raise StopIteration from None
 
@@ -133,7 +133,7 @@ class Connection:
         """Send what is held back, and close the socket, whether or not that worked."""
         try:
             if self._socket.fileno() >= 0:
-                self._wire.flush()
+                self.flush()
         finally:
             self._socket.close()
 

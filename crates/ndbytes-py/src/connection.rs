@@ -53,25 +53,25 @@ enum Sink {
 
 #[pymethods]
 impl Wire {
-    /// Over a descriptor if there is one, else over an object with `read` and `write`.
+    /// Over an object with `read` and `write`, or, without one, over the descriptor that each call
+    /// names: a number that was kept could be another file's by then.
     #[new]
-    #[pyo3(signature = (fd, object, timeout, max_bytes, max_header_size))]
+    #[pyo3(signature = (object, timeout, max_bytes, max_header_size))]
     fn new(
-        fd: Option<i32>,
-        object: &Bound<'_, PyAny>,
+        object: Option<&Bound<'_, PyAny>>,
         timeout: Option<f64>,
         max_bytes: Option<u64>,
         max_header_size: Option<usize>,
     ) -> PyResult<Self> {
         let timeout = duration(timeout)?;
-        let (source, sink) = match fd {
-            Some(fd) => {
-                (Source::Fd(Fd::new(fd, timeout, true)), Sink::Fd(Fd::new(fd, timeout, true)))
-            }
-            None => (
+        let (source, sink) = match object {
+            Some(object) => (
                 Source::Object(PyReader::new(object, Vec::new())?),
                 Sink::Object(PyWriter::new(object)?),
             ),
+            None => {
+                (Source::Fd(Fd::new(-1, timeout, true)), Sink::Fd(Fd::new(-1, timeout, true)))
+            }
         };
         let bytes = vec![0; READ_AHEAD].into_boxed_slice();
         Ok(Self {
@@ -82,11 +82,12 @@ impl Wire {
     }
 
     /// Sends an array, after those that were held back; with `more` it may be held back itself.
-    fn send(&self, py: Python<'_>, a: &Bound<'_, PyAny>, more: bool) -> PyResult<()> {
+    fn send(&self, py: Python<'_>, fd: i32, a: &Bound<'_, PyAny>, more: bool) -> PyResult<()> {
         let array = as_array(a)?;
         let view = view(&array)?;
         let mut outbox = lock(py, &self.outbox);
         let outbox = &mut *outbox;
+        outbox.sink.reopen(fd);
         if view.nbytes() > SMALL {
             // Nothing leaves on behalf of an array that cannot.
             view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?;
@@ -98,19 +99,23 @@ impl Wire {
     }
 
     /// Sends what was held back.
-    fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        lock(py, &self.outbox).flush(py)
+    fn flush(&self, py: Python<'_>, fd: i32) -> PyResult<()> {
+        let mut outbox = lock(py, &self.outbox);
+        outbox.sink.reopen(fd);
+        outbox.flush(py)
     }
 
     /// Receives an array, into `out` if given.
-    #[pyo3(signature = (out))]
+    #[pyo3(signature = (fd, out))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
+        fd: i32,
         out: Option<Bound<'py, PyUntypedArray>>,
     ) -> PyResult<Bound<'py, PyUntypedArray>> {
         let mut inbox = lock(py, &self.inbox);
         let inbox = &mut *inbox;
+        inbox.source.reopen(fd);
         let Some((header, len)) = inbox.peek_header(&self.limits).into_py(py)? else {
             // This way waits, and says what is wrong.
             return load_from(py, inbox, out, &self.limits);
@@ -166,7 +171,10 @@ impl Outbox {
     /// Sends what is held. What an error leaves behind can be sent later.
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut sent = 0;
-        if let Sink::Fd(fd) = &self.sink {
+        // Nothing to send is nothing that could fail.
+        if let Sink::Fd(fd) = &self.sink
+            && !self.held.is_empty()
+        {
             sent = fd.try_write(&self.held).map_err(ndbytes::Error::from).into_py(py)?;
         }
         let (held, sink) = (&self.held, &mut self.sink);
@@ -190,6 +198,12 @@ impl Outbox {
 }
 
 impl Source {
+    fn reopen(&mut self, number: i32) {
+        if let Source::Fd(fd) = self {
+            fd.reopen(number);
+        }
+    }
+
     fn reader(&mut self) -> &mut (dyn Read + Send) {
         match self {
             Source::Fd(fd) => fd,
@@ -199,6 +213,12 @@ impl Source {
 }
 
 impl Sink {
+    fn reopen(&mut self, number: i32) {
+        if let Sink::Fd(fd) = self {
+            fd.reopen(number);
+        }
+    }
+
     fn writer(&mut self) -> &mut (dyn Write + Send) {
         match self {
             Sink::Fd(fd) => fd,

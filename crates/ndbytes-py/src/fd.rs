@@ -23,6 +23,11 @@ impl Fd {
         Self { fd, timeout, socket }
     }
 
+    /// The number under which its owner has it now.
+    pub(crate) fn reopen(&mut self, fd: i32) {
+        self.fd = fd;
+    }
+
     fn borrow(&self) -> io::Result<BorrowedFd<'_>> {
         if self.fd < 0 {
             return Err(Errno::BADF.into());
