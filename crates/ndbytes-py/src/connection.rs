@@ -69,9 +69,7 @@ impl Wire {
                 Source::Object(PyReader::new(object, Vec::new())?),
                 Sink::Object(PyWriter::new(object)?),
             ),
-            None => {
-                (Source::Fd(Fd::new(-1, timeout, true)), Sink::Fd(Fd::new(-1, timeout, true)))
-            }
+            None => (Source::Fd(Fd::new(-1, timeout, true)), Sink::Fd(Fd::new(-1, timeout, true))),
         };
         let bytes = vec![0; READ_AHEAD].into_boxed_slice();
         Ok(Self {

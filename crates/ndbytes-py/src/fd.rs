@@ -84,7 +84,9 @@ impl Fd {
     pub(crate) fn try_peek(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         now(|| {
             let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-            rustix::net::recv(self.borrow()?, &mut *buffer, flags).map(|(n, _)| n).map_err(Into::into)
+            rustix::net::recv(self.borrow()?, &mut *buffer, flags)
+                .map(|(n, _)| n)
+                .map_err(Into::into)
         })
     }
 
@@ -92,7 +94,9 @@ impl Fd {
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         now(|| {
             let flags = RecvFlags::DONTWAIT;
-            rustix::net::recv(self.borrow()?, &mut *buffer, flags).map(|(n, _)| n).map_err(Into::into)
+            rustix::net::recv(self.borrow()?, &mut *buffer, flags)
+                .map(|(n, _)| n)
+                .map_err(Into::into)
         })
     }
 
