@@ -8,9 +8,46 @@ import numpy as np
 import pytest
 
 import ndbytes as nb
-from arrays import filled, same
+from arrays import DTYPES, clean, filled, layouts, same
 
 A = np.arange(24, dtype="i4").reshape(2, 3, 4)
+
+
+# tobytes.
+
+
+@pytest.mark.parametrize("dtype", [d for n, d in DTYPES.items() if n not in {"S0", "U0"}], ids=str)
+def test_numbers_leave_in_the_byte_order_that_is_asked_for(dtype):
+    for sign, name in (("<", "little"), (">", "big"), ("=", "native")):
+        for _, array in layouts(dtype):
+            # NumPy does not turn times without a unit.
+            plain = array.view(array.dtype.byteorder + "i8") if dtype.kind in "mM" else array
+            turned = clean(plain.astype(plain.dtype.newbyteorder(sign)), "C")
+            assert nb.tobytes(array, byteorder=name) == turned.tobytes()
+            assert nb.tobytes(array, "F", byteorder=sign) == clean(turned, "F").tobytes("F")
+
+
+def test_large_arrays_turn_around_in_pieces():
+    base = np.arange(3_000_001, dtype="<u4")
+    grid = base[:3_000_000].reshape(1000, 3000)
+    for array in (base, base[::2], base[::-1], grid.T, grid[:, ::2]):
+        assert nb.tobytes(array, byteorder="big") == array.astype(">u4").tobytes()
+    assert nb.tobytes(base.astype(">u4"), byteorder="big") == base.astype(">u4").tobytes()
+    struct = np.zeros(500_000, np.dtype([("a", "u1"), ("b", "<f8"), ("c", ">i2")], align=True))
+    struct["b"] = np.arange(500_000)
+    struct["c"] = 258
+    assert (
+        nb.tobytes(struct, byteorder="big")
+        == clean(struct.astype(struct.dtype.newbyteorder(">")), "C").tobytes()
+    )
+
+
+def test_a_byte_order_that_makes_no_sense_is_refused():
+    with pytest.raises(ValueError, match="byteorder must be one of"):
+        nb.tobytes(A, byteorder="middle")
+    overlapping = np.dtype({"names": ["a", "b"], "formats": ["<i4", "<i2"], "offsets": [0, 2]})
+    with pytest.raises(nb.UnsupportedError, match="overlap at byte 2"):
+        nb.tobytes(np.zeros(2, overlapping), byteorder="big")
 
 
 # frombuffer.

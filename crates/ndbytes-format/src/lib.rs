@@ -38,7 +38,7 @@ pub use error::{Code, FormatError, Kind as ErrorKind, Result};
 pub use extended::Extended;
 pub use header::Header;
 pub use limits::Limits;
-pub use padding::{Span, padding_spans, swap_units};
+pub use padding::{Span, padding_spans, swap_units, swap_units_to};
 pub use prelude::{MAGIC, Prelude, Version};
 pub use shape::{Order, element_count, is_contiguous, nbytes, strides};
 pub use sniff::{Looks, looks_like};

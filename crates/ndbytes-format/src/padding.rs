@@ -1,6 +1,7 @@
 //! Bytes of an element that hold no value, and those that hold numbers.
 
 use crate::dtype::{ByteOrder, Dtype, Kind};
+use crate::error::{Code, FormatError, Result};
 
 /// A run of bytes within an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,27 +86,49 @@ fn merged(spans: Vec<Span>) -> Vec<Span> {
 /// There is one for every number: as with [`padding_spans`], have the element first.
 pub fn swap_units(dtype: &Dtype) -> Vec<Span> {
     let mut units = Vec::new();
-    collect_units(dtype, 0, &mut units);
+    collect_units(dtype, 0, ByteOrder::NotApplicable, &mut units);
     units
 }
 
-fn collect_units(dtype: &Dtype, at: usize, units: &mut Vec<Span>) {
+/// The numbers among [`swap_units`] that are not in this byte order yet.
+///
+/// # Errors
+/// [`Code::UnsupportedDtype`] where fields overlap: what belongs to two numbers cannot be turned
+/// for both.
+pub fn swap_units_to(dtype: &Dtype, order: ByteOrder) -> Result<Vec<Span>> {
+    let mut units = Vec::new();
+    collect_units(dtype, 0, order, &mut units);
+    units.sort_by_key(|unit| unit.offset);
+    match units.windows(2).find(|pair| pair[0].offset + pair[0].len > pair[1].offset) {
+        None => Ok(units),
+        Some(pair) => Err(FormatError::new(
+            Code::UnsupportedDtype,
+            format!(
+                "fields overlap at byte {}: their byte order cannot be changed",
+                pair[1].offset
+            ),
+        )),
+    }
+}
+
+/// Collects all numbers but those in the order `done`.
+fn collect_units(dtype: &Dtype, at: usize, done: ByteOrder, units: &mut Vec<Span>) {
     let size = dtype.itemsize();
     let width = match dtype.kind() {
         Kind::Struct(_) => {
             for field in dtype.fields().unwrap_or_default() {
-                collect_units(&field.dtype, at + field.offset, units);
+                collect_units(&field.dtype, at + field.offset, done, units);
             }
             return;
         }
         Kind::Subarray(subarray) => {
             let base = subarray.base.itemsize();
             for i in 0..size.checked_div(base).unwrap_or(0) {
-                collect_units(&subarray.base, at + i * base, units);
+                collect_units(&subarray.base, at + i * base, done, units);
             }
             return;
         }
-        _ if dtype.byte_order() == ByteOrder::NotApplicable => return,
+        _ if [done, ByteOrder::NotApplicable].contains(&dtype.byte_order()) => return,
         Kind::Complex | Kind::ComplexLongDouble => size / 2,
         Kind::Extended(extended) if extended.as_str().contains("complex") => size / 2,
         Kind::Str => 4,
@@ -161,5 +184,18 @@ mod tests {
         assert_eq!(units("<U2"), [(0, 4), (4, 4)]);
         assert_eq!(units("|S9"), []);
         assert_eq!(units("[('a', '|u1'), ('b', '<i2', (2,))]"), [(1, 2), (3, 2)]);
+    }
+
+    #[test]
+    fn numbers_in_the_right_order_stay() {
+        let units = |text: &str| {
+            swap_units_to(&text.parse().unwrap(), ByteOrder::Big).map(spans).map_err(|e| e.code())
+        };
+        assert_eq!(units(">f8"), Ok(vec![]));
+        assert_eq!(units("<c8"), Ok(vec![(0, 4), (4, 4)]));
+        assert_eq!(units("[('a', '>i2'), ('b', '<i4'), ('c', '|u1')]"), Ok(vec![(2, 4)]));
+        let overlapping = "{'names': ['a', 'b'], 'formats': ['<i4', '<i2'], 'offsets': [0, 2], \
+                           'itemsize': 4}";
+        assert_eq!(units(overlapping), Err(Code::UnsupportedDtype));
     }
 }

@@ -7,41 +7,52 @@ use ndbytes_format::{Order, Span};
 use crate::copy::copy;
 use crate::strided::Strided;
 
+/// Elements in memory: where they lie, how many, how large.
+#[derive(Clone, Copy, Debug)]
+pub struct Elements<'a> {
+    /// The memory.
+    pub bytes: &'a [u8],
+    /// Their places in it.
+    pub layout: Strided<'a>,
+    /// How many along each axis.
+    pub shape: &'a [usize],
+    /// Bytes of each.
+    pub itemsize: usize,
+}
+
+/// What is done to gathered items while they are near.
+pub type Finish<'a> = dyn Fn(&mut [u8]) + Sync + 'a;
+
 /// Gathers elements `from..` of the array, counted in `order`, until `dst` is full.
 ///
-/// Works on up to `threads` threads when there is enough to do.
+/// Each piece of `dst` is given to `finish` while it is still in the cache: whole items, and each
+/// once. Works on up to `threads` threads when there is enough to do.
 ///
 /// # Panics
-/// When the array reaches outside of `src`, or has fewer elements.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "an array is four things, and a part of it three more"
-)]
+/// When the array reaches outside of its bytes, or has fewer elements.
 pub fn gather(
     dst: &mut [u8],
     from: usize,
-    src: &[u8],
-    layout: Strided<'_>,
-    shape: &[usize],
-    itemsize: usize,
+    elements: Elements<'_>,
     order: Order,
     threads: usize,
+    finish: Option<&Finish<'_>>,
 ) {
+    let itemsize = elements.itemsize;
     if dst.is_empty() || itemsize == 0 {
         return;
     }
     let threads = threads.min(dst.len() / BYTES_PER_THREAD).max(1);
     let share = (dst.len() / itemsize).div_ceil(threads) * itemsize;
-    let part = |dst: &mut [u8], from: usize| {
-        let mut rest = dst;
-        boxes(shape, order, from, rest.len() / itemsize, &mut |start, shape, count| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(count * itemsize);
-            let origin = origin(layout, start);
-            let strides = ndbytes_format::strides(shape, itemsize, order);
-            let to = Strided { origin: 0, strides: &strides };
-            copy(head, to, src, Strided { origin, strides: layout.strides }, shape, itemsize);
-            rest = tail;
-        });
+    let part = |dst: &mut [u8], from: usize| match finish {
+        None => gather_part(dst, from, elements, order),
+        Some(finish) => {
+            let piece = (CACHED / itemsize).max(1) * itemsize;
+            for (i, dst) in dst.chunks_mut(piece).enumerate() {
+                gather_part(dst, from + i * piece / itemsize, elements, order);
+                finish(dst);
+            }
+        }
     };
     if threads == 1 {
         return part(dst, from);
@@ -61,6 +72,19 @@ pub fn gather(
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
+    });
+}
+
+fn gather_part(dst: &mut [u8], from: usize, elements: Elements<'_>, order: Order) {
+    let Elements { bytes, layout, shape, itemsize } = elements;
+    let mut rest = dst;
+    boxes(shape, order, from, rest.len() / itemsize, &mut |start, shape, count| {
+        let (head, tail) = std::mem::take(&mut rest).split_at_mut(count * itemsize);
+        let origin = origin(layout, start);
+        let strides = ndbytes_format::strides(shape, itemsize, order);
+        let to = Strided { origin: 0, strides: &strides };
+        copy(head, to, bytes, Strided { origin, strides: layout.strides }, shape, itemsize);
+        rest = tail;
     });
 }
 
@@ -161,6 +185,8 @@ fn boxes(
 
 /// Below this a thread costs more than it brings.
 const BYTES_PER_THREAD: usize = 2 << 20;
+/// Bytes that stay in the second-level cache until they are finished.
+const CACHED: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests {
@@ -177,7 +203,8 @@ mod tests {
     ) -> Vec<u8> {
         let count: usize = shape.iter().product();
         let mut out = vec![0; count * itemsize];
-        gather(&mut out, 0, src, layout, shape, itemsize, order, 1);
+        let elements = Elements { bytes: src, layout, shape, itemsize };
+        gather(&mut out, 0, elements, order, 1, None);
         out
     }
 
@@ -200,7 +227,8 @@ mod tests {
             let (mut low, mut high) = (cut.0.index(count + 1), cut.1.index(count + 1));
             if low > high { std::mem::swap(&mut low, &mut high); }
             let mut part = vec![0; (high - low) * itemsize];
-            gather(&mut part, low, &src, layout, &shape, itemsize, order, 1);
+            let elements = Elements { bytes: &src, layout, shape: &shape, itemsize };
+            gather(&mut part, low, elements, order, 1, None);
             prop_assert_eq!(&part, &all[low * itemsize..high * itemsize]);
 
             let mut back = vec![0; src.len()];
@@ -218,8 +246,30 @@ mod tests {
         let layout = Strided { origin: 0, strides: &strides };
         let one = whole(&src, layout, &shape, 4, Order::C);
         let mut two = vec![0; one.len()];
-        gather(&mut two, 0, &src, layout, &shape, 4, Order::C, 3);
+        let elements = Elements { bytes: &src, layout, shape: &shape, itemsize: 4 };
+        gather(&mut two, 0, elements, Order::C, 3, None);
         assert!(one == two);
+    }
+
+    #[test]
+    fn every_byte_is_finished_once() {
+        let shape = [3001, 1001];
+        let src: Vec<u8> = (0..3001u32 * 1001 * 3).map(|i| (i % 251) as u8).collect();
+        let elements = Elements {
+            bytes: &src,
+            layout: Strided { origin: 0, strides: &[3003, 3] },
+            shape: &shape,
+            itemsize: 3,
+        };
+        for threads in [1, 3] {
+            let mut out = vec![0; src.len()];
+            let finish = |piece: &mut [u8]| {
+                assert!(piece.len().is_multiple_of(3));
+                piece.iter_mut().for_each(|b| *b = b.wrapping_add(1));
+            };
+            gather(&mut out, 0, elements, Order::C, threads, Some(&finish));
+            assert!(out.iter().zip(&src).all(|(got, &b)| *got == b.wrapping_add(1)));
+        }
     }
 
     #[test]

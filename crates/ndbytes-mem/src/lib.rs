@@ -20,6 +20,6 @@ mod transpose;
 pub use buffer::Buffer;
 pub use close::close;
 pub use copy::copy;
-pub use fill::{gather, scatter, zero_spans};
+pub use fill::{Elements, Finish, gather, scatter, zero_spans};
 pub use strided::{Strided, byte_extent};
 pub use swap::swap_bytes;

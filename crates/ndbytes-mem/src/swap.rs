@@ -22,7 +22,6 @@ pub fn swap_bytes(items: &mut [u8], itemsize: usize, units: &[Span]) {
         }
         return;
     }
-    // Fixed widths become shuffles of vector registers.
     match first.len {
         2 => reverse_each::<2>(items),
         4 => reverse_each::<4>(items),
@@ -33,6 +32,26 @@ pub fn swap_bytes(items: &mut [u8], itemsize: usize, units: &[Span]) {
 }
 
 fn reverse_each<const N: usize>(items: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the machine has AVX2.
+        return unsafe { reverse_each_avx2::<N>(items) };
+    }
+    reverse_each_portable::<N>(items);
+}
+
+/// The same, for a machine whose registers the compiler can shuffle bytes in.
+///
+/// # Safety
+/// The machine has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn reverse_each_avx2<const N: usize>(items: &mut [u8]) {
+    reverse_each_portable::<N>(items);
+}
+
+#[inline(always)]
+fn reverse_each_portable<const N: usize>(items: &mut [u8]) {
     let (numbers, _) = items.as_chunks_mut::<N>();
     numbers.iter_mut().for_each(|number| number.reverse());
 }
@@ -40,6 +59,23 @@ fn reverse_each<const N: usize>(items: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_number_of_numbers_turns_around_as_one_does() {
+        fn check<const N: usize>() {
+            for count in 0..70 {
+                let mut got: Vec<u8> = (0..count * N).map(|i| (i * 7) as u8).collect();
+                let mut want = got.clone();
+                want.chunks_exact_mut(N).for_each(<[u8]>::reverse);
+                reverse_each::<N>(&mut got);
+                assert_eq!(got, want, "{count} of {N}");
+            }
+        }
+        check::<2>();
+        check::<4>();
+        check::<8>();
+        check::<16>();
+    }
 
     #[test]
     fn each_number_turns_around_and_nothing_else() {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use ndbytes::{AtomicFile, Code, Error, Header, Order, SaveOptions};
+use ndbytes::{AtomicFile, ByteOrder, Code, Error, Header, Order, SaveOptions};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -28,7 +28,7 @@ fn order_of(order: Option<&str>, array: &ndbytes::ArrayView<'_>) -> PyResult<Ord
     }
 }
 
-/// tobytes(a, order='C')
+/// tobytes(a, order='C', *, byteorder=None)
 /// --
 ///
 /// The elements' bytes, as `ndarray.tobytes`.
@@ -39,21 +39,41 @@ fn order_of(order: Option<&str>, array: &ndbytes::ArrayView<'_>) -> PyResult<Ord
 ///     Any array but of objects; any layout.
 /// order : {'C', 'F', 'A'}
 ///     'A' is 'F' where the array is F-contiguous and not C-contiguous.
+/// byteorder : {'big', 'little', 'native'}, optional
+///     The byte order of the numbers, also '>', '<' and '='; the array's own unless given.
 ///
 /// Returns
 /// -------
 /// bytes
+///
+/// Raises
+/// ------
+/// UnsupportedError
+///     For object arrays; and for overlapping fields with `byteorder`.
 #[pyfunction]
-#[pyo3(signature = (a, order=None))]
+#[pyo3(signature = (a, order=None, *, byteorder=None))]
 pub(crate) fn tobytes<'py>(
     a: &Bound<'py, PyAny>,
     order: Option<&str>,
+    byteorder: Option<&str>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = a.py();
     let array = as_array(a)?;
     let view = view(&array)?;
     let order = order_of(order, &view)?;
-    new_bytes(py, view.nbytes(), |bytes| view.copy_to(bytes, 0, order))
+    let byte_order = byteorder.map(byte_order_of).transpose()?;
+    new_bytes(py, view.nbytes(), |bytes| view.copy_to_as(bytes, 0, order, byte_order))
+}
+
+fn byte_order_of(name: &str) -> PyResult<ByteOrder> {
+    match name {
+        "big" | ">" => Ok(ByteOrder::Big),
+        "little" | "<" => Ok(ByteOrder::Little),
+        "native" | "=" => Ok(ByteOrder::NATIVE),
+        other => Err(PyValueError::new_err(format!(
+            "byteorder must be one of 'big', 'little', 'native', '>', '<', or '=' (got '{other}')"
+        ))),
+    }
 }
 
 /// Writes elements to a path, atomically.

@@ -1,7 +1,9 @@
 //! Arrays without generics: dtype, shape, strides, bytes.
 
-use ndbytes_format::{Code, Dtype, Header, Order, Span, nbytes, padding_spans, strides};
-use ndbytes_mem::{Buffer, Strided, gather, scatter, zero_spans};
+use ndbytes_format::{
+    ByteOrder, Code, Dtype, Header, Order, Span, nbytes, padding_spans, strides, swap_units_to,
+};
+use ndbytes_mem::{Buffer, Elements, Strided, gather, scatter, swap_bytes, zero_spans};
 
 use crate::error::{Error, Result};
 
@@ -133,6 +135,20 @@ impl<'a> ArrayView<'a> {
     /// # Errors
     /// [`Code::Argument`] when `dst` holds no whole number of items or more than there are.
     pub fn copy_to(&self, dst: &mut [u8], from: usize, order: Order) -> Result<()> {
+        self.copy_to_as(dst, from, order, None)
+    }
+
+    /// As [`ArrayView::copy_to`], the bytes of each number in this byte order.
+    ///
+    /// # Errors
+    /// As [`ArrayView::copy_to`]; [`Code::UnsupportedDtype`] where fields overlap.
+    pub fn copy_to_as(
+        &self,
+        dst: &mut [u8],
+        from: usize,
+        order: Order,
+        byte_order: Option<ByteOrder>,
+    ) -> Result<()> {
         let itemsize = self.dtype.itemsize();
         let count: usize = self.shape.iter().product();
         let fits = match itemsize {
@@ -148,16 +164,31 @@ impl<'a> ArrayView<'a> {
             );
             return Err(Error::new(Code::Argument, message));
         }
+        // A dtype of nothing may have more numbers than there is memory.
+        let units = match byte_order {
+            Some(byte_order) if !dst.is_empty() => swap_units_to(&self.dtype, byte_order)?,
+            _ => Vec::new(),
+        };
         if dst.len() <= SMALL
+            && units.is_empty()
             && let Some(bytes) = self.as_bytes(order)
         {
             let from = from * itemsize;
             dst.copy_from_slice(&bytes[from..from + dst.len()]);
             return Ok(());
         }
-        let layout = Strided { origin: self.origin, strides: &self.strides };
-        gather(dst, from, self.bytes, layout, &self.shape, itemsize, order, threads());
-        zero_spans(dst, itemsize, &self.padding);
+        let elements = Elements {
+            bytes: self.bytes,
+            layout: Strided { origin: self.origin, strides: &self.strides },
+            shape: &self.shape,
+            itemsize,
+        };
+        let finish = |piece: &mut [u8]| {
+            swap_bytes(piece, itemsize, &units);
+            zero_spans(piece, itemsize, &self.padding);
+        };
+        let nothing = units.is_empty() && self.padding.is_empty();
+        gather(dst, from, elements, order, threads(), if nothing { None } else { Some(&finish) });
         Ok(())
     }
 
@@ -361,6 +392,17 @@ mod tests {
         let view = ArrayView::contiguous(dtype, &[0], Order::C, &[]).unwrap();
         assert_eq!(view.to_vec(Order::C).unwrap(), []);
         assert_eq!(Array::zeroed(view.header().unwrap()).unwrap().view().nbytes(), 0);
+    }
+
+    #[test]
+    fn numbers_turn_around_in_every_layout() {
+        let bytes: Vec<u8> = (0..12).collect();
+        let view = ArrayView::new("<i2".parse().unwrap(), &[3, 2], &[2, 6], &bytes, 0).unwrap();
+        let mut out = [0; 12];
+        view.copy_to_as(&mut out, 0, Order::C, Some(ByteOrder::Big)).unwrap();
+        assert_eq!(out, [1, 0, 7, 6, 3, 2, 9, 8, 5, 4, 11, 10]);
+        view.copy_to_as(&mut out[..4], 1, Order::F, Some(ByteOrder::Little)).unwrap();
+        assert_eq!(out[..4], [2, 3, 4, 5]);
     }
 
     #[test]

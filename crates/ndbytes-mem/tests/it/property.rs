@@ -1,7 +1,7 @@
 //! Kernels against the oracle.
 
 use ndbytes_format::{Dtype, Order, swap_units};
-use ndbytes_mem::{Strided, gather, scatter, swap_bytes};
+use ndbytes_mem::{Elements, Strided, gather, scatter, swap_bytes};
 use ndbytes_testkit::{arrays, oracle, strategy};
 use proptest::prelude::*;
 
@@ -16,11 +16,12 @@ fn check(case: &arrays::Case) {
     let case = opaque(case);
     let itemsize = case.dtype.itemsize();
     let layout = Strided { origin: case.origin, strides: &case.strides };
+    let elements = Elements { bytes: &case.bytes, layout, shape: &case.shape, itemsize };
     for order in [Order::C, Order::F] {
         let want = oracle::tobytes(&case, order);
         for threads in [1, 3] {
             let mut got = vec![0; want.len()];
-            gather(&mut got, 0, &case.bytes, layout, &case.shape, itemsize, order, threads);
+            gather(&mut got, 0, elements, order, threads, None);
             assert_eq!(got, want, "{} {order}", case.name);
         }
         // Back into memory of the same layout: every element is there again.
