@@ -54,12 +54,12 @@ def memory(size: int) -> Iterator[Task]:
     rng = np.random.default_rng(1)
     flat = rng.standard_normal(size // 8)
 
-    def task(name: str, a: np.ndarray[Any, Any], goal: float | None) -> Task:
+    def task(name: str, a: np.ndarray[Any, Any], goal: float) -> Task:
         want = a.tobytes()
         ways = {"ndbytes": lambda: nb.tobytes(a), "numpy": lambda: a.tobytes()}
         return Task(f"tobytes {name}", a.nbytes, ways, lambda got: got == want, goal)
 
-    rows = flat[: flat.size // 2].reshape(-1, 4096)
+    rows = flat[: flat.size // 4096 * 4096].reshape(-1, 4096)
     yield task("C-contiguous f8", flat, 6)
     yield task("transposed f8", rows.T, 7)
     yield task("transposed f4", rows.astype("f4").T, 10)
@@ -67,6 +67,12 @@ def memory(size: int) -> Iterator[Task]:
     yield task("transposed u1", rng.integers(0, 255, (side, side), "u1").T, 25)
     yield task("[::2] f8", flat[::2], 2.5)
     yield task("[::-1] f8", flat[::-1], 2.5)
+    turned = flat.astype(">f8").tobytes()
+    ways = {
+        "ndbytes": lambda: nb.tobytes(flat, byteorder="big"),
+        "numpy": lambda: flat.astype(">f8").tobytes(),
+    }
+    yield Task("tobytes big-endian f8", flat.nbytes, ways, lambda got: got == turned, 6)
 
 
 def files(size: int, folder: Path) -> Iterator[Task]:

@@ -114,7 +114,10 @@ pub fn read_full_at(
     // What each part gave, in order; a part that failed says why.
     let results = Mutex::new(Vec::new());
     let work = || {
-        while let Some((i, part)) = lock(&queue).next() {
+        loop {
+            // On a line of its own: the lock is given back before the reading starts.
+            let next = lock(&queue).next();
+            let Some((i, part)) = next else { break };
             let len = part.len();
             let got = read_part_at(source, part, offset + (i * share) as u64);
             lock(&results).push((i, len, got));
