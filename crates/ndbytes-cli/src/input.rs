@@ -1,9 +1,9 @@
 //! What is read: a file, or standard input and pipes as if they were one.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ndbytes::{Limits, Looks, NpzReader, ReadAt, Section, looks_like};
 
@@ -27,10 +27,10 @@ pub(crate) enum Source {
 
 /// A pipe that is read by position: what was read of it is kept, and no more is read than was
 /// asked for.
-pub(crate) struct Spool(RefCell<Spooled>);
+pub(crate) struct Spool(Mutex<Spooled>);
 
 struct Spooled {
-    source: Box<dyn Read>,
+    source: Box<dyn Read + Send>,
     seen: Vec<u8>,
     ended: bool,
 }
@@ -88,9 +88,9 @@ impl Input {
 }
 
 impl Source {
-    fn spool(source: impl Read + 'static) -> Self {
+    fn spool(source: impl Read + Send + 'static) -> Self {
         let spooled = Spooled { source: Box::new(source), seen: Vec::new(), ended: false };
-        Self::Spool(Spool(RefCell::new(spooled)))
+        Self::Spool(Spool(Mutex::new(spooled)))
     }
 
     /// How long it is, where that is known without reading.
@@ -107,7 +107,7 @@ impl ReadAt for Source {
         match self {
             Source::File(file) => file.read_at(buffer, offset),
             Source::Spool(spool) => {
-                let mut spooled = spool.0.borrow_mut();
+                let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(offset.saturating_add(buffer.len() as u64))?;
                 spooled.seen.as_slice().read_at(buffer, offset)
             }
@@ -118,7 +118,7 @@ impl ReadAt for Source {
         match self {
             Source::File(file) => file.size(),
             Source::Spool(spool) => {
-                let mut spooled = spool.0.borrow_mut();
+                let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(u64::MAX)?;
                 Ok(spooled.seen.len() as u64)
             }

@@ -1,10 +1,9 @@
 //! Any part of an array, in C or F order, to contiguous bytes and back.
 
-use std::sync::{Mutex, PoisonError};
-
 use ndbytes_format::{Order, Span};
 
 use crate::copy::copy;
+use crate::parts::fill_parts;
 use crate::strided::Strided;
 
 /// Elements in memory: where they lie, how many, how large.
@@ -54,25 +53,7 @@ pub fn gather(
             }
         }
     };
-    if threads == 1 {
-        return part(dst, from);
-    }
-    let parts: Vec<_> = dst.chunks_mut(share).enumerate().collect();
-    let queue = Mutex::new(parts.into_iter());
-    let work = || {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((i, dst)) = next else { break };
-            part(dst, from + i * share / itemsize);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // Without another thread, this one does all of the work.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
+    fill_parts(dst, share, threads, &|dst, at| part(dst, from + at / itemsize));
 }
 
 fn gather_part(dst: &mut [u8], from: usize, elements: Elements<'_>, order: Order) {

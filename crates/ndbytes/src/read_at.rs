@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ndbytes_mem::fill_parts;
 
 /// A source that is read by position.
 pub trait ReadAt {
@@ -31,6 +32,11 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// `len` bytes from `start`.
     pub fn new(source: &'a R, start: u64, len: u64) -> Self {
         Self { source, at: start, end: start.saturating_add(len) }
+    }
+
+    /// The source, and where the next byte is in it.
+    pub(crate) fn position(&self) -> (&'a R, u64) {
+        (self.source, self.at)
     }
 }
 
@@ -103,37 +109,9 @@ pub fn read_full_at(
     buffer: &mut [u8],
     offset: u64,
 ) -> io::Result<usize> {
-    let threads = crate::array::threads().min(buffer.len() / BYTES_PER_THREAD).max(1);
-    if threads == 1 {
-        return read_part_at(source, buffer, offset);
-    }
-    // Whole huge pages, so that two threads do not fault the same one.
-    let share = buffer.len().div_ceil(threads).next_multiple_of(2 << 20);
-    let parts: Vec<_> = buffer.chunks_mut(share).enumerate().collect();
-    let queue = Mutex::new(parts.into_iter());
-    // What each part gave, in order; a part that failed says why.
-    let results = Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            // On a line of its own: the lock is given back before the reading starts.
-            let next = lock(&queue).next();
-            let Some((i, part)) = next else { break };
-            let len = part.len();
-            let got = read_part_at(source, part, offset + (i * share) as u64);
-            lock(&results).push((i, len, got));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // Without another thread, this one does all of the work.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(i, ..)| *i);
+    let read = |part: &mut [u8], at: usize| read_part_at(source, part, offset + at as u64);
     let mut total = 0;
-    for (_, len, got) in results {
+    for (len, got) in share_out(buffer, &read) {
         let got = got?;
         total += got;
         if got < len {
@@ -143,8 +121,16 @@ pub fn read_full_at(
     Ok(total)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Calls `fill` with parts of the buffer and where they begin, on as many threads as pay; see
+/// [`fill_parts`].
+pub(crate) fn share_out<T: Send>(
+    buffer: &mut [u8],
+    fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
+) -> Vec<(usize, T)> {
+    let threads = crate::array::threads().min(buffer.len() / BYTES_PER_THREAD).max(1);
+    // Whole huge pages, so that two threads do not fault the same one.
+    let share = buffer.len().div_ceil(threads).next_multiple_of(2 << 20);
+    fill_parts(buffer, share, threads, fill)
 }
 
 /// As [`read_full_at`], on this thread.

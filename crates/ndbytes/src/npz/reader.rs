@@ -11,8 +11,9 @@ use ndbytes_format::{Code, FormatError, Header, Limits, looks_like};
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::npy::{fill_growing, read_exact, read_header};
-use crate::read_at::{ReadAt, Section, read_part_at};
+use crate::npy::{fill_growing, read_header};
+use crate::read_at::{ReadAt, Section, read_part_at, share_out};
+use crate::validate::validate;
 
 /// An archive whose directory has been read; members are read when they are asked for.
 ///
@@ -209,15 +210,19 @@ impl<R: ReadAt> NpzReader<R> {
         }
         Ok((header, bytes))
     }
+}
 
-    /// Reads the data of an opened array member and checks the CRC.
+impl<R: ReadAt + Sync> NpzReader<R> {
+    /// Reads the data of an opened array member and checks the CRC. A large stored one is read and
+    /// checked by several threads.
     ///
     /// # Errors
-    /// As [`read_exact`]; [`Code::ZipCrc`].
+    /// As [`read_exact`](crate::read_exact); [`Code::ZipCrc`].
     pub fn read_data(header: &Header, mut member: Member<'_, R>, out: &mut [u8]) -> Result<()> {
         let name = member.name;
         let mut read = || {
-            read_exact(&mut member, header, out)?;
+            member.read_rest(out)?;
+            validate(header.dtype(), out)?;
             member.finish()
         };
         read().map_err(|error| named(error, name))
@@ -235,10 +240,51 @@ impl<R: ReadAt> NpzReader<R> {
     }
 }
 
+impl<R: ReadAt + Sync> Member<'_, R> {
+    /// Reads all that is left, which must fill `out`.
+    fn read_rest(&mut self, out: &mut [u8]) -> Result<()> {
+        if let Data::Stored(section) = &self.data
+            && out.len() as u64 == self.left
+        {
+            let (source, start) = section.position();
+            let fill = |part: &mut [u8], at: usize| {
+                let (mut crc, mut have) = (crc32fast::Hasher::new(), 0);
+                // Pieces, so that bytes are still in the cache when they are used the second time.
+                for piece in part.chunks_mut(PIECE) {
+                    let got = read_part_at(source, piece, start + (at + have) as u64)?;
+                    crc.update(&piece[..got]);
+                    have += got;
+                    if got < piece.len() {
+                        break;
+                    }
+                }
+                Ok::<_, io::Error>((crc, have))
+            };
+            for (len, filled) in share_out(out, &fill) {
+                let (crc, have) = filled?;
+                self.crc.combine(&crc);
+                self.left -= have as u64;
+                if have < len {
+                    return Err(self.ends_early().into());
+                }
+            }
+            return Ok(());
+        }
+        Ok(self.read_exact(out)?)
+    }
+}
+
 impl<R: ReadAt> Member<'_, R> {
     /// Bytes not read yet.
     pub fn left(&self) -> u64 {
         self.left
+    }
+
+    #[cold]
+    fn ends_early(&self) -> io::Error {
+        let message =
+            format!("the member ends {} bytes before the size in the directory", self.left);
+        io::Error::new(io::ErrorKind::UnexpectedEof, FormatError::new(Code::DataTruncated, message))
     }
 
     /// Checks that all bytes were read and that their CRC is right.
@@ -286,10 +332,7 @@ impl<R: ReadAt> Read for Member<'_, R> {
             Data::Deflate(decoder) => decoder.read(buffer)?,
         };
         if n == 0 {
-            let message =
-                format!("the member ends {} bytes before the size in the directory", self.left);
-            let error = FormatError::new(Code::DataTruncated, message);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
+            return Err(self.ends_early());
         }
         self.crc.update(&buffer[..n]);
         self.left -= n as u64;

@@ -1,0 +1,73 @@
+//! One buffer, filled by several threads.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Calls `fill` with parts of the buffer of `share` bytes (the last may be shorter) and where they
+/// begin, on up to `threads` threads, this one among them. Returns the length of each part and what
+/// became of it, in order.
+pub fn fill_parts<T: Send>(
+    buffer: &mut [u8],
+    share: usize,
+    threads: usize,
+    fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
+) -> Vec<(usize, T)> {
+    if threads <= 1 || buffer.len() <= share {
+        return vec![(buffer.len(), fill(buffer, 0))];
+    }
+    let parts: Vec<_> = buffer.chunks_mut(share.max(1)).enumerate().collect();
+    let mut results: Vec<Option<(usize, T)>> = parts.iter().map(|_| None).collect();
+    let queue = Mutex::new(parts.into_iter());
+    let done = Mutex::new(&mut results);
+    let work = || {
+        loop {
+            // On a line of its own: the lock is given back before the work starts.
+            let next = lock(&queue).next();
+            let Some((i, part)) = next else { break };
+            let len = part.len();
+            let filled = fill(part, i * share);
+            lock(&done)[i] = Some((len, filled));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Without another thread, this one does all of the work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    results.into_iter().flatten().collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn every_part_is_filled_once_and_reported_in_order() {
+        for (len, share, threads) in [(0, 4, 2), (10, 4, 1), (10, 4, 3), (8, 4, 2), (3, 4, 2)] {
+            let mut buffer = vec![0u8; len];
+            let fill = |part: &mut [u8], at: usize| {
+                part.iter_mut().for_each(|b| *b += 1);
+                at
+            };
+            let filled = fill_parts(&mut buffer, share, threads, &fill);
+            assert!(buffer.iter().all(|&b| b == 1));
+            assert_eq!(filled.iter().map(|(len, _)| len).sum::<usize>(), len);
+            assert!(filled.is_sorted_by_key(|&(_, at)| at));
+        }
+    }
+
+    /// An early version held the queue's lock while it worked, and one thread did it all.
+    #[test]
+    fn threads_work_at_the_same_time() {
+        let both = Barrier::new(2);
+        // Whoever is alone here waits for ever.
+        fill_parts(&mut [0; 2], 1, 2, &|_, _| both.wait());
+    }
+}
