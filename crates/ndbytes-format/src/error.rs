@@ -193,6 +193,20 @@ codes! {
     CodecTruncated = "codec.truncated", Truncated;
     /// Bytes follow the compressed stream.
     CodecTrailing = "codec.trailing", Mismatch;
+    /// The bytes do not begin with a frame's magic.
+    FrameMagic = "frame.magic", Malformed;
+    /// A frame of a version, or with a family of chunks, that is not known.
+    FrameVersion = "frame.version", Unsupported;
+    /// The input ended inside a frame.
+    FrameTruncated = "frame.truncated", Truncated;
+    /// A frame's header contradicts itself.
+    FrameHeader = "frame.header", Malformed;
+    /// A frame's record is none, or not the one that must come here.
+    FrameRecord = "frame.record", Malformed;
+    /// A frame's index contradicts its chunks.
+    FrameIndex = "frame.index", Malformed;
+    /// A frame's checksum does not match its bytes.
+    FrameChecksum = "frame.checksum", Malformed;
     /// Decompressing would give more than the limit.
     CodecTooLarge = "limit.decompressed", LimitExceeded;
     /// The operating system said no.

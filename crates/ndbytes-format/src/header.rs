@@ -227,10 +227,7 @@ impl Header {
     }
 
     fn text(&self) -> Result<String> {
-        let mut text = match canonical::text(&self.dtype, self.order, &self.shape) {
-            Some(text) => text,
-            None => self.literal_text()?,
-        };
+        let mut text = self.literal_text()?;
         // Room for the growing axis to become longer in place, as NumPy leaves it.
         let growing = match self.order {
             Order::C => self.shape.first(),
@@ -244,7 +241,15 @@ impl Header {
         Ok(text)
     }
 
-    fn literal_text(&self) -> Result<String> {
+    /// The dictionary as `numpy.save` spells it, with a comment where that does not say all, and
+    /// without padding.
+    ///
+    /// # Errors
+    /// [`Code::UnsupportedDtype`] for fields that overlap.
+    pub fn literal_text(&self) -> Result<String> {
+        if let Some(text) = canonical::text(&self.dtype, self.order, &self.shape) {
+            return Ok(text);
+        }
         let (descr, inexact) = descr_literal(&self.dtype)?;
         let shape = Literal::from(&self.shape[..]);
         let fortran = Literal::Bool(self.order == Order::F);

@@ -22,6 +22,7 @@ mod descr;
 mod dtype;
 mod error;
 mod extended;
+pub mod frame;
 mod header;
 mod limits;
 pub mod literal;
