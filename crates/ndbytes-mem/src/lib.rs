@@ -1,4 +1,4 @@
-//! Memory for arrays: aligned buffers, strided copies, byte swap, file maps.
+//! Memory for arrays: aligned buffers, strided copies, byte swap, shuffle and bitshuffle, file maps.
 //!
 //! # Unsafe code
 //! This is the one crate of the core that holds any. Each block carries a proof; each module
@@ -13,6 +13,7 @@ mod copy;
 mod fill;
 pub mod map;
 pub mod pages;
+mod shuffle;
 mod strided;
 mod swap;
 mod transpose;
@@ -21,5 +22,6 @@ pub use buffer::Buffer;
 pub use close::close;
 pub use copy::copy;
 pub use fill::{gather, scatter, zero_spans};
+pub use shuffle::{bitshuffle, bitunshuffle, shuffle, unshuffle};
 pub use strided::{Strided, byte_extent};
 pub use swap::swap_bytes;
