@@ -193,6 +193,10 @@ codes! {
     CodecTruncated = "codec.truncated", Truncated;
     /// Bytes follow the compressed stream.
     CodecTrailing = "codec.trailing", Mismatch;
+    /// A compressed stream uses what is not handled.
+    CodecUnsupported = "codec.unsupported", Unsupported;
+    /// A Blosc buffer's header or table of blocks contradicts itself.
+    BloscHeader = "blosc.header", Malformed;
     /// Decompressing would give more than the limit.
     CodecTooLarge = "limit.decompressed", LimitExceeded;
     /// The operating system said no.
