@@ -17,6 +17,8 @@ mod zstd;
 
 use std::ops::RangeInclusive;
 
+use ndbytes_format::{Code, FormatError};
+
 pub use decode::{Decoder, decompress};
 pub use deflate::MAX_LEVEL;
 pub use encode::{Encoder, compress};
@@ -90,6 +92,24 @@ impl Codec {
             #[cfg(feature = "zstd")]
             Codec::Zstd => 3,
         }
+    }
+
+    /// Refuses a level that the codec does not have.
+    ///
+    /// # Errors
+    /// [`Code::Argument`], with what there is.
+    pub fn check_level(self, level: u32) -> Result<(), FormatError> {
+        let levels = self.levels();
+        if levels.contains(&level) {
+            return Ok(());
+        }
+        let (low, high) = (levels.start(), levels.end());
+        let message = if low == high {
+            format!("{} has one level, {low}, not {level}", self.as_str())
+        } else {
+            format!("the level of {} must be {low} to {high}, not {level}", self.as_str())
+        };
+        Err(FormatError::new(Code::Argument, message))
     }
 
     /// Whether streams of this kind may follow one another, and this byte can begin the next.

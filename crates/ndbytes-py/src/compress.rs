@@ -39,14 +39,12 @@ fn with_view<T>(
 pub(crate) fn compress<'py>(
     data: &Bound<'py, PyAny>,
     codec: &str,
-    level: u32,
+    level: Option<u32>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = data.py();
     let codec = codec_of(py, codec)?;
-    if level > ndbytes::MAX_LEVEL {
-        let message = format!("level must be 0 to {}, not {level}", ndbytes::MAX_LEVEL);
-        return Err(to_py(py, Error::new(Code::Argument, message)));
-    }
+    let level = level.unwrap_or(codec.default_level());
+    codec.check_level(level).map_err(|error| to_py(py, error.into()))?;
     let bytes = with_view(data, |view| {
         let mut sink = Interruptible::new(Vec::new());
         py.detach(|| ndbytes::compress_to(&mut sink, view, codec, level)).into_py(py)?;
