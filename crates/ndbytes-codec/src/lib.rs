@@ -7,6 +7,7 @@
 //! `zstd`, `lz4`, `snappy` and `pco`, all on by default; deflate is always there.
 #![forbid(unsafe_code)]
 
+pub mod blosc;
 mod decode;
 mod deflate;
 mod encode;

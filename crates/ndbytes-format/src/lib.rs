@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod blosc;
 pub mod cursor;
 mod descr;
 mod dtype;
