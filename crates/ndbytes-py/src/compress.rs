@@ -21,7 +21,7 @@ fn codec_of(py: Python<'_>, name: &str) -> PyResult<Codec> {
 }
 
 /// The bytes of an array or of any bytes-like object.
-fn with_view<T>(
+pub(crate) fn with_view<T>(
     data: &Bound<'_, PyAny>,
     body: impl FnOnce(&ArrayView<'_>) -> PyResult<T>,
 ) -> PyResult<T> {
@@ -74,7 +74,7 @@ pub(crate) fn decompress<'py>(
 }
 
 /// A copy as `bytes`; an error without memory for it, where `PyBytes::new` would panic.
-fn as_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn as_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     new_bytes(py, bytes.len(), |out| {
         out.copy_from_slice(bytes);
         Ok(())

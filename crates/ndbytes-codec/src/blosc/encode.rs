@@ -122,7 +122,9 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
         }
     }
     let can_split = size <= MAX_SPLIT_TYPESIZE && block_size / size >= MIN_SPLIT_ITEMS;
-    let split = options.split.unwrap_or(filter == Filter::Shuffle) && can_split && size > 1;
+    // Planes differ more than neighbours in one do: each with tables of its own is smaller, and a
+    // plane of noise is copied instead of searched. Unfiltered bytes have no planes.
+    let split = options.split.unwrap_or(filter != Filter::None) && can_split && size > 1;
     Ok(Header {
         compressor: options.codec.compressor(),
         filter,

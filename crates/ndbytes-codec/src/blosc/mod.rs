@@ -48,7 +48,8 @@ pub struct Options {
     pub typesize: usize,
     /// Bytes of a block, rounded down to whole items; [`BLOCK_SIZE`] unless given.
     pub block_size: Option<usize>,
-    /// Whether each byte of an item is a stream by itself; chosen by codec and filter unless given.
+    /// Whether each byte of an item is a stream by itself, where the format allows it; unless given,
+    /// where there is a filter.
     pub split: Option<bool>,
 }
 
