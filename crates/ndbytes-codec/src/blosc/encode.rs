@@ -110,6 +110,8 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
     let size = usize::from(typesize);
     let filter = match options.filter {
         Filter::Shuffle if typesize == 1 => Filter::None,
+        // C-Blosc2 loses the bytes after the last whole item, of c-blosc's buffers as well.
+        Filter::Bitshuffle if !nbytes.is_multiple_of(size) => Filter::None,
         filter => filter,
     };
     // Whole items; whole eights of them where bits are turned, which c-blosc else leaves as is.

@@ -7,7 +7,7 @@
 //! ```
 //! use ndbytes_codec::blosc::{Codec, Decoder, Encoder, Filter, Options, header};
 //!
-//! let numbers: Vec<u8> = (0..100_000u32).flat_map(|i| (i * i).to_le_bytes()).collect();
+//! let numbers: Vec<u8> = (0..100_000u32).flat_map(|i| (i / 7).to_le_bytes()).collect();
 //! let options = Options { codec: Codec::Lz4, filter: Filter::Shuffle, typesize: 4, ..Options::default() };
 //! let mut buffer = Vec::new();
 //! Encoder::new().encode(&numbers, &options, &mut buffer)?;
@@ -42,7 +42,8 @@ pub struct Options {
     pub codec: Codec,
     /// The codec's own level: zstd 1 to 19, zlib 1 to 9; others have none.
     pub level: u32,
-    /// What is done to a block before.
+    /// What is done to a block before. Bits are not turned when there is a part of an item: not
+    /// every reader gets that part back.
     pub filter: Filter,
     /// Bytes of an item, which the filter takes apart. Over 255 counts as 1, as in c-blosc.
     pub typesize: usize,
