@@ -22,6 +22,8 @@ pub use buffer::Buffer;
 pub use close::close;
 pub use copy::copy;
 pub use fill::{gather, scatter, zero_spans};
-pub use shuffle::{bitshuffle, bitunshuffle, shuffle, unshuffle};
+pub use shuffle::{
+    bitshuffle, bitunshuffle, bitunshuffle_planes, shuffle, unshuffle, unshuffle_planes,
+};
 pub use strided::{Strided, byte_extent};
 pub use swap::swap_bytes;

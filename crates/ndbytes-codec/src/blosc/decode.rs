@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use ndbytes_format::blosc::HEADER_LEN;
+use ndbytes_format::blosc::{HEADER_LEN, MAX_SPLIT_TYPESIZE};
 use ndbytes_format::cursor::Cursor;
 use ndbytes_format::{Code, FormatError};
-use ndbytes_mem::{bitunshuffle, unshuffle};
+use ndbytes_mem::{bitunshuffle, bitunshuffle_planes, unshuffle, unshuffle_planes};
 
 use super::unpack::Unpacker;
 use super::{Filter, Header};
@@ -160,8 +160,15 @@ impl Decoder {
         if header.filter == Filter::None {
             return self.streams(src, streams, header, dst);
         }
+        let count = header.stream_count(dst.len());
         let mut filtered = std::mem::take(&mut self.filtered);
         grow(&mut filtered, dst.len(), header)?;
+        let eights = (dst.len() / count).is_multiple_of(8);
+        if count > 1 && (header.filter == Filter::Shuffle || eights) {
+            let result = self.planes(src, streams, header, &mut filtered[..dst.len()], dst);
+            self.filtered = filtered;
+            return result;
+        }
         let result = self.streams(src, streams, header, &mut filtered[..dst.len()]);
         if result.is_ok() {
             let typesize = usize::from(header.typesize);
@@ -174,6 +181,38 @@ impl Decoder {
         result
     }
 
+    /// Decodes one block whose streams are planes. Those that are not compressed are taken from
+    /// where they are.
+    fn planes(
+        &mut self,
+        src: &[u8],
+        place: Range<usize>,
+        header: &Header,
+        filtered: &mut [u8],
+        dst: &mut [u8],
+    ) -> Result<(), FormatError> {
+        let count = header.stream_count(dst.len());
+        let stream_len = dst.len() / count;
+        let mut planes: [&[u8]; MAX_SPLIT_TYPESIZE] = [&[]; MAX_SPLIT_TYPESIZE];
+        let mut streams = Streams::new(src, place);
+        for (plane, out) in planes.iter_mut().zip(filtered.chunks_exact_mut(stream_len)) {
+            let (stream, at) = streams.next()?;
+            if stream.len() == stream_len {
+                *plane = stream;
+            } else {
+                let unpacked = self.unpacker.unpack(header.compressor, stream, out);
+                unpacked.map_err(|error| error.at(at))?;
+                *plane = out;
+            }
+        }
+        streams.end()?;
+        match header.filter {
+            Filter::Bitshuffle => bitunshuffle_planes(dst, &planes[..count]),
+            _ => unshuffle_planes(dst, &planes[..count]),
+        }
+        Ok(())
+    }
+
     /// Decompresses the streams of one block, which must fill their place.
     fn streams(
         &mut self,
@@ -182,26 +221,49 @@ impl Decoder {
         header: &Header,
         out: &mut [u8],
     ) -> Result<(), FormatError> {
-        let start = place.start as u64;
-        let mut cursor = Cursor::new(&src[place], Code::BloscHeader);
+        let mut streams = Streams::new(src, place);
         let stream_len = out.len() / header.stream_count(out.len());
         for out in out.chunks_mut(stream_len) {
-            let len = cursor.u32().map_err(|error| error.shifted(start))? as usize;
-            let at = start + cursor.position() as u64;
-            let stream = cursor.take(len).map_err(|error| error.shifted(start))?;
-            if len == out.len() {
+            let (stream, at) = streams.next()?;
+            if stream.len() == out.len() {
                 out.copy_from_slice(stream);
             } else {
                 let unpacked = self.unpacker.unpack(header.compressor, stream, out);
                 unpacked.map_err(|error| error.at(at))?;
             }
         }
-        if !cursor.rest().is_empty() {
-            let message = "bytes follow the streams of a block of the Blosc buffer";
-            let at = start + cursor.position() as u64;
-            return Err(FormatError::new(Code::BloscHeader, message).at(at));
+        streams.end()
+    }
+}
+
+/// The streams of one block, each with its length before it.
+struct Streams<'a> {
+    cursor: Cursor<'a>,
+    start: u64,
+}
+
+impl<'a> Streams<'a> {
+    fn new(src: &'a [u8], place: Range<usize>) -> Self {
+        let start = place.start as u64;
+        Self { cursor: Cursor::new(&src[place], Code::BloscHeader), start }
+    }
+
+    /// The next stream, and where it begins.
+    fn next(&mut self) -> Result<(&'a [u8], u64), FormatError> {
+        let shifted = |error: FormatError| error.shifted(self.start);
+        let len = self.cursor.u32().map_err(shifted)?;
+        let at = self.start + self.cursor.position() as u64;
+        Ok((self.cursor.take(len as usize).map_err(shifted)?, at))
+    }
+
+    /// Checks that there is nothing more.
+    fn end(&self) -> Result<(), FormatError> {
+        if self.cursor.rest().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let message = "bytes follow the streams of a block of the Blosc buffer";
+        let at = self.start + self.cursor.position() as u64;
+        Err(FormatError::new(Code::BloscHeader, message).at(at))
     }
 }
 

@@ -4,6 +4,8 @@
 //! between noisy low bytes, they do not. The layout is that of c-blosc 1 and of the HDF5 filters
 //! `shuffle` and `blosc`.
 
+#[cfg(target_arch = "x86_64")]
+mod halves;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -78,19 +80,52 @@ pub fn bitunshuffle(dst: &mut [u8], src: &[u8], size: usize) {
     }
     let whole = items * size;
     dst[whole..].copy_from_slice(&src[whole..]);
-    let (dst, src) = (&mut dst[..whole], &src[..whole]);
-    let row = items / 8;
+    bitunshuffle_items(&mut dst[..whole], |byte| &src[byte * items..][..items], size);
+}
+
+/// As [`unshuffle`], of planes that lie apart: plane `b` holds byte `b` of each item.
+///
+/// # Panics
+/// When the planes are not of one length, or `dst` is not as long as all of them.
+pub fn unshuffle_planes(dst: &mut [u8], planes: &[&[u8]]) {
+    check_planes(dst, planes);
+    #[cfg(target_arch = "x86_64")]
+    let done = if planes.is_empty() { 0 } else { x86::unshuffle_planes(dst, planes) };
+    #[cfg(not(target_arch = "x86_64"))]
+    let done = 0;
+    portable::unshuffle(dst, |byte| planes[byte], planes.len(), done);
+}
+
+/// As [`bitunshuffle`], of planes that lie apart: plane `b` holds the rows of byte `b`'s bits.
+///
+/// # Panics
+/// As [`unshuffle_planes`], and when the length of a plane is no multiple of 8.
+pub fn bitunshuffle_planes(dst: &mut [u8], planes: &[&[u8]]) {
+    check_planes(dst, planes);
+    assert!(planes.iter().all(|plane| plane.len().is_multiple_of(8)), "items are no eights");
+    bitunshuffle_items(dst, |byte| planes[byte], planes.len());
+}
+
+fn check_planes(dst: &[u8], planes: &[&[u8]]) {
+    let items = planes.first().map_or(0, |plane| plane.len());
+    let alike = planes.iter().all(|plane| plane.len() == items);
+    assert!(alike && dst.len() == items * planes.len(), "the lengths differ");
+}
+
+/// [`bitunshuffle`] of whole items, a multiple of 8.
+fn bitunshuffle_items<'a>(dst: &mut [u8], rows: impl Fn(usize) -> &'a [u8], size: usize) {
+    let items = dst.len().checked_div(size).unwrap_or(0);
     let mut planes = [0; PLANES];
     let mut done = 0;
     while let Some(group) = group(items - done, size) {
         let planes = &mut planes[..group * size];
         for (byte, plane) in planes.chunks_exact_mut(group).enumerate() {
-            from_rows(plane, &src[byte * items + done / 8..], row);
+            from_rows(plane, &rows(byte)[done / 8..], items / 8);
         }
         unshuffle_items(&mut dst[done * size..][..group * size], planes, size);
         done += group;
     }
-    portable::bitunshuffle(dst, src, size, done);
+    portable::bitunshuffle(dst, rows, size, done);
 }
 
 fn items(dst: &[u8], src: &[u8], size: usize) -> usize {
@@ -119,7 +154,8 @@ fn unshuffle_items(dst: &mut [u8], src: &[u8], size: usize) {
     let done = x86::unshuffle(dst, src, size);
     #[cfg(not(target_arch = "x86_64"))]
     let done = 0;
-    portable::unshuffle(dst, src, size, done);
+    let items = src.len() / size;
+    portable::unshuffle(dst, |byte| &src[byte * items..][..items], size, done);
 }
 
 /// Spreads the bits of a plane over eight rows, of which row `k` begins at `k * step`. The plane
@@ -193,6 +229,21 @@ mod tests {
         back.fill(0x55);
         bitunshuffle(&mut back, &there, size);
         assert!(back == src, "bitunshuffle {len} of {size}");
+        let items = len / size;
+        if items == 0 || len % size != 0 {
+            return;
+        }
+        let (bytes, bits) = (want_shuffle(&src, size), there);
+        let planes: Vec<&[u8]> = bytes.chunks(items).collect();
+        back.fill(0x55);
+        unshuffle_planes(&mut back, &planes);
+        assert!(back == src, "unshuffle_planes {len} of {size}");
+        if items % 8 == 0 {
+            let planes: Vec<&[u8]> = bits.chunks(items).collect();
+            back.fill(0x55);
+            bitunshuffle_planes(&mut back, &planes);
+            assert!(back == src, "bitunshuffle_planes {len} of {size}");
+        }
     }
 
     #[test]
@@ -225,7 +276,8 @@ mod tests {
                 let mut got = vec![0; src.len()];
                 portable::shuffle(&mut got, &src, size, 0);
                 assert!(got == want);
-                portable::unshuffle(&mut got, &want, size, 0);
+                let plane = |byte: usize| &want[byte * items..][..items];
+                portable::unshuffle(&mut got, plane, size, 0);
                 assert!(got == src);
                 #[cfg(target_arch = "x86_64")]
                 x86::check(&src, &want, size);

@@ -15,13 +15,18 @@ pub(super) fn shuffle(dst: &mut [u8], src: &[u8], size: usize, from: usize) {
     }
 }
 
-/// `unshuffle` of the items from `from` on.
-pub(super) fn unshuffle(dst: &mut [u8], src: &[u8], size: usize, from: usize) {
-    let items = src.len() / size;
+/// `unshuffle` of the items from `from` on, whose byte `b` is in `planes(b)`.
+pub(super) fn unshuffle<'a>(
+    dst: &mut [u8],
+    planes: impl Fn(usize) -> &'a [u8],
+    size: usize,
+    from: usize,
+) {
+    let items = dst.len().checked_div(size).unwrap_or(0);
     for start in (from..items).step_by(LINE) {
         let end = items.min(start + LINE);
         for byte in 0..size {
-            let plane = &src[byte * items + start..byte * items + end];
+            let plane = &planes(byte)[start..end];
             for (item, &value) in dst[start * size..].chunks_exact_mut(size).zip(plane) {
                 item[byte] = value;
             }
@@ -43,13 +48,20 @@ pub(super) fn bitshuffle(dst: &mut [u8], src: &[u8], size: usize, from: usize) {
     }
 }
 
-/// `bitunshuffle` of the items from `from` on; their number and `from` are multiples of 8.
-pub(super) fn bitunshuffle(dst: &mut [u8], src: &[u8], size: usize, from: usize) {
-    let items = src.len() / size;
+/// `bitunshuffle` of the items from `from` on; their number and `from` are multiples of 8. The
+/// rows of the bits of byte `b` are in `rows(b)`.
+pub(super) fn bitunshuffle<'a>(
+    dst: &mut [u8],
+    rows: impl Fn(usize) -> &'a [u8],
+    size: usize,
+    from: usize,
+) {
+    let items = dst.len().checked_div(size).unwrap_or(0);
     let row = items / 8;
     for i in (from..items).step_by(8) {
         for byte in 0..size {
-            let eight = std::array::from_fn(|k| src[(byte * 8 + k) * row + i / 8]);
+            let rows = rows(byte);
+            let eight = std::array::from_fn(|k| rows[k * row + i / 8]);
             for (m, value) in turn(eight).into_iter().enumerate() {
                 dst[(i + m) * size + byte] = value;
             }

@@ -10,6 +10,8 @@
 
 use std::arch::x86_64::*;
 
+use super::halves;
+
 /// `shuffle` of as many items as fit whole registers; says how many.
 pub(super) fn shuffle(dst: &mut [u8], src: &[u8], size: usize) -> usize {
     assert_eq!(dst.len(), src.len());
@@ -31,6 +33,19 @@ pub(super) fn unshuffle(dst: &mut [u8], src: &[u8], size: usize) -> usize {
     } else {
         // SAFETY: as in `shuffle`.
         unsafe { sse2::unshuffle(dst, src, size) }
+    }
+}
+
+/// As [`unshuffle`], of planes that lie apart.
+pub(super) fn unshuffle_planes(dst: &mut [u8], planes: &[&[u8]]) -> usize {
+    let items = planes[0].len();
+    assert!(planes.iter().all(|plane| plane.len() == items) && dst.len() == items * planes.len());
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: AVX2 is there; the lengths are as they should be.
+        unsafe { avx2::unshuffle_planes(dst, planes) }
+    } else {
+        // SAFETY: SSE2 is part of x86-64; the lengths are as they should be.
+        unsafe { sse2::unshuffle_planes(dst, planes) }
     }
 }
 
@@ -98,15 +113,44 @@ macro_rules! kernels {
                 size: usize,
             ) -> usize {
                 let items = src.len() / size;
-                let (dst, src) = (dst.as_mut_ptr(), src.as_ptr());
                 // SAFETY: planes of `items` bytes and items of `size` bytes fill both slices.
+                unsafe { gather(dst.as_mut_ptr(), |k| src.as_ptr().add(k * items), size, items) }
+            }
+
+            /// # Safety
+            /// The feature is there. The planes are of one length, and `dst` is as long as all.
+            #[target_feature(enable = $feature)]
+            pub(in super::super) unsafe fn unshuffle_planes(
+                dst: &mut [u8],
+                planes: &[&[u8]],
+            ) -> usize {
+                let items = planes[0].len();
+                let plane = |k: usize| planes[k].as_ptr();
+                // SAFETY: each plane has `items` bytes, `dst` as many for each plane.
+                unsafe { gather(dst.as_mut_ptr(), plane, planes.len(), items) }
+            }
+
+            /// Puts items together whose byte `k` is in the plane that begins at `plane(k)`.
+            ///
+            /// # Safety
+            /// The feature is there; `items` bytes of each of `size` planes are valid, and
+            /// `size * items` at `dst`.
+            #[inline]
+            #[target_feature(enable = $feature)]
+            unsafe fn gather(
+                dst: *mut u8,
+                plane: impl Fn(usize) -> *const u8,
+                size: usize,
+                items: usize,
+            ) -> usize {
+                // SAFETY: as the caller promises.
                 unsafe {
                     match size {
-                        2 => unwhole::<2, 1>(dst, src, items),
-                        4 => unwhole::<4, 2>(dst, src, items),
-                        8 => unwhole::<8, 3>(dst, src, items),
-                        3..8 => unnarrow(dst, src, size, items),
-                        9.. => unwide(dst, src, size, items),
+                        2 => unwhole::<2, 1>(dst, plane, items),
+                        4 => unwhole::<4, 2>(dst, plane, items),
+                        8 => unwhole::<8, 3>(dst, plane, items),
+                        3..8 => unnarrow(dst, plane, size, items),
+                        9.. => unwide(dst, plane, size, items),
                         _ => 0,
                     }
                 }
@@ -192,7 +236,7 @@ macro_rules! kernels {
             #[target_feature(enable = $feature)]
             unsafe fn unwhole<const N: usize, const S: usize>(
                 dst: *mut u8,
-                src: *const u8,
+                plane: impl Fn(usize) -> *const u8,
                 items: usize,
             ) -> usize {
                 let end = items - items % WIDTH;
@@ -201,7 +245,7 @@ macro_rules! kernels {
                     unsafe {
                         let mut block = [$zero(); N];
                         for k in 0..N {
-                            block[k] = $load(src.add(k * items + i).cast());
+                            block[k] = $load(plane(k).add(i).cast());
                         }
                         for _ in 0..S {
                             block = perfect(block);
@@ -247,14 +291,19 @@ macro_rules! kernels {
             /// # Safety
             /// As [`narrow`].
             #[target_feature(enable = $feature)]
-            unsafe fn unnarrow(dst: *mut u8, src: *const u8, size: usize, items: usize) -> usize {
+            unsafe fn unnarrow(
+                dst: *mut u8,
+                plane: impl Fn(usize) -> *const u8,
+                size: usize,
+                items: usize,
+            ) -> usize {
                 let end = whole_reads(items, size, 8);
                 for i in (0..end).step_by(WIDTH) {
                     // SAFETY: as in `narrow`.
                     unsafe {
                         let mut block = [$zero(); 8];
                         for k in 0..size {
-                            block[k] = $load(src.add(k * items + i).cast());
+                            block[k] = $load(plane(k).add(i).cast());
                         }
                         for _ in 0..3 {
                             block = perfect(block);
@@ -308,7 +357,12 @@ macro_rules! kernels {
             /// # Safety
             /// As [`wide`].
             #[target_feature(enable = $feature)]
-            unsafe fn unwide(dst: *mut u8, src: *const u8, size: usize, items: usize) -> usize {
+            unsafe fn unwide(
+                dst: *mut u8,
+                plane: impl Fn(usize) -> *const u8,
+                size: usize,
+                items: usize,
+            ) -> usize {
                 let end = whole_reads(items, size, 16);
                 for i in (0..end).step_by(WIDTH) {
                     let mut column = 0;
@@ -319,7 +373,7 @@ macro_rules! kernels {
                         unsafe {
                             let mut block = [$zero(); 16];
                             for k in 0..columns {
-                                block[k] = $load(src.add((column + k) * items + i).cast());
+                                block[k] = $load(plane(column + k).add(i).cast());
                             }
                             for _ in 0..4 {
                                 block = perfect(block);
@@ -393,137 +447,6 @@ macro_rules! kernels {
     };
 }
 
-mod halves {
-    //! Reading and writing the halves of a register apart.
-
-    pub(super) mod sse2 {
-        use std::arch::x86_64::*;
-
-        /// 16 bytes at `from`.
-        ///
-        /// # Safety
-        /// They are valid.
-        #[inline(always)]
-        pub(in super::super) unsafe fn load_pair(from: *const u8, _: usize) -> __m128i {
-            // SAFETY: as the caller promises.
-            unsafe { _mm_loadu_si128(from.cast()) }
-        }
-
-        /// # Safety
-        /// 16 bytes are valid at `to`.
-        #[inline(always)]
-        pub(in super::super) unsafe fn store_pair(to: *mut u8, _: usize, vector: __m128i) {
-            // SAFETY: as the caller promises.
-            unsafe { _mm_storeu_si128(to.cast(), vector) }
-        }
-
-        /// Eight bytes at `from`, and eight `step` after it.
-        ///
-        /// # Safety
-        /// They are valid.
-        #[inline(always)]
-        pub(in super::super) unsafe fn load_words(
-            from: *const u8,
-            step: usize,
-            _: usize,
-        ) -> __m128i {
-            // SAFETY: as the caller promises.
-            unsafe {
-                let low = _mm_loadl_epi64(from.cast());
-                _mm_unpacklo_epi64(low, _mm_loadl_epi64(from.add(step).cast()))
-            }
-        }
-
-        /// # Safety
-        /// Eight bytes are valid at `to`, and at `step` after it.
-        #[inline(always)]
-        pub(in super::super) unsafe fn store_words(
-            to: *mut u8,
-            step: usize,
-            vector: __m128i,
-            _: usize,
-        ) {
-            // SAFETY: as the caller promises.
-            unsafe {
-                _mm_storel_epi64(to.cast(), vector);
-                _mm_storel_epi64(to.add(step).cast(), _mm_unpackhi_epi64(vector, vector));
-            }
-        }
-
-        /// The one half.
-        #[inline(always)]
-        pub(in super::super) fn half(vector: __m128i, _: usize) -> __m128i {
-            vector
-        }
-    }
-
-    pub(super) mod avx2 {
-        use std::arch::x86_64::*;
-
-        /// 16 bytes at `from` and 16 bytes `step` after it.
-        ///
-        /// # Safety
-        /// They are valid, and AVX2 is there.
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        pub(in super::super) unsafe fn load_pair(from: *const u8, step: usize) -> __m256i {
-            // SAFETY: as the caller promises.
-            unsafe { _mm256_loadu2_m128i(from.add(step).cast(), from.cast()) }
-        }
-
-        /// # Safety
-        /// 16 bytes are valid at `to` and `step` after it, and AVX2 is there.
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        pub(in super::super) unsafe fn store_pair(to: *mut u8, step: usize, vector: __m256i) {
-            // SAFETY: as the caller promises.
-            unsafe { _mm256_storeu2_m128i(to.add(step).cast(), to.cast(), vector) }
-        }
-
-        /// The words of `sse2::load_words` at `from`, and those `apart` after it.
-        ///
-        /// # Safety
-        /// They are valid, and AVX2 is there.
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        pub(in super::super) unsafe fn load_words(
-            from: *const u8,
-            step: usize,
-            apart: usize,
-        ) -> __m256i {
-            // SAFETY: as the caller promises.
-            unsafe {
-                let low = super::sse2::load_words(from, step, 0);
-                _mm256_set_m128i(super::sse2::load_words(from.add(apart), step, 0), low)
-            }
-        }
-
-        /// # Safety
-        /// Eight bytes are valid at `to`, and at `step` after it; AVX2 is there.
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        pub(in super::super) unsafe fn store_words(
-            to: *mut u8,
-            step: usize,
-            vector: __m256i,
-            half: usize,
-        ) {
-            // SAFETY: as the caller promises.
-            unsafe { super::sse2::store_words(to, step, self::half(vector, half), 0) }
-        }
-
-        /// The lower or the upper half.
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        pub(in super::super) fn half(vector: __m256i, half: usize) -> __m128i {
-            match half {
-                0 => _mm256_castsi256_si128(vector),
-                _ => _mm256_extracti128_si256::<1>(vector),
-            }
-        }
-    }
-}
-
 kernels!(
     sse2,
     "sse2",
@@ -563,12 +486,14 @@ use super::portable::SWAPS;
 #[cfg(test)]
 pub(super) fn check(src: &[u8], want: &[u8], size: usize) {
     type Turn = unsafe fn(&mut [u8], &[u8], usize) -> usize;
-    let mut turns: Vec<(Turn, Turn)> = vec![(sse2::shuffle, sse2::unshuffle)];
+    type Gather = unsafe fn(&mut [u8], &[&[u8]]) -> usize;
+    let mut turns: Vec<(Turn, Turn, Gather)> =
+        vec![(sse2::shuffle, sse2::unshuffle, sse2::unshuffle_planes)];
     if is_x86_feature_detected!("avx2") {
-        turns.push((avx2::shuffle, avx2::unshuffle));
+        turns.push((avx2::shuffle, avx2::unshuffle, avx2::unshuffle_planes));
     }
     let items = src.len() / size;
-    for (there, back) in turns {
+    for (there, back, gather) in turns {
         let mut got = vec![0; src.len()];
         // SAFETY: the features are there; the slices are of one length, whole items.
         let done = unsafe { there(&mut got, src, size) };
@@ -579,6 +504,13 @@ pub(super) fn check(src: &[u8], want: &[u8], size: usize) {
         let done = unsafe { back(&mut got, want, size) };
         assert!(got[..done * size] == src[..done * size], "{items} of {size}");
         assert!(done + 32 + 16_usize.div_ceil(size) > items);
+        if items > 0 {
+            let planes: Vec<&[u8]> = want.chunks(items).collect();
+            got.fill(0);
+            // SAFETY: as above; the planes are of one length.
+            assert_eq!(unsafe { gather(&mut got, &planes) }, done);
+            assert!(got[..done * size] == src[..done * size], "{items} of {size}");
+        }
     }
 }
 
