@@ -4,7 +4,7 @@
     .venv-bench/bin/python bench/blosc_codec.py [ROUNDS]
 
 Each side compresses 64 MiB to fresh memory and decompresses into an array that is there already.
-The ratio of the best times is what counts.
+The ratio of the best times is what counts. One thread is timed by the processor, two by the wall.
 """
 
 import os
@@ -69,11 +69,12 @@ def compare(name, array, raw, ours, row, threads, rounds):
     for _ in range(rounds):
         print(codec, level, filter_, size, threads, file=ours.stdin)
         our_size, encode, decode = map(float, ours.stdout.readline().split())
-        begin = time.perf_counter()
+        clock = time.process_time if threads == 1 else time.perf_counter
+        begin = clock()
         packed = blosc2.compress2(raw, **options)
-        middle = time.perf_counter()
+        middle = clock()
         blosc2.decompress2(packed, dst=out, nthreads=threads)
-        end = time.perf_counter()
+        end = clock()
         times = [encode, decode, middle - begin, end - middle]
         best = [min(pair) for pair in zip(best, times, strict=True)]
     assert out == raw
