@@ -7,14 +7,14 @@ use std::time::Instant;
 use ndbytes_mem::{bitshuffle, bitunshuffle, shuffle, unshuffle};
 
 fn main() {
-    let src: Vec<u8> = (0..LEN).map(|i| (i * 31 >> 3) as u8).collect();
+    let src: Vec<u8> = (0..LEN).map(|i| ((i * 31) >> 3) as u8).collect();
     let mut dst = vec![0; LEN];
     println!("GB/s, best of {ROUNDS}, {LEN} bytes warm in the cache");
     println!("size    copy  shuffle  unshuffle  bitshuffle  bitunshuffle");
     for size in [2, 3, 4, 7, 8, 12, 16, 24, 32] {
         let mut best = [f64::INFINITY; 5];
         for _ in 0..ROUNDS {
-            let turns: [&mut dyn FnMut(&mut [u8]); 5] = [
+            let turns: [Turn<'_>; 5] = [
                 &mut |dst| dst.copy_from_slice(&src),
                 &mut |dst| shuffle(dst, &src, size),
                 &mut |dst| unshuffle(dst, &src, size),
@@ -37,6 +37,8 @@ fn main() {
         );
     }
 }
+
+type Turn<'a> = &'a mut dyn FnMut(&mut [u8]);
 
 /// A Blosc block, a multiple of 8 items of each size.
 const LEN: usize = 8 * 2 * 3 * 4 * 7 * 192;

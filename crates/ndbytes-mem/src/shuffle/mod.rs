@@ -48,7 +48,7 @@ pub fn unshuffle(dst: &mut [u8], src: &[u8], size: usize) {
 /// When the lengths differ, or `size` is 0.
 pub fn bitshuffle(dst: &mut [u8], src: &[u8], size: usize) {
     let items = items(dst, src, size);
-    if items % 8 != 0 {
+    if !items.is_multiple_of(8) {
         return dst.copy_from_slice(src);
     }
     let whole = items * size;
@@ -75,7 +75,7 @@ pub fn bitshuffle(dst: &mut [u8], src: &[u8], size: usize) {
 /// When the lengths differ, or `size` is 0.
 pub fn bitunshuffle(dst: &mut [u8], src: &[u8], size: usize) {
     let items = items(dst, src, size);
-    if items % 8 != 0 {
+    if !items.is_multiple_of(8) {
         return dst.copy_from_slice(src);
     }
     let whole = items * size;
@@ -205,7 +205,7 @@ mod tests {
     fn want_bitshuffle(src: &[u8], size: usize) -> Vec<u8> {
         let items = src.len() / size;
         let mut dst = src.to_vec();
-        if items % 8 == 0 {
+        if items.is_multiple_of(8) {
             dst[..items * size].fill(0);
             for i in 0..items {
                 for bit in 0..size * 8 {
@@ -230,7 +230,7 @@ mod tests {
         bitunshuffle(&mut back, &there, size);
         assert!(back == src, "bitunshuffle {len} of {size}");
         let items = len / size;
-        if items == 0 || len % size != 0 {
+        if items == 0 || !len.is_multiple_of(size) {
             return;
         }
         let (bytes, bits) = (want_shuffle(&src, size), there);
@@ -238,7 +238,7 @@ mod tests {
         back.fill(0x55);
         unshuffle_planes(&mut back, &planes);
         assert!(back == src, "unshuffle_planes {len} of {size}");
-        if items % 8 == 0 {
+        if items.is_multiple_of(8) {
             let planes: Vec<&[u8]> = bits.chunks(items).collect();
             back.fill(0x55);
             bitunshuffle_planes(&mut back, &planes);
