@@ -13,6 +13,8 @@ mod deflate;
 mod encode;
 #[cfg(feature = "lz4")]
 mod lz4;
+#[cfg(feature = "pco")]
+pub mod pco;
 #[cfg(feature = "zstd")]
 mod zstd;
 

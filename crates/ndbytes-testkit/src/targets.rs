@@ -11,6 +11,7 @@ use ndbytes::{
     NpzWriter, Order, Strided,
 };
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
+use ndbytes_codec::pco::{self, Number};
 
 use crate::arrays::{Case, dtypes, items};
 use crate::oracle;
@@ -176,6 +177,24 @@ pub fn blosc_decode(data: &[u8]) {
     Encoder::new().encode(rest, &options, &mut buffer).expect("to memory");
     assert!(buffer.len() <= rest.len() + 16);
     assert!(decoder.decode_to_vec(&buffer, rest.len()).expect("it was just encoded") == rest);
+}
+
+/// A pco stream gives the numbers that were asked for, or is refused; and any numbers come back.
+pub fn pco_decode(data: &[u8]) {
+    let Some((&kind, data)) = data.split_first() else { return };
+    let number = Number::ALL[usize::from(kind) % Number::ALL.len()];
+    for count in [0, 300, 5000] {
+        let mut out = vec![0; count * number.size()];
+        if let Err(error) = pco::decode(data, number, &mut out) {
+            assert!(!matches!(error.kind(), ErrorKind::Io | ErrorKind::Misuse), "{error}");
+        }
+    }
+    let data = &data[..data.len() - data.len() % number.size()];
+    let mut packed = Vec::new();
+    pco::encode(data, number, u32::from(kind) / 11 % 9, &mut packed).expect("whole numbers");
+    let mut again = vec![0; data.len()];
+    pco::decode(&packed, number, &mut again).expect("it was just encoded");
+    assert!(again == data);
 }
 
 /// A stream of arrays gives the same through any short reads, and into any memory.

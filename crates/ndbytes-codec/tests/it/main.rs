@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
 
 mod blosc;
+mod pco;
 mod streams;
