@@ -187,6 +187,7 @@ impl Engine {
 
     /// Begins another stream. Those for frames do so by themselves.
     fn restart(&mut self, codec: Codec) {
+        #[allow(irrefutable_let_patterns, reason = "a build may have no other")]
         if let Self::Inflate(inflate) = self {
             *inflate = Inflate::new(codec);
         }
