@@ -41,7 +41,10 @@ def data_sets() -> dict[str, np.ndarray]:
 
 def main(rounds: int) -> None:
     """Print a row per data set, codec, filter and number of threads."""
-    print("data             codec    filter     threads | ratio ours/blosc2 | ours enc dec MB/s", end="")
+    print(
+        "data             codec    filter     threads | ratio ours/blosc2 | ours enc dec MB/s",
+        end="",
+    )
     print(" | blosc2 enc dec MB/s | faster enc dec")
     for name, array in data_sets().items():
         raw = array.tobytes()

@@ -1,4 +1,4 @@
-"""Writes golden Blosc 1 buffers, as c-blosc wrote them: data.bin, and buffers.bin, one after another.
+"""Writes golden Blosc 1 buffers: data.bin, and buffers.bin, one after another as c-blosc made them.
 
     python testdata/golden/make_blosc.py testdata/golden/blosc1
 
