@@ -8,17 +8,18 @@ from . import _native
 from ._files import MAX_BYTES
 
 
-def compress(data: Any, codec: str = "zlib", level: int = 6) -> bytes:
+def compress(data: Any, codec: str = "zlib", level: int | None = None) -> bytes:
     """Compress bytes, or the elements of an array of any layout (C order).
 
     Parameters
     ----------
     data : array or bytes-like
         What to compress.
-    codec : {'zlib', 'gzip', 'deflate'}
-        'deflate' is the bare stream, without a checksum.
-    level : int
-        0 (none) to 9 (smallest).
+    codec : {'zlib', 'gzip', 'deflate', 'zstd', 'lz4'}
+        'deflate' is the bare stream, without a checksum; 'lz4' is the frame that ``lz4`` writes.
+    level : int, optional
+        zlib, gzip and deflate: 0 (none) to 9 (smallest), 6 unless given. zstd: 1 to 19, 3 unless
+        given. lz4 has one level.
 
     Returns
     -------
@@ -34,8 +35,8 @@ def decompress(data: Any, codec: str = "zlib", *, max_bytes: int | None = MAX_BY
     Parameters
     ----------
     data : bytes-like
-        One stream; for gzip also several members.
-    codec : {'zlib', 'gzip', 'deflate'}
+        One stream; for gzip also several members, for zstd and lz4 several frames.
+    codec : {'zlib', 'gzip', 'deflate', 'zstd', 'lz4'}
         Its kind.
     max_bytes : int, optional
         The most bytes that may come out, 4 GiB unless given; None for no limit.
@@ -49,6 +50,6 @@ def decompress(data: Any, codec: str = "zlib", *, max_bytes: int | None = MAX_BY
     MismatchError
         When bytes follow it.
     LimitError
-        When more would come out.
+        When more would come out, or zstd needs more than 128 MiB of memory for it.
     """
     return _native.decompress(data, codec, max_bytes)

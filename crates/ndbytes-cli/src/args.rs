@@ -152,12 +152,13 @@ pub(crate) struct Compress {
     /// The file to write: whole, or as it was
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
-    /// The stream to write; the suffixes .gz, .zz and .zlib say it, too
+    /// The stream to write; the suffixes .zst, .lz4, .gz, .zz and .zlib say it, too
     #[arg(long, value_parser = parse_codec)]
     pub(crate) codec: Option<Codec>,
-    /// 0 stores, 1 is fast, 9 is small
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=9))]
-    pub(crate) level: u32,
+    /// zlib, gzip, deflate: 0 stores, 1 is fast, 9 is small, 6 unless given; zstd: 1 to 19, 3
+    /// unless given
+    #[arg(long)]
+    pub(crate) level: Option<u32>,
     /// Only the elements of an .npy, in C order: `zlib.compress(a.tobytes())`
     #[arg(long)]
     pub(crate) data: bool,
@@ -173,7 +174,7 @@ pub(crate) struct Decompress {
     /// The file to write: whole, or as it was
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
-    /// The stream's kind; the first bytes tell zlib and gzip
+    /// The stream's kind; the first bytes tell all but deflate
     #[arg(long, value_parser = parse_codec)]
     pub(crate) codec: Option<Codec>,
     /// Stop, and write nothing, when more than this comes out
@@ -185,11 +186,11 @@ pub(crate) struct Decompress {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Of .npy: the header, the exact length, bools and characters. Of .npz: besides these, each member's \
-CRC-32. Of zlib and gzip streams: their checksum, and the .npy in them.\n\n\
+CRC-32. Of zlib, gzip, zstd and lz4 streams: their checksum, and the .npy in them.\n\n\
 Exit status 1 when a file is bad, 2 when one could not be read.\n\n\
 Example: ndbytes verify *.npy *.npz")]
 pub(crate) struct Verify {
-    /// .npy, .npz, zlib and gzip files
+    /// .npy, .npz, zlib, gzip, zstd and lz4 files
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How to print

@@ -2,20 +2,21 @@
 
 use std::io::{self, Read};
 
-use flate2::{Decompress, FlushDecompress, Status};
 use ndbytes_format::{Code, FormatError};
 
 use crate::Codec;
+use crate::deflate::Inflate;
 
 /// Decompresses what it reads from a source.
 ///
 /// It ends only where the stream says so: a source that ends earlier is an error that holds a
 /// [`FormatError`] with [`Code::CodecTruncated`], damage one with [`Code::CodecCorrupt`]. Offsets
-/// count compressed bytes.
+/// count compressed bytes. A Zstandard frame that needs more than 128 MiB of memory is refused with
+/// [`Code::CodecTooLarge`], one that needs a dictionary with [`Code::CodecUnsupported`].
 pub struct Decoder<R> {
     source: R,
     codec: Codec,
-    inflate: Decompress,
+    engine: Engine,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -27,7 +28,7 @@ pub struct Decoder<R> {
 enum State {
     /// Inside of a stream.
     Inside,
-    /// A gzip member has ended; another may follow.
+    /// A gzip member or a frame has ended; another may follow.
     Between,
     /// The stream has ended.
     Done,
@@ -39,7 +40,7 @@ impl<R: Read> Decoder<R> {
         Self {
             source,
             codec,
-            inflate: new_inflate(codec),
+            engine: Engine::new(codec),
             buffer: vec![0; 1 << 16].into(),
             start: 0,
             end: 0,
@@ -97,32 +98,27 @@ impl<R: Read> Read for Decoder<R> {
             self.refill()?;
             let input = &self.buffer[self.start..self.end];
             if self.state == State::Between {
-                if input.first() != Some(&0x1f) {
+                if !input.first().is_some_and(|&byte| self.codec.may_follow(byte)) {
                     self.state = State::Done;
                     continue;
                 }
-                self.inflate = new_inflate(self.codec);
+                self.engine.restart(self.codec);
                 self.state = State::Inside;
             }
-            let ended = input.is_empty();
-            let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-            let status =
-                self.inflate.decompress(input, out, FlushDecompress::None).map_err(|_| {
-                    let message = format!("the {} stream is damaged", self.codec.as_str());
-                    invalid(FormatError::new(Code::CodecCorrupt, message).at(self.consumed))
-                })?;
-            let taken = (self.inflate.total_in() - before_in) as usize;
-            let given = (self.inflate.total_out() - before_out) as usize;
-            self.start += taken;
-            self.consumed += taken as u64;
-            if status == Status::StreamEnd {
-                self.state = if self.codec == Codec::Gzip { State::Between } else { State::Done };
-            } else if ended && given == 0 {
+            let exhausted = input.is_empty();
+            let step = self.engine.step(input, out);
+            let step = step.map_err(|error| invalid(error.at(self.consumed)))?;
+            self.start += step.taken;
+            self.consumed += step.taken as u64;
+            if step.ended {
+                self.state = if self.codec.repeats() { State::Between } else { State::Done };
+            } else if exhausted && step.given == 0 {
                 let message = format!("the {} stream ends early", self.codec.as_str());
                 return Err(invalid(
                     FormatError::new(Code::CodecTruncated, message).at(self.consumed),
                 ));
             }
+            let given = step.given;
             if given > 0 {
                 return Ok(given);
             }
@@ -160,12 +156,58 @@ pub fn decompress(codec: Codec, source: impl Read, max_bytes: u64) -> io::Result
     Ok(out)
 }
 
-fn new_inflate(codec: Codec) -> Decompress {
-    match codec {
-        Codec::Deflate => Decompress::new(false),
-        Codec::Gzip => Decompress::new_gzip(15),
-        Codec::Zlib => Decompress::new(true),
+/// What one call to an engine did.
+pub(crate) struct Step {
+    /// Bytes of the input that are done with.
+    pub(crate) taken: usize,
+    /// Bytes that came out.
+    pub(crate) given: usize,
+    /// Whether the stream has ended.
+    pub(crate) ended: bool,
+}
+
+enum Engine {
+    Inflate(Inflate),
+    #[cfg(feature = "lz4")]
+    Lz4(Box<crate::lz4::Unpack>),
+    #[cfg(feature = "zstd")]
+    Zstd(crate::zstd::Unpack),
+}
+
+impl Engine {
+    fn new(codec: Codec) -> Self {
+        match codec {
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => Self::Lz4(Box::default()),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => Self::Zstd(crate::zstd::Unpack::new()),
+            Codec::Deflate | Codec::Gzip | Codec::Zlib => Self::Inflate(Inflate::new(codec)),
+        }
     }
+
+    /// Begins another stream. Those for frames do so by themselves.
+    fn restart(&mut self, codec: Codec) {
+        #[allow(irrefutable_let_patterns, reason = "a build may have no other")]
+        if let Self::Inflate(inflate) = self {
+            *inflate = Inflate::new(codec);
+        }
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, FormatError> {
+        match self {
+            Self::Inflate(engine) => engine.step(input, out),
+            #[cfg(feature = "lz4")]
+            Self::Lz4(engine) => engine.step(input, out),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(engine) => engine.step(input, out),
+        }
+    }
+}
+
+/// The fault of a stream that no encoder writes.
+#[cold]
+pub(crate) fn damaged(codec: Codec) -> FormatError {
+    FormatError::new(Code::CodecCorrupt, format!("the {} stream is damaged", codec.as_str()))
 }
 
 fn invalid(error: FormatError) -> io::Error {
@@ -231,21 +273,53 @@ mod tests {
     }
 
     #[test]
-    fn gzip_members_are_joined() {
-        let mut bytes = packed(Codec::Gzip, b"one ");
-        bytes.extend(packed(Codec::Gzip, b"two"));
-        assert_eq!(decompress(Codec::Gzip, &*bytes, u64::MAX).unwrap(), b"one two");
-        bytes.pop();
-        assert_eq!(
-            code(&decompress(Codec::Gzip, &*bytes, u64::MAX).unwrap_err()),
-            Code::CodecTruncated
-        );
+    fn members_and_frames_are_joined() {
+        for &codec in Codec::ALL.iter().filter(|codec| codec.repeats()) {
+            let mut bytes = packed(codec, b"one ");
+            bytes.extend(packed(codec, b""));
+            let cut = bytes.len();
+            bytes.extend(packed(codec, b"two"));
+            assert_eq!(decompress(codec, &*bytes, u64::MAX).unwrap(), b"one two");
+            for end in cut + 1..bytes.len() {
+                let error = decompress(codec, &bytes[..end], u64::MAX).unwrap_err();
+                assert_eq!(code(&error), Code::CodecTruncated, "{codec:?} {end}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "lz4", feature = "zstd"))]
+    fn skippable_frames_are_skipped() {
+        for codec in [Codec::Lz4, Codec::Zstd] {
+            let skip = b"\x5d\x2a\x4d\x18\x03\0\0\0abc";
+            let bytes = [&skip[..], &packed(codec, b"one"), skip, &packed(codec, b" two")].concat();
+            assert_eq!(decompress(codec, &*bytes, u64::MAX).unwrap(), b"one two");
+            for end in 1..skip.len() {
+                let error = decompress(codec, &skip[..end], u64::MAX).unwrap_err();
+                assert_eq!(code(&error), Code::CodecTruncated, "{codec:?} {end}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "zstd")]
+    fn memory_for_zstd_is_limited() {
+        // A frame that claims a window of 256 MiB, and holds one raw block of one byte.
+        let bytes = b"\x28\xb5\x2f\xfd\x00\x90\x09\x00\x00x";
+        let error = decompress(Codec::Zstd, &bytes[..], u64::MAX).unwrap_err();
+        assert_eq!(code(&error), Code::CodecTooLarge);
+        let bytes = b"\x28\xb5\x2f\xfd\x00\x88\x09\x00\x00x";
+        assert_eq!(decompress(Codec::Zstd, &bytes[..], u64::MAX).unwrap(), b"x");
+        // And one that names a dictionary.
+        let bytes = b"\x28\xb5\x2f\xfd\x01\x00\x05\x09\x00\x00x";
+        let error = decompress(Codec::Zstd, &bytes[..], u64::MAX).unwrap_err();
+        assert_eq!(code(&error), Code::CodecUnsupported);
     }
 
     #[test]
     fn a_flipped_bit_is_reported_by_those_with_a_checksum() {
         let data = b"hello hello hello, this is a stream";
-        for codec in [Codec::Gzip, Codec::Zlib] {
+        for &codec in Codec::ALL.iter().filter(|&&codec| codec != Codec::Deflate) {
             let bytes = packed(codec, data);
             // Not the gzip header, whose fields (time, system) carry no data.
             let start = if codec == Codec::Gzip { 10 } else { 0 };

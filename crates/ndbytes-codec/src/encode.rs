@@ -2,12 +2,8 @@
 
 use std::io::{self, Read, Write};
 
-use flate2::{Compression, GzBuilder, write};
-
 use crate::Codec;
-
-/// The highest level; 0 stores, 1 is fast, 9 is small. NumPy's `savez_compressed` uses 6.
-pub const MAX_LEVEL: u32 = 9;
+use crate::deflate::Deflate;
 
 /// Compresses what is written to it and passes it on.
 ///
@@ -15,23 +11,29 @@ pub const MAX_LEVEL: u32 = 9;
 pub struct Encoder<W: Write>(Inner<W>);
 
 enum Inner<W: Write> {
-    Deflate(write::DeflateEncoder<Steady<W>>),
-    Gzip(write::GzEncoder<Steady<W>>),
-    Zlib(write::ZlibEncoder<Steady<W>>),
+    Deflate(Deflate<W>),
+    #[cfg(feature = "lz4")]
+    Lz4(Packed<crate::lz4::Pack, W>),
+    #[cfg(feature = "zstd")]
+    Zstd(Packed<crate::zstd::Pack, W>),
 }
 
 impl<W: Write> Encoder<W> {
-    /// An encoder at this level; over [`MAX_LEVEL`] counts as that.
+    /// An encoder at this level; one that [`Codec::levels`] lacks counts as the nearest.
     ///
-    /// The bytes depend on the input and the level alone: a gzip header has no time and no name.
+    /// The bytes depend on the input and the level alone.
     pub fn new(codec: Codec, level: u32, sink: W) -> Self {
-        let level = Compression::new(level.min(MAX_LEVEL));
+        let levels = codec.levels();
+        let level = level.clamp(*levels.start(), *levels.end());
         let sink = Steady(sink);
         Self(match codec {
-            Codec::Deflate => Inner::Deflate(write::DeflateEncoder::new(sink, level)),
-            // 255: unknown system, so that the bytes are alike everywhere.
-            Codec::Gzip => Inner::Gzip(GzBuilder::new().operating_system(255).write(sink, level)),
-            Codec::Zlib => Inner::Zlib(write::ZlibEncoder::new(sink, level)),
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => Inner::Lz4(Packed::new(crate::lz4::Pack::new(), sink)),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => Inner::Zstd(Packed::new(crate::zstd::Pack::new(level), sink)),
+            Codec::Deflate | Codec::Gzip | Codec::Zlib => {
+                Inner::Deflate(Deflate::new(codec, level, sink))
+            }
         })
     }
 
@@ -42,34 +44,106 @@ impl<W: Write> Encoder<W> {
     pub fn finish(self) -> io::Result<W> {
         let Steady(sink) = match self.0 {
             Inner::Deflate(encoder) => encoder.finish(),
-            Inner::Gzip(encoder) => encoder.finish(),
-            Inner::Zlib(encoder) => encoder.finish(),
+            #[cfg(feature = "lz4")]
+            Inner::Lz4(encoder) => encoder.finish(),
+            #[cfg(feature = "zstd")]
+            Inner::Zstd(encoder) => encoder.finish(),
         }?;
         Ok(sink)
+    }
+
+    fn inner(&mut self) -> &mut dyn Write {
+        match &mut self.0 {
+            Inner::Deflate(encoder) => encoder,
+            #[cfg(feature = "lz4")]
+            Inner::Lz4(encoder) => encoder,
+            #[cfg(feature = "zstd")]
+            Inner::Zstd(encoder) => encoder,
+        }
     }
 }
 
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Inner::Deflate(encoder) => encoder.write(bytes),
-            Inner::Gzip(encoder) => encoder.write(bytes),
-            Inner::Zlib(encoder) => encoder.write(bytes),
-        }
+        self.inner().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.0 {
-            Inner::Deflate(encoder) => encoder.flush(),
-            Inner::Gzip(encoder) => encoder.flush(),
-            Inner::Zlib(encoder) => encoder.flush(),
+        self.inner().flush()
+    }
+}
+
+/// A compressor in memory, which [`Packed`] connects to a sink.
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+pub(crate) trait Packer {
+    /// Takes some of `input`, and puts what comes out into `out`, which is empty.
+    fn pack(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize>;
+
+    /// Puts what it holds back into `out`, which is empty, and ends the stream if it is to;
+    /// says whether that is all.
+    fn drain(&mut self, end: bool, out: &mut Vec<u8>) -> io::Result<bool>;
+}
+
+/// A compressor and its sink. What the sink did not take yet is kept, so that writing can go on
+/// after an error such as "would block".
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+struct Packed<P, W> {
+    packer: P,
+    sink: Steady<W>,
+    pending: Vec<u8>,
+    sent: usize,
+}
+
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+impl<P: Packer, W: Write> Packed<P, W> {
+    fn new(packer: P, sink: Steady<W>) -> Self {
+        Self { packer, sink, pending: Vec::new(), sent: 0 }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        while self.sent < self.pending.len() {
+            match self.sink.write(&self.pending[self.sent..])? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => self.sent += n,
+            }
         }
+        self.pending.clear();
+        self.sent = 0;
+        Ok(())
+    }
+
+    fn drain(&mut self, end: bool) -> io::Result<()> {
+        loop {
+            self.send()?;
+            let done = self.packer.drain(end, &mut self.pending)?;
+            if done {
+                return self.send();
+            }
+        }
+    }
+
+    fn finish(mut self) -> io::Result<Steady<W>> {
+        self.drain(true)?;
+        Ok(self.sink)
+    }
+}
+
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+impl<P: Packer, W: Write> Write for Packed<P, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send()?;
+        self.packer.pack(bytes, &mut self.pending)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.drain(false)?;
+        self.sink.flush()
     }
 }
 
 /// A sink that is not interrupted. flate2 reports interruptions, even when it ends a stream, which
 /// cannot be tried again.
-struct Steady<W>(W);
+pub(crate) struct Steady<W>(W);
 
 impl<W: Write> Write for Steady<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

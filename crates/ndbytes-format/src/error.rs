@@ -193,6 +193,10 @@ codes! {
     CodecTruncated = "codec.truncated", Truncated;
     /// Bytes follow the compressed stream.
     CodecTrailing = "codec.trailing", Mismatch;
+    /// A compressed stream uses what is not handled.
+    CodecUnsupported = "codec.unsupported", Unsupported;
+    /// A Blosc buffer's header or table of blocks contradicts itself.
+    BloscHeader = "blosc.header", Malformed;
     /// The bytes do not begin with a frame's magic.
     FrameMagic = "frame.magic", Malformed;
     /// A frame of a version, or with a family of chunks, that is not known.

@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod blosc;
 mod canonical;
 pub mod cursor;
 mod descr;

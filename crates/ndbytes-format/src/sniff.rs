@@ -47,7 +47,7 @@ impl Looks {
             Looks::Zip => "a ZIP archive (an .npz?)",
             Looks::Gzip => "gzip (decompress it first)",
             Looks::Zlib => "a zlib stream (decompress it first)",
-            Looks::Zstd => "Zstandard (decompress it first)",
+            Looks::Zstd => "a Zstandard stream (decompress it first)",
             Looks::Bzip2 => "bzip2 (decompress it first)",
             Looks::Xz => "xz (decompress it first)",
             Looks::Lz4 => "an LZ4 frame (decompress it first)",

@@ -1,4 +1,4 @@
-//! Memory for arrays: aligned buffers, strided copies, byte swap, file maps.
+//! Memory for arrays: aligned buffers, strided copies, byte swap, shuffle and bitshuffle, file maps.
 //!
 //! # Unsafe code
 //! This is the one crate of the core that holds any. Each block carries a proof; each module
@@ -14,6 +14,7 @@ mod fill;
 pub mod map;
 pub mod pages;
 mod parts;
+mod shuffle;
 mod strided;
 mod swap;
 mod transpose;
@@ -23,5 +24,8 @@ pub use close::close;
 pub use copy::copy;
 pub use fill::{Elements, Finish, gather, scatter, zero_spans};
 pub use parts::fill_parts;
+pub use shuffle::{
+    bitshuffle, bitunshuffle, bitunshuffle_planes, shuffle, unshuffle, unshuffle_planes,
+};
 pub use strided::{Strided, byte_extent};
 pub use swap::swap_bytes;

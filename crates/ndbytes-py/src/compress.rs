@@ -21,7 +21,7 @@ fn codec_of(py: Python<'_>, name: &str) -> PyResult<Codec> {
 }
 
 /// The bytes of an array or of any bytes-like object.
-fn with_view<T>(
+pub(crate) fn with_view<T>(
     data: &Bound<'_, PyAny>,
     body: impl FnOnce(&ArrayView<'_>) -> PyResult<T>,
 ) -> PyResult<T> {
@@ -39,14 +39,12 @@ fn with_view<T>(
 pub(crate) fn compress<'py>(
     data: &Bound<'py, PyAny>,
     codec: &str,
-    level: u32,
+    level: Option<u32>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = data.py();
     let codec = codec_of(py, codec)?;
-    if level > ndbytes::MAX_LEVEL {
-        let message = format!("level must be 0 to {}, not {level}", ndbytes::MAX_LEVEL);
-        return Err(to_py(py, Error::new(Code::Argument, message)));
-    }
+    let level = level.unwrap_or(codec.default_level());
+    codec.check_level(level).map_err(|error| to_py(py, error.into()))?;
     let bytes = with_view(data, |view| {
         let mut sink = Interruptible::new(Vec::new());
         py.detach(|| ndbytes::compress_to(&mut sink, view, codec, level)).into_py(py)?;
@@ -76,7 +74,7 @@ pub(crate) fn decompress<'py>(
 }
 
 /// A copy as `bytes`; an error without memory for it, where `PyBytes::new` would panic.
-fn as_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn as_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     new_bytes(py, bytes.len(), |out| {
         out.copy_from_slice(bytes);
         Ok(())

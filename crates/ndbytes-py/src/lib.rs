@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "FFI to NumPy's C API")]
 
 mod array;
+mod blosc;
 mod compress;
 mod connection;
 mod dtype;
@@ -27,6 +28,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::array::array_over;
+    #[pymodule_export]
+    use crate::blosc::{blosc_decode, blosc_encode};
     #[pymodule_export]
     use crate::compress::{compress, decompress};
     #[pymodule_export]

@@ -10,6 +10,8 @@ use ndbytes::{
     Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, Header, Limits, NpzReader,
     NpzWriter, Order, Strided,
 };
+use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
+use ndbytes_codec::pco::{self, Number};
 
 use crate::arrays::{Case, dtypes, items};
 use crate::oracle;
@@ -140,6 +142,59 @@ pub fn inflate(data: &[u8]) {
             Err(error) => check(&error, data.len()),
         }
     }
+}
+
+/// A Blosc buffer is read or refused, a range of it as the whole; and any bytes come back from one.
+pub fn blosc_decode(data: &[u8]) {
+    let mut decoder = Decoder::new();
+    match decoder.decode_to_vec(data, MAX_BYTES as usize) {
+        Ok(out) => {
+            assert!(out.len() as u64 <= MAX_BYTES);
+            let start = data.len() % (out.len() + 1);
+            let mut part = vec![0; (out.len() - start).min(1000)];
+            decoder.decode_range(data, out.len(), start, &mut part).expect("the whole was read");
+            assert!(part == out[start..start + part.len()]);
+            let mut again = vec![0; out.len()];
+            Decoder::new().decode(data, &mut again).expect("it was just read");
+            assert!(again == out);
+        }
+        Err(error) => {
+            assert!(error.offset().is_none_or(|offset| offset <= data.len() as u64), "{error}");
+            assert!(!matches!(error.kind(), ErrorKind::Io | ErrorKind::Misuse), "{error}");
+        }
+    }
+    let [codec, filter, typesize, block, ref rest @ ..] = *data else { return };
+    let options = Options {
+        codec: [blosc::Codec::Raw, blosc::Codec::Lz4, blosc::Codec::Zlib, blosc::Codec::Zstd]
+            [usize::from(codec % 4)],
+        filter: [Filter::None, Filter::Shuffle, Filter::Bitshuffle][usize::from(filter % 3)],
+        typesize: usize::from(typesize).max(1),
+        block_size: (block > 0).then_some(usize::from(block) * 64),
+        split: [None, Some(false), Some(true)][usize::from(codec / 4 % 3)],
+        level: 1,
+    };
+    let mut buffer = Vec::new();
+    Encoder::new().encode(rest, &options, &mut buffer).expect("to memory");
+    assert!(buffer.len() <= rest.len() + 16);
+    assert!(decoder.decode_to_vec(&buffer, rest.len()).expect("it was just encoded") == rest);
+}
+
+/// A pco stream gives the numbers that were asked for, or is refused; and any numbers come back.
+pub fn pco_decode(data: &[u8]) {
+    let Some((&kind, data)) = data.split_first() else { return };
+    let number = Number::ALL[usize::from(kind) % Number::ALL.len()];
+    for count in [0, 300, 5000] {
+        let mut out = vec![0; count * number.size()];
+        if let Err(error) = pco::decode(data, number, &mut out) {
+            assert!(!matches!(error.kind(), ErrorKind::Io | ErrorKind::Misuse), "{error}");
+        }
+    }
+    let data = &data[..data.len() - data.len() % number.size()];
+    let mut packed = Vec::new();
+    pco::encode(data, number, u32::from(kind) / 11 % 9, &mut packed).expect("whole numbers");
+    let mut again = vec![0; data.len()];
+    pco::decode(&packed, number, &mut again).expect("it was just encoded");
+    assert!(again == data);
 }
 
 /// A stream of arrays gives the same through any short reads, and into any memory.

@@ -21,11 +21,14 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
         Some(codec) => codec,
         None => codec_of(&args.output).ok_or_else(|| {
             Failure::trouble(format!(
-                "{}: say by `--codec` which stream: the suffix is none of .gz, .zz, .zlib",
+                "{}: say by `--codec` which stream: the suffix is none of .zst, .lz4, .gz, \
+                 .zz, .zlib",
                 args.output.display()
             ))
         })?,
     };
+    let level = args.level.unwrap_or(codec.default_level());
+    codec.check_level(level).map_err(|error| Failure::trouble(error.to_string()))?;
     let mut encoder;
     let mut before = 0;
     if args.data {
@@ -34,12 +37,12 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
             return Err(input.refuse(input.looks()?, "an .npy file, which `--data` needs"));
         }
         let elements = Elements::npy(&input)?.alone()?;
-        encoder = Encoder::new(codec, args.level, Output::create(&args.output)?);
+        encoder = Encoder::new(codec, level, Output::create(&args.output)?);
         before = elements.header().nbytes() as u64;
         compress_data(elements, &mut encoder)?;
     } else {
         let mut source = open(&args.input)?;
-        encoder = Encoder::new(codec, args.level, Output::create(&args.output)?);
+        encoder = Encoder::new(codec, level, Output::create(&args.output)?);
         copy(&mut source, &args.input, &mut |bytes| {
             before += bytes.len() as u64;
             Ok(encoder.write_all(bytes)?)
@@ -101,9 +104,11 @@ pub(crate) fn guess(head: &[u8], name: &Path) -> Result<Codec, Failure> {
     match looks_like(head) {
         Looks::Gzip => Ok(Codec::Gzip),
         Looks::Zlib => Ok(Codec::Zlib),
+        Looks::Zstd => Ok(Codec::Zstd),
+        Looks::Lz4 => Ok(Codec::Lz4),
         looks => Err(Failure::no(format!(
-            "{}: not a gzip or zlib stream: it looks like {}; bare deflate has no mark: say \
-             `--codec deflate`",
+            "{}: not a gzip, zlib, zstd or lz4 stream: it looks like {}; bare deflate has no \
+             mark: say `--codec deflate`",
             name.display(),
             looks.describe()
         ))),
@@ -142,6 +147,8 @@ fn named(path: &Path) -> &Path {
 fn codec_of(path: &Path) -> Option<Codec> {
     match path.extension().and_then(OsStr::to_str)? {
         "gz" => Some(Codec::Gzip),
+        "zst" => Some(Codec::Zstd),
+        "lz4" => Some(Codec::Lz4),
         "zz" | "zlib" => Some(Codec::Zlib),
         _ => None,
     }

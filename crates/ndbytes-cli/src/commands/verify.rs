@@ -68,7 +68,9 @@ fn check(input: &Input) -> Result<String, Failure> {
         Looks::Zip => npz(&input.npz()?).map_err(named),
         Looks::Gzip => stream(input, Codec::Gzip),
         Looks::Zlib => stream(input, Codec::Zlib),
-        looks => Err(input.refuse(looks, "an .npy, .npz, gzip or zlib file")),
+        Looks::Zstd => stream(input, Codec::Zstd),
+        Looks::Lz4 => stream(input, Codec::Lz4),
+        looks => Err(input.refuse(looks, "an .npy, .npz, gzip, zlib, zstd or lz4 file")),
     }
 }
 

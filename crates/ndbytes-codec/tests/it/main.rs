@@ -1,4 +1,6 @@
 //! `ndbytes-codec` from outside.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
 
+mod blosc;
+mod pco;
 mod streams;

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL, compress, decompress};
+use ndbytes_codec::{Codec, Decoder, Encoder, compress, decompress};
 use ndbytes_format::{Code, FormatError};
 use ndbytes_testkit::Random;
 use ndbytes_testkit::transport::{HostileReader, HostileWriter, ReadRule, WriteRule};
@@ -28,7 +28,7 @@ fn code(error: &io::Error) -> Option<Code> {
 fn every_level_comes_back_and_is_the_same_each_time() {
     let data = sample(40_000);
     for &codec in Codec::ALL {
-        for level in 0..=MAX_LEVEL {
+        for level in codec.levels() {
             let bytes = packed(codec, level, &data);
             assert_eq!(bytes, packed(codec, level, &data));
             assert_eq!(decompress(codec, &*bytes, u64::MAX).unwrap(), data);
@@ -74,30 +74,34 @@ fn a_sink_that_fails_anywhere_is_reported() {
 
 #[test]
 fn a_source_that_fails_is_no_damage() {
-    let bytes = packed(Codec::Gzip, 6, &sample(3_000));
-    for end in 0..bytes.len() as u64 {
-        let reset = ReadRule::Fails(end, ErrorKind::ConnectionReset);
-        let error = decompress(Codec::Gzip, HostileReader::new(&*bytes, reset), u64::MAX);
-        assert_eq!(error.unwrap_err().kind(), ErrorKind::ConnectionReset);
-        let cut = HostileReader::new(&*bytes, ReadRule::Cut(end));
-        let error = decompress(Codec::Gzip, cut, u64::MAX).unwrap_err();
-        assert_eq!(code(&error), Some(Code::CodecTruncated), "{end}");
-        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    for codec in Codec::ALL.iter().copied().filter(|&codec| codec != Codec::Zlib) {
+        let bytes = packed(codec, 6, &sample(3_000));
+        for end in 0..bytes.len() as u64 {
+            let reset = ReadRule::Fails(end, ErrorKind::ConnectionReset);
+            let error = decompress(codec, HostileReader::new(&*bytes, reset), u64::MAX);
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::ConnectionReset);
+            let cut = HostileReader::new(&*bytes, ReadRule::Cut(end));
+            let error = decompress(codec, cut, u64::MAX).unwrap_err();
+            assert_eq!(code(&error), Some(Code::CodecTruncated), "{codec:?} {end}");
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        }
     }
 }
 
 #[test]
 fn a_stalled_source_goes_on_where_it_stopped() {
     let data = sample(3_000);
-    let bytes = packed(Codec::Zlib, 6, &data);
-    for end in 0..bytes.len() as u64 {
-        let stalls = HostileReader::new(&*bytes, ReadRule::Stalls(end));
-        let mut decoder = Decoder::new(Codec::Zlib, stalls);
-        let mut out = Vec::new();
-        assert_eq!(decoder.read_to_end(&mut out).unwrap_err().kind(), ErrorKind::WouldBlock);
-        decoder.read_to_end(&mut out).unwrap();
-        decoder.expect_end().unwrap();
-        assert!(out == data, "{end}");
+    for &codec in Codec::ALL {
+        let bytes = packed(codec, 6, &data);
+        for end in 0..bytes.len() as u64 {
+            let stalls = HostileReader::new(&*bytes, ReadRule::Stalls(end));
+            let mut decoder = Decoder::new(codec, stalls);
+            let mut out = Vec::new();
+            assert_eq!(decoder.read_to_end(&mut out).unwrap_err().kind(), ErrorKind::WouldBlock);
+            decoder.read_to_end(&mut out).unwrap();
+            decoder.expect_end().unwrap();
+            assert!(out == data, "{codec:?} {end}");
+        }
     }
 }
 

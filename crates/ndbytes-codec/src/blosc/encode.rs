@@ -1,0 +1,159 @@
+//! Writing buffers.
+
+use ndbytes_format::blosc::{HEADER_LEN, MAX_NBYTES, MAX_SPLIT_TYPESIZE, MIN_SPLIT_ITEMS};
+use ndbytes_format::{Code, FormatError};
+use ndbytes_mem::{bitshuffle, shuffle};
+
+use super::pack::Packer;
+use super::{BLOCK_SIZE, Codec, Filter, Header, Options};
+
+/// Encodes buffers one after another, without new memory once it has seen the largest block.
+#[derive(Default)]
+pub struct Encoder {
+    packer: Packer,
+    filtered: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder without memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends the buffer of `src` to `out`. It is never larger than `src` by more than 16 bytes.
+    ///
+    /// # Errors
+    /// [`Code::TooManyBytes`] for 2 GiB or more, [`Code::Argument`] for a level that the codec
+    /// does not have or items of no bytes; `out` is then as it was.
+    pub fn encode(
+        &mut self,
+        src: &[u8],
+        options: &Options,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        let mut header = plan(src.len(), options)?;
+        self.packer.prepare(options.codec, options.level)?;
+        let start = out.len();
+        if !header.stored && !self.blocks(src, &header, options, out)? {
+            out.truncate(start);
+            header.stored = true;
+        }
+        if header.stored {
+            reserve(out, HEADER_LEN + src.len())?;
+            out.extend_from_slice(&[0; HEADER_LEN]);
+            out.extend_from_slice(src);
+        }
+        header.cbytes = (out.len() - start) as u32;
+        out[start..start + HEADER_LEN].copy_from_slice(&header.encode());
+        Ok(())
+    }
+
+    /// Appends a header to be filled in, table and blocks; says whether they are smaller than the
+    /// bytes would be.
+    fn blocks(
+        &mut self,
+        src: &[u8],
+        header: &Header,
+        options: &Options,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, FormatError> {
+        let start = out.len();
+        let table = header.data_start();
+        reserve(out, table)?;
+        out.resize(start + table, 0);
+        let block_size = header.block_size as usize;
+        let typesize = usize::from(header.typesize);
+        for (index, block) in src.chunks(block_size).enumerate() {
+            let at = ((out.len() - start) as u32).to_le_bytes();
+            let entry = start + HEADER_LEN + 4 * index;
+            out[entry..entry + 4].copy_from_slice(&at);
+            let filtered = match header.filter {
+                Filter::None => block,
+                filter => {
+                    grow(&mut self.filtered, block.len())?;
+                    let filtered = &mut self.filtered[..block.len()];
+                    match filter {
+                        Filter::Bitshuffle => bitshuffle(filtered, block, typesize),
+                        _ => shuffle(filtered, block, typesize),
+                    }
+                    filtered
+                }
+            };
+            let stream_len = block.len() / header.stream_count(block.len());
+            for stream in filtered.chunks(stream_len) {
+                if out.len() - start + 4 + stream.len() / 64 > src.len() + HEADER_LEN {
+                    return Ok(false);
+                }
+                grow(&mut self.packed, self.packer.room(options.codec, stream.len()))?;
+                let packed = self.packer.pack(options.codec, stream, &mut self.packed)?;
+                let bytes = packed.map_or(stream, |len| &self.packed[..len]);
+                reserve(out, 4 + bytes.len())?;
+                out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                out.extend_from_slice(bytes);
+            }
+        }
+        Ok(out.len() - start < src.len() + HEADER_LEN)
+    }
+}
+
+/// The header, as far as it is known beforehand.
+fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
+    if nbytes > MAX_NBYTES as usize {
+        let message = format!("a Blosc buffer holds at most {MAX_NBYTES} bytes, not {nbytes}");
+        return Err(FormatError::new(Code::TooManyBytes, message));
+    }
+    if options.typesize == 0 {
+        return Err(FormatError::new(Code::Argument, "items of 0 bytes cannot be encoded"));
+    }
+    let typesize = u8::try_from(options.typesize).unwrap_or(1);
+    let size = usize::from(typesize);
+    let filter = match options.filter {
+        Filter::Shuffle if typesize == 1 => Filter::None,
+        // C-Blosc2 loses the bytes after the last whole item, of c-blosc's buffers as well.
+        Filter::Bitshuffle if !nbytes.is_multiple_of(size) => Filter::None,
+        filter => filter,
+    };
+    // Whole items; whole eights of them where bits are turned, which c-blosc else leaves as is.
+    let unit = if filter == Filter::Bitshuffle { 8 * size } else { size };
+    let mut block_size = options.block_size.unwrap_or(BLOCK_SIZE).max(MIN_NBYTES).min(nbytes);
+    for unit in [unit, size] {
+        if block_size > unit {
+            block_size -= block_size % unit;
+            break;
+        }
+    }
+    let can_split = size <= MAX_SPLIT_TYPESIZE && block_size / size >= MIN_SPLIT_ITEMS;
+    // Planes differ more than neighbours in one do: each with tables of its own is smaller, and a
+    // plane of noise is copied instead of searched. Unfiltered bytes have no planes.
+    let split = options.split.unwrap_or(filter != Filter::None) && can_split && size > 1;
+    Ok(Header {
+        compressor: options.codec.compressor(),
+        filter,
+        split,
+        stored: options.codec == Codec::Raw || nbytes < MIN_NBYTES,
+        typesize,
+        nbytes: nbytes as u32,
+        block_size: block_size.max(1) as u32,
+        cbytes: 0,
+    })
+}
+
+/// Makes sure that `vec` has that length at least.
+fn grow(vec: &mut Vec<u8>, len: usize) -> Result<(), FormatError> {
+    if vec.len() < len {
+        let more = len - vec.len();
+        reserve(vec, more)?;
+        vec.resize(len, 0);
+    }
+    Ok(())
+}
+
+fn reserve(vec: &mut Vec<u8>, more: usize) -> Result<(), FormatError> {
+    vec.try_reserve(more).map_err(|_| {
+        FormatError::new(Code::TooManyBytes, format!("there is no memory for {more} bytes"))
+    })
+}
+
+/// Less than this is stored, and blocks are no smaller, as in c-blosc.
+const MIN_NBYTES: usize = 128;

@@ -1,0 +1,112 @@
+//! Compressing one stream of a block.
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+use ndbytes_format::{Code, FormatError};
+
+use super::Codec;
+
+/// A context for each codec, made when it is first needed.
+#[derive(Default)]
+pub(super) struct Packer {
+    level: u32,
+    zlib: Option<Compress>,
+    #[cfg(feature = "lz4")]
+    lz4: Option<lz4_flex::block::CompressTable>,
+    #[cfg(feature = "zstd")]
+    zstd: Option<zstd_safe::CCtx<'static>>,
+}
+
+impl Packer {
+    /// Makes the context for this codec and level.
+    pub(super) fn prepare(&mut self, codec: Codec, level: u32) -> Result<(), FormatError> {
+        match codec {
+            Codec::Raw => return Ok(()),
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => {
+                self.lz4.get_or_insert_with(lz4_flex::block::CompressTable::large);
+                return Ok(());
+            }
+            Codec::Zlib => {
+                crate::Codec::Zlib.check_level(level)?;
+                if self.zlib.is_none() || self.level != level {
+                    self.zlib = Some(Compress::new(Compression::new(level), true));
+                }
+            }
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                crate::Codec::Zstd.check_level(level)?;
+                if self.zstd.is_none() || self.level != level {
+                    self.zstd = Some(zstd_context(level)?);
+                }
+            }
+        }
+        if self.level != level {
+            // The other codec's context is of the old level.
+            match codec {
+                #[cfg(feature = "zstd")]
+                Codec::Zlib => self.zstd = None,
+                _ => self.zlib = None,
+            }
+            self.level = level;
+        }
+        Ok(())
+    }
+
+    /// How much room [`pack`](Self::pack) needs.
+    pub(super) fn room(&self, codec: Codec, len: usize) -> usize {
+        match codec {
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => lz4_flex::block::get_maximum_output_size(len),
+            _ => len,
+        }
+    }
+
+    /// Compresses a stream into `out`: its length, or none when it does not become smaller.
+    pub(super) fn pack(
+        &mut self,
+        codec: Codec,
+        stream: &[u8],
+        out: &mut [u8],
+    ) -> Result<Option<usize>, FormatError> {
+        // Of one length, it would count as not compressed.
+        let most = stream.len().saturating_sub(1);
+        let len = match codec {
+            Codec::Raw => None,
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => {
+                let table = self.lz4.as_mut().ok_or_else(broken)?;
+                lz4_flex::block::compress_into_with_table(stream, out, table).ok()
+            }
+            Codec::Zlib => {
+                let context = self.zlib.as_mut().ok_or_else(broken)?;
+                context.reset();
+                let status = context.compress(stream, &mut out[..most], FlushCompress::Finish);
+                let ended = status.map_err(|_| broken())? == Status::StreamEnd;
+                ended.then_some(context.total_out() as usize)
+            }
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                let context = self.zstd.as_mut().ok_or_else(broken)?;
+                let len = context.compress2(&mut out[..most], stream);
+                if len.is_err() {
+                    context.reset(zstd_safe::ResetDirective::SessionOnly).map_err(|_| broken())?;
+                }
+                len.ok()
+            }
+        };
+        Ok(len.filter(|&len| len <= most))
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn zstd_context(level: u32) -> Result<zstd_safe::CCtx<'static>, FormatError> {
+    let mut context = zstd_safe::CCtx::try_create().ok_or_else(broken)?;
+    let level = zstd_safe::CParameter::CompressionLevel(level as i32);
+    context.set_parameter(level).map_err(|_| broken())?;
+    Ok(context)
+}
+
+#[cold]
+fn broken() -> FormatError {
+    FormatError::new(Code::TooManyBytes, "there is no memory to compress with")
+}

@@ -1,0 +1,69 @@
+//! Decompressing one stream of a block.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use ndbytes_format::{Code, FormatError};
+
+use super::{Compressor, blosclz};
+
+/// A context for each compressor, made when it is first needed.
+#[derive(Default)]
+pub(super) struct Unpacker {
+    zlib: Option<Decompress>,
+    #[cfg(feature = "zstd")]
+    zstd: Option<zstd_safe::DCtx<'static>>,
+}
+
+impl Unpacker {
+    /// Decompresses a stream that fills `out` exactly.
+    pub(super) fn unpack(
+        &mut self,
+        compressor: Compressor,
+        stream: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), FormatError> {
+        let len = match compressor {
+            Compressor::Blosclz => blosclz::decompress(stream, out),
+            Compressor::Zlib => {
+                let context = self.zlib.get_or_insert_with(|| Decompress::new(true));
+                context.reset(true);
+                let status = context.decompress(stream, out, FlushDecompress::Finish);
+                let whole = context.total_in() as usize == stream.len();
+                let ended = whole && matches!(status, Ok(Status::StreamEnd));
+                ended.then_some(context.total_out() as usize)
+            }
+            #[cfg(feature = "lz4")]
+            Compressor::Lz4 => lz4_flex::block::decompress_into(stream, out).ok(),
+            #[cfg(feature = "snappy")]
+            Compressor::Snappy => snap::raw::Decoder::new().decompress(stream, out).ok(),
+            #[cfg(feature = "zstd")]
+            Compressor::Zstd => {
+                if self.zstd.is_none() {
+                    self.zstd = zstd_safe::DCtx::try_create();
+                }
+                let context = self.zstd.as_mut().ok_or_else(no_memory)?;
+                let len = context.decompress(out, stream);
+                if len.is_err() {
+                    let reset = context.reset(zstd_safe::ResetDirective::SessionOnly);
+                    reset.map_err(|_| no_memory())?;
+                }
+                len.ok()
+            }
+            #[allow(unreachable_patterns, reason = "what this build lacks")]
+            other => {
+                let message = format!("Blosc buffers of {other:?} are not handled by this build");
+                return Err(FormatError::new(Code::CodecUnsupported, message));
+            }
+        };
+        if len == Some(out.len()) {
+            return Ok(());
+        }
+        let message = format!("a {compressor:?} stream of the Blosc buffer is damaged");
+        Err(FormatError::new(Code::CodecCorrupt, message))
+    }
+}
+
+#[cfg(feature = "zstd")]
+#[cold]
+fn no_memory() -> FormatError {
+    FormatError::new(Code::CodecTooLarge, "there is no memory to decompress zstd")
+}

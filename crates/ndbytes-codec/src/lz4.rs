@@ -1,0 +1,340 @@
+//! LZ4 frames, as `lz4` writes them (lz4_Frame_format.md, version 1.6.4).
+
+use std::hash::Hasher;
+use std::io;
+
+use lz4_flex::block::{
+    CompressTable, compress_into_with_table, decompress_into_with_dict, get_maximum_output_size,
+};
+use ndbytes_format::{Code, FormatError};
+use twox_hash::XxHash32;
+
+use crate::Codec;
+use crate::decode::{Step, damaged};
+use crate::encode::Packer;
+
+/// Decompresses frames that follow one another.
+pub(crate) struct Unpack {
+    state: State,
+    /// How many bytes the state needs, and what there is of them.
+    need: usize,
+    pending: Vec<u8>,
+    frame: Frame,
+    hash: XxHash32,
+    total: u64,
+    /// The last 64 KiB before the block, for blocks that refer to them.
+    history: Vec<u8>,
+    block: Vec<u8>,
+    served: usize,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Magic,
+    /// The size of a frame that is to be skipped.
+    SkipSize,
+    Skip(u64),
+    /// Flags and block size, which say how long the descriptor is.
+    Flags,
+    Descriptor,
+    BlockSize,
+    Block {
+        stored: bool,
+    },
+    Checksum,
+}
+
+/// What a frame's descriptor says.
+#[derive(Clone, Copy, Default)]
+struct Frame {
+    linked: bool,
+    block_checksum: bool,
+    content_checksum: bool,
+    content_size: Option<u64>,
+    block_max: usize,
+}
+
+impl Default for Unpack {
+    fn default() -> Self {
+        Self {
+            state: State::Magic,
+            need: 4,
+            pending: Vec::new(),
+            frame: Frame::default(),
+            hash: XxHash32::with_seed(0),
+            total: 0,
+            history: Vec::new(),
+            block: Vec::new(),
+            served: 0,
+        }
+    }
+}
+
+impl Unpack {
+    /// Goes on from `input` to `out`.
+    pub(crate) fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, FormatError> {
+        let mut step = Step { taken: 0, given: 0, ended: false };
+        loop {
+            let ready = &self.block[self.served..];
+            let n = ready.len().min(out.len() - step.given);
+            out[step.given..step.given + n].copy_from_slice(&ready[..n]);
+            self.served += n;
+            step.given += n;
+            if self.served < self.block.len() {
+                return Ok(step);
+            }
+            let rest = &input[step.taken..];
+            if let State::Skip(left) = self.state {
+                let n = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                step.taken += n;
+                self.state = State::Skip(left - n as u64);
+                if left > n as u64 {
+                    return Ok(step);
+                }
+                self.go(State::Magic, 4);
+                step.ended = true;
+                return Ok(step);
+            }
+            let n = rest.len().min(self.need - self.pending.len());
+            if self.pending.len() + n < self.need {
+                self.pending.extend_from_slice(&rest[..n]);
+                step.taken += n;
+                return Ok(step);
+            }
+            // Most often all is in the input, and nothing need be copied.
+            let mut pending = std::mem::take(&mut self.pending);
+            let bytes = if pending.is_empty() {
+                &rest[..n]
+            } else {
+                pending.extend_from_slice(&rest[..n]);
+                &pending
+            };
+            step.taken += n;
+            step.ended = self.advance(bytes)?;
+            pending.clear();
+            self.pending = pending;
+            if step.ended {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Does what the state is for; says whether the frame has ended.
+    fn advance(&mut self, bytes: &[u8]) -> Result<bool, FormatError> {
+        match self.state {
+            State::Magic => match word(bytes) {
+                MAGIC => self.go(State::Flags, 2),
+                SKIPPABLE..=SKIPPABLE_END => self.go(State::SkipSize, 4),
+                LEGACY => return Err(unsupported("the LZ4 frame is of the legacy format")),
+                _ => return Err(damaged(Codec::Lz4)),
+            },
+            State::SkipSize => self.go(State::Skip(word(bytes).into()), 0),
+            State::Skip(_) => {}
+            State::Flags => {
+                let (flags, sizes) = (bytes[0], bytes[1]);
+                let block_max = match sizes >> 4 {
+                    4 => 1 << 16,
+                    5 => 1 << 18,
+                    6 => 1 << 20,
+                    7 => 1 << 22,
+                    _ => return Err(damaged(Codec::Lz4)),
+                };
+                if flags & 0xc2 != 0x40 || sizes & 0x8f != 0 {
+                    return Err(damaged(Codec::Lz4));
+                }
+                if flags & 1 != 0 {
+                    return Err(unsupported("the LZ4 frame needs a dictionary"));
+                }
+                self.frame = Frame {
+                    linked: flags & 0x20 == 0,
+                    block_checksum: flags & 0x10 != 0,
+                    content_checksum: flags & 4 != 0,
+                    content_size: (flags & 8 != 0).then_some(0),
+                    block_max,
+                };
+                self.hash = XxHash32::with_seed(0);
+                self.total = 0;
+                self.history.clear();
+                // The checksum covers these two bytes as well.
+                self.history.extend_from_slice(bytes);
+                let size = if self.frame.content_size.is_some() { 8 } else { 0 };
+                self.go(State::Descriptor, size + 1);
+            }
+            State::Descriptor => {
+                let Some((&check, size)) = bytes.split_last() else {
+                    return Err(damaged(Codec::Lz4));
+                };
+                self.history.extend_from_slice(size);
+                if (XxHash32::oneshot(0, &self.history) >> 8) as u8 != check {
+                    return Err(damaged(Codec::Lz4));
+                }
+                self.history.clear();
+                if let Ok(size) = size.try_into() {
+                    self.frame.content_size = Some(u64::from_le_bytes(size));
+                }
+                self.go(State::BlockSize, 4);
+            }
+            State::BlockSize => match word(bytes) {
+                0 if self.frame.content_checksum => self.go(State::Checksum, 4),
+                0 => return self.end(),
+                size => {
+                    let len = (size & !STORED) as usize;
+                    if len > self.frame.block_max {
+                        return Err(damaged(Codec::Lz4));
+                    }
+                    let checksum = if self.frame.block_checksum { 4 } else { 0 };
+                    self.go(State::Block { stored: size & STORED != 0 }, len + checksum);
+                }
+            },
+            State::Block { stored } => {
+                self.block(bytes, stored)?;
+                self.go(State::BlockSize, 4);
+            }
+            State::Checksum => {
+                if word(bytes) != self.hash.finish_32() {
+                    return Err(damaged(Codec::Lz4));
+                }
+                return self.end();
+            }
+        }
+        Ok(false)
+    }
+
+    fn block(&mut self, bytes: &[u8], stored: bool) -> Result<(), FormatError> {
+        let mut bytes = bytes;
+        if self.frame.block_checksum {
+            let Some((block, check)) = bytes.split_last_chunk::<4>() else {
+                return Err(damaged(Codec::Lz4));
+            };
+            if XxHash32::oneshot(0, block) != u32::from_le_bytes(*check) {
+                return Err(damaged(Codec::Lz4));
+            }
+            bytes = block;
+        }
+        if stored {
+            self.block.clear();
+            self.block.extend_from_slice(bytes);
+        } else {
+            self.block.resize(self.frame.block_max, 0);
+            let len = decompress_into_with_dict(bytes, &mut self.block, &self.history)
+                .map_err(|_| damaged(Codec::Lz4))?;
+            self.block.truncate(len);
+        }
+        self.served = 0;
+        self.total += self.block.len() as u64;
+        if self.frame.content_checksum {
+            self.hash.write(&self.block);
+        }
+        if self.frame.linked {
+            let new = &self.block[self.block.len().saturating_sub(WINDOW)..];
+            let old = self.history.len().min(WINDOW - new.len());
+            self.history.drain(..self.history.len() - old);
+            self.history.extend_from_slice(new);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<bool, FormatError> {
+        if self.frame.content_size.is_some_and(|size| size != self.total) {
+            return Err(damaged(Codec::Lz4));
+        }
+        self.go(State::Magic, 4);
+        Ok(true)
+    }
+
+    fn go(&mut self, state: State, need: usize) {
+        self.state = state;
+        self.need = need;
+    }
+}
+
+/// Compresses to one frame: independent blocks, content checksum.
+pub(crate) struct Pack {
+    table: CompressTable,
+    hash: XxHash32,
+    begun: bool,
+    block: Vec<u8>,
+}
+
+impl Pack {
+    /// An encoder.
+    pub(crate) fn new() -> Self {
+        let hash = XxHash32::with_seed(0);
+        Self { table: CompressTable::large(), hash, begun: false, block: Vec::new() }
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        if !self.begun {
+            self.begun = true;
+            let descriptor = [0x64, BLOCK_CODE << 4];
+            out.extend_from_slice(&MAGIC.to_le_bytes());
+            out.extend_from_slice(&descriptor);
+            out.push((XxHash32::oneshot(0, &descriptor) >> 8) as u8);
+        }
+    }
+
+    fn emit(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.begin(out);
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        self.hash.write(&self.block);
+        let start = out.len() + 4;
+        let room = get_maximum_output_size(self.block.len());
+        out.try_reserve(room + 8)?;
+        out.resize(start + room, 0);
+        let packed = compress_into_with_table(&self.block, &mut out[start..], &mut self.table)
+            .map_err(io::Error::other)?;
+        let mut size = packed as u32;
+        if packed >= self.block.len() {
+            size = self.block.len() as u32 | STORED;
+            out[start..start + self.block.len()].copy_from_slice(&self.block);
+        }
+        out[start - 4..start].copy_from_slice(&size.to_le_bytes());
+        out.truncate(start + (size & !STORED) as usize);
+        self.block.clear();
+        Ok(())
+    }
+}
+
+impl Packer for Pack {
+    fn pack(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
+        let n = input.len().min(BLOCK - self.block.len());
+        self.block.try_reserve(n)?;
+        self.block.extend_from_slice(&input[..n]);
+        if self.block.len() == BLOCK {
+            self.emit(out)?;
+        }
+        Ok(n)
+    }
+
+    fn drain(&mut self, end: bool, out: &mut Vec<u8>) -> io::Result<bool> {
+        self.emit(out)?;
+        if end {
+            out.extend_from_slice(&0_u32.to_le_bytes());
+            out.extend_from_slice(&self.hash.finish_32().to_le_bytes());
+        }
+        Ok(true)
+    }
+}
+
+fn word(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+#[cold]
+fn unsupported(what: &str) -> FormatError {
+    FormatError::new(Code::CodecUnsupported, format!("{what}, which is not handled"))
+}
+
+const MAGIC: u32 = 0x184d_2204;
+const LEGACY: u32 = 0x184c_2102;
+const SKIPPABLE: u32 = 0x184d_2a50;
+const SKIPPABLE_END: u32 = 0x184d_2a5f;
+/// Set in the size of a block that is not compressed.
+const STORED: u32 = 1 << 31;
+/// How far back a block may refer.
+const WINDOW: usize = 1 << 16;
+/// Bytes of a block that is written, and their code in the descriptor.
+const BLOCK: usize = 1 << 20;
+const BLOCK_CODE: u8 = 6;

@@ -1,0 +1,296 @@
+//! Blosc buffers: round trips, golden files of c-blosc, lies and damage.
+
+use ndbytes_codec::blosc::{Codec, Compressor, Decoder, Encoder, Filter, Header, Options, header};
+use ndbytes_format::Code;
+use ndbytes_testkit::Random;
+use proptest::prelude::*;
+
+const CODECS: [Codec; 4] = [Codec::Raw, Codec::Lz4, Codec::Zlib, Codec::Zstd];
+const FILTERS: [Filter; 3] = [Filter::None, Filter::Shuffle, Filter::Bitshuffle];
+
+/// Numbers that go up slowly, and some noise.
+fn sample(len: usize) -> Vec<u8> {
+    let mut random = Random::new(3);
+    let mut value = 0_u64;
+    let mut data = Vec::new();
+    while data.len() < len {
+        value += random.below(9) as u64;
+        data.extend_from_slice(&value.to_le_bytes());
+    }
+    data.truncate(len);
+    data[len / 3..len / 2].iter_mut().for_each(|byte| *byte = random.byte());
+    data
+}
+
+fn encoded(data: &[u8], options: &Options) -> Vec<u8> {
+    let mut out = b"before".to_vec();
+    Encoder::new().encode(data, options, &mut out).unwrap();
+    assert!(out.starts_with(b"before") && out.len() <= 6 + 16 + data.len());
+    out.split_off(6)
+}
+
+fn options(codec: Codec, filter: Filter, typesize: usize, block: usize) -> Options {
+    Options { codec, filter, typesize, block_size: Some(block), ..Options::default() }
+}
+
+#[test]
+fn every_way_to_encode_comes_back() {
+    let mut decoder = Decoder::new();
+    for codec in CODECS {
+        for filter in FILTERS {
+            for typesize in [1, 2, 3, 4, 7, 8, 16, 17, 255, 256, 5000] {
+                for len in [0, 1, 127, 128, 129, 2000, 10_007, 16_320] {
+                    for split in [None, Some(false), Some(true)] {
+                        let data = sample(len);
+                        let options = Options { split, ..options(codec, filter, typesize, 2000) };
+                        let buffer = encoded(&data, &options);
+                        let facts = header(&buffer).unwrap();
+                        assert_eq!(
+                            (facts.nbytes as usize, facts.cbytes as usize),
+                            (len, buffer.len())
+                        );
+                        let mut again = vec![0xaa; len];
+                        decoder.decode(&buffer, &mut again).unwrap();
+                        assert!(again == data, "{options:?} {len}");
+                        assert!(decoder.decode_to_vec(&buffer, len).unwrap() == data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn buffers_of_c_blosc_are_read() {
+    let folder = ndbytes_testkit::golden::testdata().join("golden/blosc1");
+    let data = std::fs::read(folder.join("data.bin")).unwrap();
+    let mut rest = &std::fs::read(folder.join("buffers.bin")).unwrap()[..];
+    let mut decoder = Decoder::new();
+    let mut seen = Vec::new();
+    while !rest.is_empty() {
+        let facts = header(rest).unwrap();
+        let (buffer, after) = rest.split_at(facts.cbytes as usize);
+        let want = &data[..facts.nbytes as usize];
+        assert!(decoder.decode_to_vec(buffer, data.len()).unwrap() == want, "{facts:?}");
+        seen.push((facts.compressor, facts.filter, facts.split, facts.stored));
+        rest = after;
+    }
+    let compressors = [Compressor::Blosclz, Compressor::Lz4, Compressor::Zlib, Compressor::Zstd];
+    for compressor in compressors {
+        for filter in FILTERS {
+            assert!(seen.iter().any(|kind| kind.0 == compressor && kind.1 == filter && !kind.3));
+        }
+    }
+    assert!(seen.iter().any(|kind| kind.2) && seen.iter().any(|kind| kind.3));
+}
+
+#[test]
+fn snappy_is_read() {
+    let data = sample(3000);
+    let mut buffer = snappy_header(3000).encode().to_vec();
+    let mut blocks = Vec::new();
+    for block in data.chunks(1000) {
+        buffer.extend_from_slice(&(28 + blocks.len() as u32).to_le_bytes());
+        let stream = snap::raw::Encoder::new().compress_vec(block).unwrap();
+        blocks.extend_from_slice(&(stream.len() as u32).to_le_bytes());
+        blocks.extend_from_slice(&stream);
+    }
+    buffer.extend_from_slice(&blocks);
+    let cbytes = buffer.len() as u32;
+    buffer[12..16].copy_from_slice(&cbytes.to_le_bytes());
+    assert_eq!(Decoder::new().decode_to_vec(&buffer, 3000).unwrap(), data);
+}
+
+fn snappy_header(nbytes: u32) -> Header {
+    Header {
+        compressor: Compressor::Snappy,
+        filter: Filter::None,
+        split: false,
+        stored: false,
+        typesize: 1,
+        nbytes,
+        block_size: 1000,
+        cbytes: 16,
+    }
+}
+
+#[test]
+fn a_range_is_what_the_whole_has_there() {
+    let data = sample(10_008);
+    let mut decoder = Decoder::new();
+    let mut random = Random::new(1);
+    for codec in CODECS {
+        for filter in FILTERS {
+            let buffer = encoded(&data, &options(codec, filter, 8, 1000));
+            for _ in 0..200 {
+                let start = random.below(data.len() + 1);
+                let mut part = vec![0; random.below(data.len() - start + 1)];
+                decoder.decode_range(&buffer, data.len(), start, &mut part).unwrap();
+                assert!(part == data[start..start + part.len()]);
+            }
+            let mut one = [0];
+            for start in [data.len(), usize::MAX] {
+                let error = decoder.decode_range(&buffer, data.len(), start, &mut one);
+                assert_eq!(error.unwrap_err().code(), Code::OutOfBounds);
+            }
+            let error = decoder.decode_range(&buffer, data.len() - 1, 0, &mut one).unwrap_err();
+            assert_eq!(error.code(), Code::CodecTooLarge);
+        }
+    }
+}
+
+#[test]
+fn truncated_anywhere_is_reported() {
+    let data = sample(3000);
+    let mut decoder = Decoder::new();
+    let mut out = vec![0; data.len()];
+    for codec in CODECS {
+        let mut buffer = encoded(&data, &options(codec, Filter::Shuffle, 8, 1000));
+        for end in 0..buffer.len() {
+            let error = decoder.decode(&buffer[..end], &mut out).unwrap_err();
+            assert_eq!(error.code(), Code::CodecTruncated, "{codec:?} {end}");
+        }
+        buffer.push(0);
+        assert_eq!(decoder.decode(&buffer, &mut out).unwrap_err().code(), Code::CodecTrailing);
+        buffer.pop();
+        let error = decoder.decode(&buffer, &mut out[1..]).unwrap_err();
+        assert_eq!(error.code(), Code::Mismatch);
+    }
+}
+
+#[test]
+fn cut_with_a_header_that_agrees_is_reported() {
+    let data = sample(3000);
+    let mut out = vec![0; data.len()];
+    for codec in [Codec::Lz4, Codec::Zlib, Codec::Zstd] {
+        let buffer = encoded(&data, &options(codec, Filter::Shuffle, 8, 1000));
+        for end in 16..buffer.len() {
+            let mut cut = buffer[..end].to_vec();
+            cut[12..16].copy_from_slice(&(end as u32).to_le_bytes());
+            let error = Decoder::new().decode(&cut, &mut out).unwrap_err();
+            assert_eq!(error.code(), Code::BloscHeader, "{codec:?} {end}");
+            assert!(error.offset().unwrap() <= end as u64);
+        }
+    }
+}
+
+#[test]
+fn blocks_that_overlap_or_leave_gaps_are_refused() {
+    let data = sample(3000);
+    let buffer = encoded(&data, &options(Codec::Zstd, Filter::Shuffle, 8, 1000));
+    let start = |index: usize| u32::from_le_bytes(*buffer[16 + 4 * index..].first_chunk().unwrap());
+    for (index, lie) in [
+        (0, 0),
+        (0, 16),
+        (0, start(1)),
+        (1, start(0)),
+        (1, start(2)),
+        (1, start(1) + 1),
+        (1, start(1) - 1),
+        (2, start(0)),
+        (2, start(2) - 1),
+        (2, buffer.len() as u32),
+        (2, u32::MAX),
+        (2, 1 << 31),
+    ] {
+        let mut bad = buffer.clone();
+        bad[16 + 4 * index..][..4].copy_from_slice(&lie.to_le_bytes());
+        let error = Decoder::new().decode_to_vec(&bad, 3000).unwrap_err();
+        assert_eq!(error.code(), Code::BloscHeader, "{index} {lie}");
+    }
+    // In another order, as threads may have written them, they are read.
+    let mut turned = buffer[..28].to_vec();
+    let bounds = [start(0), start(1), start(2), buffer.len() as u32];
+    for index in [2, 0, 1] {
+        let at = turned.len() as u32;
+        turned[16 + 4 * index..][..4].copy_from_slice(&at.to_le_bytes());
+        turned.extend_from_slice(&buffer[bounds[index] as usize..bounds[index + 1] as usize]);
+    }
+    assert!(Decoder::new().decode_to_vec(&turned, 3000).unwrap() == data);
+}
+
+#[test]
+fn flipped_bits_neither_panic_nor_take_memory() {
+    let data = sample(9000);
+    let mut random = Random::new(9);
+    let mut decoder = Decoder::new();
+    let buffers: Vec<_> = CODECS
+        .iter()
+        .flat_map(|&codec| FILTERS.map(|filter| encoded(&data, &options(codec, filter, 8, 2000))))
+        .collect();
+    for round in 0..10_000 {
+        let mut bad = buffers[round % buffers.len()].clone();
+        let end = if round % 3 == 0 { 60 } else { bad.len() };
+        for _ in 0..=round % 4 {
+            bad[random.below(end)] ^= 1 << random.below(8);
+        }
+        // A larger size is refused, so that all that comes out is no larger.
+        if let Ok(out) = decoder.decode_to_vec(&bad, data.len()) {
+            assert!(out.len() <= data.len());
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_encoded_leaves_the_output_alone() {
+    let mut out = vec![1, 2, 3];
+    for (codec, level, typesize) in [(Codec::Zstd, 0, 1), (Codec::Zlib, 10, 1), (Codec::Raw, 1, 0)]
+    {
+        let options = Options { codec, level, typesize, ..Options::default() };
+        let error = Encoder::new().encode(&[0; 1000], &options, &mut out).unwrap_err();
+        assert_eq!((error.code(), &out[..]), (Code::Argument, &[1, 2, 3][..]));
+    }
+}
+
+#[test]
+fn levels_can_change_between_buffers() {
+    let data = sample(20_000);
+    let mut encoder = Encoder::new();
+    let mut encode = |codec, level| {
+        let mut out = Vec::new();
+        let options = Options { level, ..options(codec, Filter::Shuffle, 8, 8000) };
+        encoder.encode(&data, &options, &mut out).unwrap();
+        out
+    };
+    for (codec, high) in [(Codec::Zstd, 19), (Codec::Zlib, 9)] {
+        let (fast, small, again) = (encode(codec, 1), encode(codec, high), encode(codec, 1));
+        assert!(fast == again && small.len() < fast.len(), "{codec:?}");
+        let other = if codec == Codec::Zstd { Codec::Zlib } else { Codec::Zstd };
+        encode(other, 9);
+        assert!(encode(codec, high) == small && encode(codec, 1) == fast);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_bytes_come_back(
+        data in prop::collection::vec(any::<u8>(), 0..3000),
+        repeats in 1_usize..4,
+        codec in prop::sample::select(&CODECS[..]),
+        filter in prop::sample::select(&FILTERS[..]),
+        typesize in 1_usize..40,
+        block in 0_usize..5000,
+        split in any::<Option<bool>>(),
+    ) {
+        let data = data.repeat(repeats);
+        let options = Options { split, ..options(codec, filter, typesize, block) };
+        let buffer = encoded(&data, &options);
+        prop_assert!(Decoder::new().decode_to_vec(&buffer, data.len()).unwrap() == data);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 16..400)) {
+        bytes[0] = 2;
+        bytes[1] = 1;
+        bytes[2] &= 0x97;
+        bytes[3] &= 15;
+        bytes[6] = 0;
+        bytes[7] = 0;
+        bytes[10..12].fill(0);
+        let len = bytes.len() as u32;
+        bytes[12..16].copy_from_slice(&len.to_le_bytes());
+        let _ = Decoder::new().decode_to_vec(&bytes, 1 << 16);
+    }
+}
