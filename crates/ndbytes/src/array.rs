@@ -3,7 +3,7 @@
 use ndbytes_format::{
     ByteOrder, Code, Dtype, Header, Order, Span, nbytes, padding_spans, strides, swap_units_to,
 };
-use ndbytes_mem::{Buffer, Elements, Strided, gather, scatter, swap_bytes, zero_spans};
+use ndbytes_mem::{Buffer, Elements, Strided, copy, gather, scatter, swap_bytes, zero_spans};
 
 use crate::error::{Error, Result};
 
@@ -190,6 +190,25 @@ impl<'a> ArrayView<'a> {
         let nothing = units.is_empty() && self.padding.is_empty();
         gather(dst, from, elements, order, threads(), if nothing { None } else { Some(&finish) });
         Ok(())
+    }
+
+    /// A part: `shape` elements from `start` on, which must be within the array.
+    pub(crate) fn part(&self, start: &[usize], shape: &[usize]) -> ArrayView<'a> {
+        let shift: isize = start.iter().zip(&self.strides).map(|(&i, &s)| i as isize * s).sum();
+        let origin = self.origin.wrapping_add_signed(shift);
+        ArrayView { shape: shape.to_vec(), origin, ..self.clone() }
+    }
+
+    /// Copies the elements to the places of other strides, the first to the start of `dst`. Gaps
+    /// between a struct's fields become zeros.
+    pub(crate) fn copy_into(&self, dst: &mut [u8], strides: &[isize]) {
+        let (to, from) = (
+            Strided { origin: 0, strides },
+            Strided { origin: self.origin, strides: &self.strides },
+        );
+        let itemsize = self.dtype.itemsize();
+        copy(dst, to, self.bytes, from, &self.shape, itemsize);
+        zero_spans(dst, itemsize, &self.padding);
     }
 
     /// All elements, contiguous in this order.

@@ -32,10 +32,12 @@ mod atomic;
 mod compress;
 mod error;
 mod file;
+mod frame;
 #[cfg(feature = "ndarray")]
 mod nd;
 mod npy;
 mod npz;
+mod parallel;
 mod raw;
 mod read_at;
 mod stream;
@@ -47,13 +49,17 @@ pub use atomic::{AtomicFile, SaveOptions};
 pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{NpyFile, load, save};
+pub use frame::{
+    FrameOptions, FrameReader, Pipeline, Preset, dump_frame, read_frame, read_frame_header,
+    read_frame_into, write_frame,
+};
 #[cfg(feature = "ndarray")]
 pub use nd::Element;
 pub use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL};
 pub use ndbytes_format::{
     ByteOrder, Code, Dtype, ErrorKind, Extended, Field, FormatError, Header, Kind, Limits, Looks,
-    Order, Prelude, Span, TimeUnit, Unit, Version, element_count, is_contiguous, literal,
-    looks_like, nbytes, padding_spans, strides, swap_units, zip,
+    Order, Prelude, Span, TimeUnit, Unit, Version, element_count, frame as frame_format,
+    is_contiguous, literal, looks_like, nbytes, padding_spans, strides, swap_units, zip,
 };
 pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
 pub use npy::{dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, write_npy};

@@ -4,6 +4,7 @@
 mod atomic;
 mod concat;
 mod examples;
+mod frame;
 mod golden;
 mod hostile;
 mod hostile_npz;

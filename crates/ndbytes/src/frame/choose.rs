@@ -1,0 +1,119 @@
+//! Codec and filter of a chunk, by compressing samples of it.
+//!
+//! The choice depends on the chunk alone, so that a frame's bytes do not depend on threads.
+
+use ndbytes_codec::blosc::{Codec, Encoder, Filter, Options};
+
+use crate::error::Result;
+use crate::frame::pipeline::Preset;
+
+/// Chooses for one chunk after another.
+#[derive(Default)]
+pub(super) struct Chooser {
+    encoder: Encoder,
+    sample: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Chooser {
+    /// How to encode these items.
+    pub(super) fn choose(
+        &mut self,
+        preset: Preset,
+        items: &[u8],
+        typesize: usize,
+    ) -> Result<Options> {
+        self.take_sample(items, typesize);
+        let (codec, level, trial) = match preset {
+            Preset::Fast => (Codec::Lz4, 1, 1),
+            Preset::Auto => (Codec::Zstd, 1, 1),
+            Preset::Small => (Codec::Zstd, 9, 3),
+        };
+        let options =
+            |codec, level, filter| Options { codec, level, filter, typesize, ..Default::default() };
+        let filters: &[Filter] = match typesize {
+            1 => &[Filter::None, Filter::Bitshuffle],
+            _ => &[Filter::Shuffle, Filter::None, Filter::Bitshuffle],
+        };
+        let mut best = (usize::MAX, Filter::None);
+        for &filter in filters {
+            let size = self.size(&options(codec, trial, filter))?;
+            best = if size < best.0 { (size, filter) } else { best };
+        }
+        let (size, filter) = best;
+        if size > self.sample.len() - self.sample.len() / WORTH {
+            return Ok(options(Codec::Raw, 1, Filter::None));
+        }
+        if preset == Preset::Auto {
+            let quick = self.size(&options(Codec::Lz4, 1, filter))?;
+            if quick <= size + size / NEARLY {
+                return Ok(options(Codec::Lz4, 1, filter));
+            }
+        }
+        Ok(options(codec, level, filter))
+    }
+
+    /// The samples' size when compressed.
+    fn size(&mut self, options: &Options) -> Result<usize> {
+        self.packed.clear();
+        self.encoder.encode(&self.sample, options, &mut self.packed)?;
+        Ok(self.packed.len())
+    }
+
+    /// Pieces from all over the chunk, of whole items.
+    fn take_sample(&mut self, items: &[u8], typesize: usize) {
+        self.sample.clear();
+        let piece = (PIECE / typesize * typesize).max(typesize);
+        if items.len() <= PIECES * piece {
+            return self.sample.extend_from_slice(items);
+        }
+        for i in 0..PIECES {
+            let at = (items.len() - piece) / (PIECES - 1) * i / typesize * typesize;
+            self.sample.extend_from_slice(&items[at..at + piece]);
+        }
+    }
+}
+
+const PIECES: usize = 4;
+/// Bytes of a piece: four times the codecs' smallest useful window.
+const PIECE: usize = 8 << 10;
+/// Less than one part in so many is not worth decompressing.
+const WORTH: usize = 50;
+/// More by one part in so many is worth the speed of LZ4.
+const NEARLY: usize = 25;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(preset: Preset, items: &[u8], typesize: usize) -> (Codec, Filter) {
+        let options = Chooser::default().choose(preset, items, typesize).unwrap();
+        (options.codec, options.filter)
+    }
+
+    #[test]
+    fn noise_is_stored_and_numbers_are_shuffled() {
+        let mut state = 1u64;
+        let mut random = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 32) as u32
+        };
+        let noise: Vec<u8> = (0..100_000).flat_map(|_| random().to_le_bytes()).collect();
+        let counters: Vec<u8> =
+            (0..100_000u32).flat_map(|i| (i * 3 + random() % 16).to_le_bytes()).collect();
+        let zeros = vec![0; 400_000];
+        for &preset in Preset::ALL {
+            assert_eq!(chosen(preset, &noise, 4).0, Codec::Raw);
+            assert_ne!(chosen(preset, &counters, 4).1, Filter::None);
+            assert_ne!(chosen(preset, &zeros, 4).0, Codec::Raw);
+        }
+        assert_eq!(chosen(Preset::Fast, &counters, 4).0, Codec::Lz4);
+    }
+
+    #[test]
+    fn a_chunk_of_any_size_can_be_sampled() {
+        for len in [0, 1, 7, 8, 4095, 32 << 10, (32 << 10) + 8, 100_000] {
+            chosen(Preset::Auto, &vec![1; len], 8);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What happens to a chunk: a codec, its level, a filter; or a preset that chooses them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ndbytes_codec::blosc::{Codec, Filter};
+use ndbytes_format::Code;
+
+use crate::error::{Error, Result};
+
+/// How the chunks of a frame are compressed.
+///
+/// It parses from a preset's name or `codec[-level][-filter]`: `"auto"`, `"zstd"`,
+/// `"zstd-9-bitshuffle"`, `"lz4-noshuffle"`, `"pco-8"`, `"raw"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Pipeline {
+    /// Chosen chunk by chunk, from samples.
+    Preset(Preset),
+    /// Items as they are, checked.
+    Raw,
+    /// A Blosc buffer of this codec, level and filter.
+    Blosc(Codec, u32, Filter),
+    /// Numbers by pco, at this level of 0 to 12.
+    Pco(u32),
+}
+
+/// What a preset is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Little time: LZ4 where it gains anything.
+    Fast,
+    /// Both: LZ4 or Zstandard at a low level.
+    Auto,
+    /// Few bytes: Zstandard at a high level, or pco for all of a frame of numbers.
+    Small,
+}
+
+impl Preset {
+    /// Every preset.
+    pub const ALL: &'static [Preset] = &[Preset::Fast, Preset::Auto, Preset::Small];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Preset::Fast => "fast",
+            Preset::Auto => "auto",
+            Preset::Small => "small",
+        }
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self::Preset(Preset::Auto)
+    }
+}
+
+impl FromStr for Pipeline {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        if let Some(preset) = Preset::ALL.iter().find(|preset| preset.as_str() == name) {
+            return Ok(Self::Preset(*preset));
+        }
+        let unknown = || {
+            let message = format!(
+                "`{}` is no codec: take fast, auto, small, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                name.escape_debug()
+            );
+            Error::new(Code::Argument, message)
+        };
+        let mut parts = name.split('-');
+        let codec = parts.next().unwrap_or_default();
+        let (mut level, mut filter) = (None, None);
+        for part in parts {
+            let of_filter = match part {
+                "shuffle" => Some(Filter::Shuffle),
+                "bitshuffle" => Some(Filter::Bitshuffle),
+                "noshuffle" => Some(Filter::None),
+                _ => None,
+            };
+            match of_filter {
+                Some(found) if filter.is_none() => filter = Some(found),
+                None if level.is_none() && filter.is_none() => {
+                    level = Some(part.parse::<u32>().map_err(|_| unknown())?);
+                }
+                _ => return Err(unknown()),
+            }
+        }
+        let leveled = |low, default, high| match level {
+            None => Ok(default),
+            Some(level) if (low..=high).contains(&level) => Ok(level),
+            Some(level) => {
+                let message = format!("the level of {codec} must be {low} to {high}, not {level}");
+                Err(Error::new(Code::Argument, message))
+            }
+        };
+        let shuffled = filter.unwrap_or(Filter::Shuffle);
+        match codec {
+            "raw" if level.is_none() && filter.is_none() => Ok(Self::Raw),
+            "lz4" => Ok(Self::Blosc(Codec::Lz4, leveled(1, 1, 1)?, shuffled)),
+            "zstd" => Ok(Self::Blosc(Codec::Zstd, leveled(1, 3, 19)?, shuffled)),
+            "zlib" => Ok(Self::Blosc(Codec::Zlib, leveled(1, 6, 9)?, shuffled)),
+            "pco" if filter.is_none() => Ok(Self::Pco(leveled(0, 8, 12)?)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pipeline::Preset(preset) => f.write_str(preset.as_str()),
+            Pipeline::Raw | Pipeline::Blosc(Codec::Raw, ..) => f.write_str("raw"),
+            Pipeline::Blosc(codec, level, filter) => {
+                match codec {
+                    Codec::Lz4 => f.write_str("lz4")?,
+                    Codec::Zlib => write!(f, "zlib-{level}")?,
+                    _ => write!(f, "zstd-{level}")?,
+                }
+                f.write_str(match filter {
+                    Filter::None => "-noshuffle",
+                    Filter::Bitshuffle => "-bitshuffle",
+                    Filter::Shuffle => "-shuffle",
+                })
+            }
+            Pipeline::Pco(level) => write!(f, "pco-{level}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed_as_they_are_printed() {
+        for (name, printed) in [
+            ("auto", "auto"),
+            ("raw", "raw"),
+            ("zstd", "zstd-3-shuffle"),
+            ("zstd-9-bitshuffle", "zstd-9-bitshuffle"),
+            ("lz4-noshuffle", "lz4-noshuffle"),
+            ("zlib-9", "zlib-9-shuffle"),
+            ("pco", "pco-8"),
+        ] {
+            let pipeline: Pipeline = name.parse().unwrap();
+            assert_eq!(pipeline.to_string(), printed);
+            assert_eq!(printed.parse::<Pipeline>().unwrap(), pipeline);
+        }
+        for name in
+            ["", "gzip", "zstd-20", "zstd-shuffle-3", "zstd-3-4", "pco-8-shuffle", "lz4-2", "raw-1"]
+        {
+            assert_eq!(name.parse::<Pipeline>().unwrap_err().code(), Code::Argument, "{name}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Reading frames by position: all of them on several threads, or parts of them.
+
+use std::sync::{Mutex, PoisonError};
+
+use ndbytes_format::frame::{ChunkPlace, FrameHeader, Record, parse_index};
+use ndbytes_format::{Code, Header, Limits, is_contiguous, strides};
+use ndbytes_mem::{Strided, copy, fill_parts};
+
+use crate::array::{Array, threads};
+use crate::error::{Error, Result};
+use crate::frame::chunk::{ChunkDecoder, checked, most};
+use crate::frame::grid::{self, Place};
+use crate::frame::stream::{read_frame_header, truncated};
+use crate::parallel::in_order;
+use crate::read_at::{ReadAt, Section, read_part_at};
+
+/// A frame whose header and index have been read; chunks are read when they are needed.
+#[derive(Debug)]
+pub struct FrameReader<R> {
+    source: R,
+    header: FrameHeader,
+    places: Vec<ChunkPlace>,
+}
+
+impl<R: ReadAt + Sync> FrameReader<R> {
+    /// Reads header and index of a frame that fills the source.
+    ///
+    /// # Errors
+    /// As [`read_frame_header`]; [`Code::FrameTruncated`], [`Code::FrameChecksum`] or
+    /// [`Code::FrameIndex`] where the end of the source is not that of the frame.
+    pub fn new(source: R, limits: &Limits) -> Result<Self> {
+        let size = source.size()?;
+        let (header, len) = read_frame_header(&mut Section::new(&source, 0, size), limits)?;
+        let tail = Record::PREFIX_LEN + header.index_len();
+        let start = size.checked_sub(tail as u64).filter(|&start| start >= len as u64);
+        let Some(start) = start else {
+            let have = size.saturating_sub(len as u64) as usize;
+            return Err(truncated("its chunks or index", tail, have).at(size));
+        };
+        let mut bytes = Vec::new();
+        crate::npy::fill_growing(&mut Section::new(&source, start, tail as u64), &mut bytes, tail)?;
+        let Some((prefix, index)) =
+            bytes.split_first_chunk().filter(|(_, index)| index.len() == header.index_len())
+        else {
+            return Err(truncated("its index", tail, bytes.len()).at(start + bytes.len() as u64));
+        };
+        let at = start + Record::PREFIX_LEN as u64;
+        if Record::parse(*prefix).ok() != Some(Record::Index(index.len() as u32)) {
+            let message =
+                "there is no index at the end: the frame was cut, or something follows it";
+            return Err(Error::new(Code::FrameIndex, message).at(start));
+        }
+        let index = checked(index, "the index").map_err(|error| error.shifted(at))?;
+        let places =
+            parse_index(index, len as u64, start).map_err(|error| Error::from(error).at(at))?;
+        Ok(Self { source, header, places })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &FrameHeader {
+        &self.header
+    }
+
+    /// Where the chunks are, in the order of their numbers.
+    pub fn places(&self) -> &[ChunkPlace] {
+        &self.places
+    }
+
+    /// The source.
+    pub fn source(&self) -> &R {
+        &self.source
+    }
+
+    /// Reads the array.
+    ///
+    /// # Errors
+    /// As [`FrameReader::read_into`].
+    pub fn read(&self) -> Result<Array> {
+        let mut array = Array::zeroed(self.header.array().clone())?;
+        let strides = own_strides(self.header.array());
+        self.read_into(array.bytes_mut(), Strided { origin: 0, strides: &strides })?;
+        Ok(array)
+    }
+
+    /// Reads the array into strided memory.
+    ///
+    /// # Errors
+    /// [`Code::FrameTruncated`], [`Code::FrameChecksum`], [`Code::FrameRecord`], what the codecs
+    /// say, [`Code::DataInvalid`]; [`Code::OutOfBounds`] when the layout reaches outside of `out`.
+    pub fn read_into(&self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
+        let header = &self.header;
+        let (array, itemsize) = (header.array(), header.array().dtype().itemsize());
+        let straight = is_contiguous(array.shape(), layout.strides, itemsize, array.order())
+            && grid::is_linear(header);
+        let mut target = Target::new(header, out, layout)?;
+        if header.chunk_count() == 0 {
+            return Ok(());
+        }
+        if !straight {
+            return in_order(
+                header.chunk_count(),
+                threads(),
+                || (ChunkDecoder::default(), Vec::new()),
+                |(decoder, record), chunk| self.chunk(decoder, record, chunk),
+                |chunk, items| {
+                    target.place(chunk, &items);
+                    Ok(())
+                },
+            );
+        }
+        let out = &mut target.out[layout.origin..layout.origin + array.nbytes()];
+        let size = header.chunk_nbytes();
+        let kept = Mutex::new(Vec::new());
+        let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let filled = fill_parts(out, size, threads().min(header.chunk_count()), &|part, at| {
+            let (mut decoder, mut record) = lock().pop().unwrap_or_default();
+            let read = part.chunks_mut(size).enumerate().try_for_each(|(i, part)| {
+                self.chunk_into(&mut decoder, &mut record, at / size + i, part)
+            });
+            lock().push((decoder, record));
+            read
+        });
+        filled.into_iter().try_for_each(|(_, read)| read)
+    }
+
+    /// Reads a part of the array: `shape` items from `start` on, from the chunks that hold any.
+    ///
+    /// # Errors
+    /// As [`FrameReader::read_into`]; [`Code::OutOfBounds`] when the part reaches outside of the
+    /// array.
+    pub fn read_part(&self, start: &[usize], shape: &[usize]) -> Result<Array> {
+        let array = self.header.array();
+        let inside = start.len() == array.shape().len()
+            && shape.len() == start.len()
+            && start
+                .iter()
+                .zip(shape)
+                .zip(array.shape())
+                .all(|((&start, &n), &all)| start.checked_add(n).is_some_and(|end| end <= all));
+        if !inside {
+            let message = format!(
+                "{shape:?} items from {start:?} are not within an array of shape {:?}",
+                array.shape()
+            );
+            return Err(Error::new(Code::OutOfBounds, message));
+        }
+        let facts = Header::new(array.dtype().clone(), array.order(), shape.to_vec())?;
+        let mut part = Array::zeroed(facts.clone())?;
+        if facts.nbytes() == 0 {
+            return Ok(part);
+        }
+        let touched = self.touched(start, shape);
+        let own = own_strides(&facts);
+        let inner = grid::chunk_strides(&self.header);
+        in_order(
+            touched.len(),
+            threads(),
+            || (ChunkDecoder::default(), Vec::new()),
+            |(decoder, record), i| self.chunk(decoder, record, touched[i]),
+            |i, items| {
+                let place = grid::place(&self.header, touched[i]);
+                let common = common(&place, start, shape);
+                let from = |base: &[usize]| -> Vec<usize> {
+                    common.start.iter().zip(base).map(|(&at, &base)| at - base).collect()
+                };
+                let layout = |strides, base: &[usize]| {
+                    let whole = Strided { origin: 0, strides };
+                    Strided { origin: grid::offset(whole, &from(base)), strides }
+                };
+                let (to, source) = (layout(&own, start), layout(&inner, &place.start));
+                let itemsize = facts.dtype().itemsize();
+                copy(part.bytes_mut(), to, &items, source, &common.shape, itemsize);
+                Ok(())
+            },
+        )?;
+        Ok(part)
+    }
+
+    /// The chunks that hold any item of a part, in order.
+    fn touched(&self, start: &[usize], shape: &[usize]) -> Vec<usize> {
+        let grid = self.header.grid();
+        let mut numbers = vec![0];
+        for (axis, &edge) in self.header.chunk_shape().iter().enumerate() {
+            let range = start[axis] / edge..=(start[axis] + shape[axis] - 1) / edge;
+            numbers = numbers
+                .iter()
+                .flat_map(|&number: &usize| range.clone().map(move |i| (number, i)))
+                .map(|(number, i)| number * grid[axis] + i)
+                .collect();
+        }
+        numbers
+    }
+
+    /// Reads a chunk's items.
+    fn chunk(
+        &self,
+        decoder: &mut ChunkDecoder,
+        record: &mut Vec<u8>,
+        chunk: usize,
+    ) -> Result<Vec<u8>> {
+        let mut items = crate::array::zeroed_vec(self.header.chunk_nbytes())?;
+        self.chunk_into(decoder, record, chunk, &mut items)?;
+        Ok(items)
+    }
+
+    /// Reads a chunk's items to where they belong; of the last there may be fewer.
+    fn chunk_into(
+        &self,
+        decoder: &mut ChunkDecoder,
+        record: &mut Vec<u8>,
+        chunk: usize,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let place = self.places[chunk];
+        let prefix_at = place.offset - Record::PREFIX_LEN as u64;
+        let bad = |message: String| Err(Error::new(Code::FrameRecord, message).at(prefix_at));
+        if place.len > most(&self.header) {
+            return bad(format!(
+                "a chunk of {} bytes, of {} when it is decoded",
+                place.len,
+                self.header.chunk_nbytes()
+            ));
+        }
+        let len = Record::PREFIX_LEN + place.len as usize;
+        record.try_reserve(len.saturating_sub(record.len())).map_err(std::io::Error::from)?;
+        record.resize(len, 0);
+        let have = read_part_at(&self.source, record, prefix_at)?;
+        let Some((prefix, payload)) = record[..have].split_first_chunk().filter(|_| have == len)
+        else {
+            return Err(truncated("a chunk", len, have).at(prefix_at + have as u64));
+        };
+        if Record::parse(*prefix).ok() != Some(Record::Chunk(place.len as u32)) {
+            return bad(format!("the index has chunk {chunk} here, which does not begin so"));
+        }
+        if out.len() == self.header.chunk_nbytes() {
+            return decoder.items(&self.header, payload, place.offset, out);
+        }
+        let mut items = crate::array::zeroed_vec(self.header.chunk_nbytes())?;
+        decoder.items(&self.header, payload, place.offset, &mut items)?;
+        out.copy_from_slice(&items[..out.len()]);
+        Ok(())
+    }
+}
+
+/// Memory that chunks are put into.
+pub(super) struct Target<'a> {
+    header: &'a FrameHeader,
+    pub(super) out: &'a mut [u8],
+    layout: Strided<'a>,
+    chunk_strides: Vec<isize>,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(
+        header: &'a FrameHeader,
+        out: &'a mut [u8],
+        layout: Strided<'a>,
+    ) -> Result<Self> {
+        let array = header.array();
+        if !layout.fits(array.shape(), array.dtype().itemsize(), out.len()) {
+            return Err(Error::new(Code::OutOfBounds, "the array reaches outside of its memory"));
+        }
+        Ok(Self { header, out, layout, chunk_strides: grid::chunk_strides(header) })
+    }
+
+    /// Decodes a record and puts the items where they belong.
+    pub(super) fn decode(
+        &mut self,
+        decoder: &mut ChunkDecoder,
+        chunk: usize,
+        record: &[u8],
+        at: u64,
+        items: &mut Vec<u8>,
+    ) -> Result<()> {
+        let size = self.header.chunk_nbytes();
+        if items.len() != size {
+            *items = crate::array::zeroed_vec(size)?;
+        }
+        decoder.items(self.header, record, at, items)?;
+        self.place(chunk, items);
+        Ok(())
+    }
+
+    /// Puts a chunk's items where they belong.
+    fn place(&mut self, chunk: usize, items: &[u8]) {
+        let Place { start, shape } = grid::place(self.header, chunk);
+        let to =
+            Strided { origin: grid::offset(self.layout, &start), strides: self.layout.strides };
+        let from = Strided { origin: 0, strides: &self.chunk_strides };
+        copy(self.out, to, items, from, &shape, self.header.array().dtype().itemsize());
+    }
+}
+
+/// What a chunk and a part have in common, counted in the array.
+fn common(place: &Place, start: &[usize], shape: &[usize]) -> Place {
+    let mut common = place.clone();
+    for axis in 0..start.len() {
+        let end = (place.start[axis] + place.shape[axis]).min(start[axis] + shape[axis]);
+        common.start[axis] = place.start[axis].max(start[axis]);
+        common.shape[axis] = end - common.start[axis];
+    }
+    common
+}
+
+fn own_strides(header: &Header) -> Vec<isize> {
+    strides(header.shape(), header.dtype().itemsize(), header.order())
+}

@@ -1,0 +1,248 @@
+//! Frames: what comes back, and what is refused.
+
+use ndbytes::{
+    ArrayView, Code, FrameOptions, FrameReader, Limits, Order, Pipeline, Strided, dump_frame,
+    read_frame, read_frame_header, read_frame_into, strides,
+};
+use ndbytes_testkit::arrays::{self, Case, Layout};
+use proptest::prelude::*;
+
+use crate::{assert_same, code};
+
+const PIPELINES: [&str; 11] = [
+    "auto",
+    "fast",
+    "small",
+    "raw",
+    "lz4",
+    "lz4-noshuffle",
+    "zstd-1-bitshuffle",
+    "zstd-9-noshuffle",
+    "zlib",
+    "pco",
+    "pco-2",
+];
+
+fn options(pipeline: &str) -> FrameOptions {
+    FrameOptions::default().with_pipeline(pipeline.parse().unwrap())
+}
+
+/// Through every way of reading.
+fn check(view: &ArrayView<'_>, options: &FrameOptions, name: &str) {
+    let frame = match dump_frame(view, options) {
+        Ok(frame) => frame,
+        Err(error) => {
+            let refused = matches!(options.pipeline, Pipeline::Pco(_));
+            assert!(refused && error.code() == Code::UnsupportedDtype, "{name}: {error}");
+            return;
+        }
+    };
+    let limits = Limits::default();
+    let mut source = &frame[..];
+    let streamed = read_frame(&mut source, &limits).unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert!(source.is_empty(), "{name}");
+    assert_same(&streamed.view(), view, name);
+    assert_eq!(streamed.order(), view.storage_order(), "{name}");
+    let reader = FrameReader::new(&frame[..], &limits).unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert_same(&reader.read().unwrap().view(), view, name);
+    // Into memory of the other order.
+    let header = reader.header().array().clone();
+    let other = match header.order() {
+        Order::C => Order::F,
+        Order::F => Order::C,
+    };
+    let steps = strides(header.shape(), header.dtype().itemsize(), other);
+    let mut out = vec![0; header.nbytes()];
+    reader.read_into(&mut out, Strided { origin: 0, strides: &steps }).unwrap();
+    let again = ArrayView::contiguous(header.dtype().clone(), header.shape(), other, &out).unwrap();
+    assert_same(&again, view, name);
+}
+
+#[test]
+fn every_dtype_and_layout_comes_back() {
+    for case in arrays::table() {
+        for pipeline in PIPELINES {
+            check(&case.view(), &options(pipeline), &format!("{} {pipeline}", case.name));
+        }
+    }
+}
+
+#[test]
+fn every_layout_is_cut_in_every_way() {
+    for layout in [Layout::C, Layout::F, Layout::Strided, Layout::Transposed] {
+        for dtype in ["<f8", "|u1", ">i4", "[('a', '|u1'), ('', '|V3'), ('b', '<f4')]"] {
+            let case = Case::new(&dtype.parse().unwrap(), &[7, 5, 6], layout);
+            for chunk in [[7, 5, 6], [1, 1, 1], [2, 5, 6], [7, 5, 4], [3, 2, 4], [100, 5, 1]] {
+                for threads in [1, 3] {
+                    let options = options("auto")
+                        .with_chunk_shape(Some(chunk.to_vec()))
+                        .with_threads(Some(threads));
+                    check(&case.view(), &options, &format!("{} {chunk:?}", case.name));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_threads() {
+    let case = Case::new(&"<i4".parse().unwrap(), &[300, 501], Layout::C);
+    let chunked = options("auto").with_chunk_shape(Some(vec![7, 501]));
+    let one = dump_frame(&case.view(), &chunked.clone().with_threads(Some(1))).unwrap();
+    for threads in 2..5 {
+        let many = dump_frame(&case.view(), &chunked.clone().with_threads(Some(threads))).unwrap();
+        assert!(many == one);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_part_is_that_part_of_the_whole(
+        shape in prop::collection::vec(1usize..9, 1..4),
+        chunk in prop::collection::vec(1usize..9, 3),
+        cut in prop::collection::vec((0usize..9, 0usize..9), 3),
+        fortran in any::<bool>(),
+    ) {
+        let layout = if fortran { Layout::F } else { Layout::C };
+        let case = Case::new(&"<i2".parse().unwrap(), &shape, layout);
+        let options = options("raw").with_chunk_shape(Some(chunk[..shape.len()].to_vec()));
+        let frame = dump_frame(&case.view(), &options).unwrap();
+        let reader = FrameReader::new(&frame[..], &Limits::default()).unwrap();
+        let (mut start, mut count) = (Vec::new(), Vec::new());
+        for (&(low, n), &all) in cut.iter().zip(&shape) {
+            start.push(low % (all + 1));
+            count.push(n % (all + 1 - start.last().unwrap()));
+        }
+        let part = reader.read_part(&start, &count).unwrap();
+        let view = case.view();
+        let shift: isize = start.iter().zip(view.strides()).map(|(&i, &s)| i as isize * s).sum();
+        let origin = case.origin.wrapping_add_signed(shift);
+        let want = match count.contains(&0) {
+            true => ArrayView::new(view.dtype().clone(), &count, view.strides(), &[], 0).unwrap(),
+            false => ArrayView::new(
+                view.dtype().clone(), &count, view.strides(), &case.bytes, origin,
+            ).unwrap(),
+        };
+        assert_same(&part.view(), &want, "part");
+    }
+}
+
+/// A small frame of several chunks.
+fn sample(pipeline: &str) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..60u16).flat_map(|i| (i / 3).to_le_bytes()).collect();
+    let view = ArrayView::contiguous("<u2".parse().unwrap(), &[60], Order::C, &bytes).unwrap();
+    dump_frame(&view, &options(pipeline).with_chunk_shape(Some(vec![25]))).unwrap()
+}
+
+fn read_both(frame: &[u8]) -> [ndbytes::Result<Vec<u8>>; 2] {
+    let limits = Limits::default().with_bytes(1 << 20);
+    let streamed = read_frame(&mut &frame[..], &limits).map(|array| array.bytes().to_vec());
+    let placed = FrameReader::new(frame, &limits)
+        .and_then(|reader| reader.read())
+        .map(|array| array.bytes().to_vec());
+    [streamed, placed]
+}
+
+#[test]
+fn every_flipped_bit_is_reported() {
+    for pipeline in ["raw", "zstd", "lz4", "pco"] {
+        let frame = sample(pipeline);
+        assert!(read_both(&frame).iter().all(Result::is_ok));
+        for bit in 0..frame.len() * 8 {
+            let mut bad = frame.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            for read in read_both(&bad) {
+                assert!(read.is_err(), "{pipeline}: bit {bit} of {}", frame.len() * 8);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_at_any_byte_is_reported_and_never_an_end() {
+    let frame = sample("zstd");
+    for end in 1..frame.len() {
+        for read in read_both(&frame[..end]) {
+            let error = read.unwrap_err();
+            assert_ne!(error.code(), Code::EndOfStream, "{end}");
+            assert!(error.offset().is_none_or(|offset| offset <= end as u64), "{end}: {error}");
+        }
+    }
+    for read in read_both(&[]) {
+        assert_eq!(code(read), Code::EndOfStream);
+    }
+}
+
+#[test]
+fn frames_follow_one_another_on_a_stream() {
+    let frames = [sample("raw"), sample("lz4"), sample("pco")].concat();
+    let mut source = &frames[..];
+    for _ in 0..3 {
+        read_frame(&mut source, &Limits::default()).unwrap();
+    }
+    assert_eq!(code(read_frame(&mut source, &Limits::default())), Code::EndOfStream);
+    // By position, a frame fills its source.
+    assert!(FrameReader::new(&frames[..], &Limits::default()).is_err());
+}
+
+/// Puts a checksum behind what it covers.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    bytes
+}
+
+#[test]
+fn announcements_are_capped_before_anything_is_taken() {
+    let frame = sample("zstd");
+    let limits = Limits::default().with_bytes(119);
+    assert_eq!(code(read_frame(&mut &frame[..], &limits)), Code::TooManyBytes);
+    assert_eq!(code(FrameReader::new(&frame[..], &limits)), Code::TooManyBytes);
+    let array =
+        ndbytes::Header::new("<f8".parse().unwrap(), Order::C, vec![1 << 50, 1 << 8]).unwrap();
+    let header = ndbytes::frame_format::FrameHeader::new(
+        array,
+        ndbytes::frame_format::Family::Raw,
+        vec![1 << 20, 1 << 7],
+    );
+    assert_eq!(code(header.map_err(Into::into)), Code::TooManyBytes);
+    // A chunk's record that announces 4 GiB for a chunk of 50 bytes.
+    let (header, len) = read_frame_header(&mut &frame[..], &Limits::default()).unwrap();
+    let mut lie = frame[..len].to_vec();
+    lie.extend(ndbytes::frame_format::Record::Chunk(u32::MAX).encode());
+    assert_eq!(code(read_frame(&mut &lie[..], &Limits::default())), Code::FrameRecord);
+    let mut out = [0; 10];
+    let layout = Strided { origin: 0, strides: &[2] };
+    let into = read_frame_into(&mut &frame[len..], &header, len, &mut out, layout);
+    assert_eq!(code(into), Code::OutOfBounds);
+}
+
+#[test]
+fn forged_indexes_are_refused() {
+    let frame = sample("raw");
+    let reader = FrameReader::new(&frame[..], &Limits::default()).unwrap();
+    let mut places = reader.places().to_vec();
+    let index_at = frame.len() - reader.header().index_len();
+    let forged = |places: &[ndbytes::frame_format::ChunkPlace]| {
+        [&frame[..index_at], &sealed(ndbytes::frame_format::encode_index(places))].concat()
+    };
+    assert!(read_both(&forged(&places)).iter().all(Result::is_ok));
+    // Two names for one chunk.
+    let twice = [places[0], places[0], places[2]];
+    for read in read_both(&forged(&twice)) {
+        assert_eq!(code(read), Code::FrameIndex);
+    }
+    // Chunks in another order are fine by position, where the index counts.
+    places.swap(0, 1);
+    let [streamed, placed] = read_both(&forged(&places));
+    assert_eq!(code(streamed), Code::FrameIndex);
+    assert!(placed.is_ok());
+    for shift in [1, 8, 1 << 40] {
+        let mut places = reader.places().to_vec();
+        places[1].offset += shift;
+        for read in read_both(&forged(&places)) {
+            assert_eq!(code(read), Code::FrameIndex);
+        }
+    }
+}
