@@ -38,15 +38,18 @@ def save(
     fix_imports: object = None,
     *,
     durable: bool = False,
+    codec: str | None = None,
+    chunks: tuple[int, ...] | None = None,
+    threads: int | None = None,
 ) -> None:
-    """Save an array in NumPy's ``.npy`` format.
+    """Save an array in NumPy's ``.npy`` format, or as a compressed frame.
 
     Parameters
     ----------
     file : path or file object
-        A path (``.npy`` is added where it is missing) is written atomically: the file is whole and
-        new, or as it was. A file object needs nothing but ``write``: pipes, sockets'
-        ``makefile``, gzip and BytesIO all do; a buffered file is flushed.
+        A path (``.npy`` is added where it is missing, ``.ndb`` with a codec) is written atomically:
+        the file is whole and new, or as it was. A file object needs nothing but ``write``: pipes,
+        sockets' ``makefile``, gzip and BytesIO all do; a buffered file is flushed.
     arr : array_like
         Any array; masked arrays and, without `allow_pickle`, objects are refused.
     allow_pickle : bool
@@ -55,6 +58,8 @@ def save(
         For the sake of NumPy's signature.
     durable : bool
         Wait until file and folder are on the disk.
+    codec, chunks, threads
+        Of a frame; as for `dumps`.
 
     Raises
     ------
@@ -63,15 +68,17 @@ def save(
     NdbytesOSError
         When a write, flush or close fails; a file at the path is then as it was.
     """
-    path = as_path(file, ".npy")
+    path = as_path(file, ".npy" if codec is None else ".ndb")
     try:
         with open_pipe(path, "wb") as pipe:
-            if path is None or pipe is not None:
+            if path is not None and pipe is None:
+                _native.save_path(path, arr, durable, codec, chunks, threads)
+            elif codec is None:
                 _native.save_file(file if pipe is None else pipe, arr)
             else:
-                _native.save_path(path, arr, durable)
+                _native.save_frame_file(file if pipe is None else pipe, arr, codec, chunks, threads)
     except UnsupportedError as error:
-        if not (allow_pickle and error.code == "dtype.object"):
+        if not (allow_pickle and codec is None and error.code == "dtype.object"):
             raise
         _original.save(file, arr, allow_pickle=True)
 
@@ -87,7 +94,7 @@ def load(
     max_bytes: int | None = None,
     out: np.ndarray[Any, Any] | None = None,
 ) -> Any:
-    """Load an array from ``.npy``, or an archive from ``.npz``; the content decides which.
+    """Load an array from ``.npy`` or a frame, or an archive from ``.npz``, as the content says.
 
     Parameters
     ----------

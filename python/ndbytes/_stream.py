@@ -44,11 +44,12 @@ class SocketFile:
         return bytes(self._sock.recv(count))
 
 
-def send(sock: Any, a: Any, *, timeout: float | None = None) -> None:
+def send(sock: Any, a: Any, codec: str | None = None, *, timeout: float | None = None) -> None:
     """Send an array.
 
-    It leaves as an ``.npy`` message, header and elements in one vectored write, the elements of a
-    contiguous array without a copy. A peer with nothing but NumPy can read it.
+    Without a codec it leaves as an ``.npy`` message, header and elements in one vectored write, the
+    elements of a contiguous array without a copy; a peer with nothing but NumPy can read it. With
+    one it leaves as a frame, compressed and checked, which `recv` reads as well.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def send(sock: Any, a: Any, *, timeout: float | None = None) -> None:
         with ``write``.
     a : array_like
         Any array but of objects; any layout.
+    codec : str, optional
+        As for `dumps`.
     timeout : float, optional
         Seconds without progress until TimeoutError, for sockets and descriptors; the socket's own
         unless given. File objects have their own ways.
@@ -68,10 +71,13 @@ def send(sock: Any, a: Any, *, timeout: float | None = None) -> None:
     """
     fd, is_socket, timeout = descriptor(sock, timeout)
     if fd is not None:
-        _native.send_fd(fd, a, timeout, is_socket)
+        _native.send_fd(fd, a, timeout, is_socket, codec)
         return
     with _as_file(sock, timeout) as file:
-        _native.save_file(file, a)
+        if codec is None:
+            _native.save_file(file, a)
+        else:
+            _native.save_frame_file(file, a, codec)
 
 
 def recv(

@@ -6,7 +6,7 @@
 //! walked in tiles, so that each cache line is used up while it is near.
 
 use crate::strided::Strided;
-use crate::transpose::Block;
+use crate::transpose::{Block, small_plane};
 
 /// Copies every element of `src` to its place in `dst`.
 ///
@@ -217,8 +217,20 @@ unsafe fn tile<I: Item>(
     block: &mut Option<Block>,
 ) {
     let across = inner.dst == size as isize && outer.src == size as isize;
-    if across && matches!(I::SIZE, 1 | 2 | 4 | 8) && outer.n.min(inner.n) * size >= WORTH_A_BLOCK {
+    if across && matches!(I::SIZE, 1 | 2 | 4 | 8) && outer.n.min(inner.n) * size >= SQUARE {
         let (rows, columns) = (outer.n, inner.n);
+        if rows.saturating_mul(columns * size) <= SMALL_PLANE {
+            // SAFETY: the plane's places are those of the two axes.
+            unsafe {
+                match I::SIZE {
+                    1 => small_plane::<1>(dst, outer.dst, src, inner.src, rows, columns),
+                    2 => small_plane::<2>(dst, outer.dst, src, inner.src, rows, columns),
+                    4 => small_plane::<4>(dst, outer.dst, src, inner.src, rows, columns),
+                    _ => small_plane::<8>(dst, outer.dst, src, inner.src, rows, columns),
+                }
+            }
+            return;
+        }
         let block = block.get_or_insert_with(|| Block::new(rows.min(columns) * size));
         // SAFETY: the plane's places are those of the two axes.
         unsafe {
@@ -253,8 +265,10 @@ unsafe fn tile<I: Item>(
 
 /// Bytes of one line of a tile.
 const TILE_BYTES: usize = 256;
-/// Bytes of the shorter side of a plane from which on it is turned block by block.
-const WORTH_A_BLOCK: usize = 64;
+/// Bytes of a plane's shorter side that a register takes.
+const SQUARE: usize = 16;
+/// Bytes of a plane that the cache holds, together with where it goes.
+const SMALL_PLANE: usize = 1 << 17;
 
 #[cfg(test)]
 mod tests {

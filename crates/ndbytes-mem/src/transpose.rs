@@ -164,6 +164,45 @@ impl Block {
     }
 }
 
+/// Copies a plane as [`Block::plane`] does, without a buffer: for planes that the cache holds.
+///
+/// # Safety
+/// As there.
+pub(crate) unsafe fn small_plane<const SIZE: usize>(
+    dst: *mut u8,
+    dst_step: isize,
+    src: *const u8,
+    src_step: isize,
+    rows: usize,
+    columns: usize,
+) {
+    let square = SQUARE / SIZE;
+    let (below, right) = (rows - rows % square, columns - columns % square);
+    let mut items = [[0; SQUARE]; SQUARE];
+    for i in (0..below).step_by(square) {
+        for j in (0..right).step_by(square) {
+            // SAFETY: items (i..i + square, j..j + square) are within the plane, and `square` of
+            // them are 16 bytes; arrays of bytes have no alignment.
+            unsafe {
+                let from = src.offset((i * SIZE) as isize + j as isize * src_step);
+                for (k, row) in items[..square].iter_mut().enumerate() {
+                    *row = from.offset(k as isize * src_step).cast::<[u8; SQUARE]>().read();
+                }
+                turn::<SIZE>(&mut items);
+                let to = dst.offset(i as isize * dst_step + (j * SIZE) as isize);
+                for (k, row) in items[..square].iter().enumerate() {
+                    to.offset(k as isize * dst_step).cast::<[u8; SQUARE]>().write(*row);
+                }
+            }
+        }
+    }
+    // SAFETY: what is left of the plane: rows below, then columns to the right.
+    unsafe {
+        rest::<SIZE>(dst, dst_step, src, src_step, below..rows, 0..columns);
+        rest::<SIZE>(dst, dst_step, src, src_step, 0..below, right..columns);
+    }
+}
+
 /// Copies bytes whose number the compiler knows.
 ///
 /// # Safety

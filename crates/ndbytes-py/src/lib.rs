@@ -37,7 +37,7 @@ mod _native {
     #[pymodule_export]
     use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
     #[pymodule_export]
-    use crate::npy::{dumps, load_file, load_path, loads, save_file, save_path};
+    use crate::npy::{dumps, load_file, load_path, loads, save_file, save_frame_file, save_path};
     #[pymodule_export]
     use crate::npz::{NpzReader, savez_file, savez_path};
     #[pymodule_export]

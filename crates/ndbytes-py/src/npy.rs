@@ -1,8 +1,13 @@
 //! `.npy` in memory, by path and over file objects.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
-use ndbytes::{AtomicFile, Error, Header, NpyFile, SaveOptions, Strided};
+use ndbytes::frame_format::FRAME_MAGIC;
+use ndbytes::{
+    AtomicFile, Code, Error, FrameOptions, FrameReader, Header, Message, NpyFile, ReadAt,
+    SaveOptions, Strided,
+};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -15,15 +20,23 @@ use crate::memory::{detached, new_bytes};
 use crate::signals::Interruptible;
 use crate::warn::warn_of_version;
 
-/// dumps(a, /)
+/// dumps(a, /, codec=None, *, chunks=None, threads=None)
 /// --
 ///
-/// The array as the bytes of an `.npy` file, identical to those of `numpy.save`.
+/// The array as bytes: without a codec those of an `.npy` file, identical to those of
+/// `numpy.save`, with one those of a compressed, checked frame.
 ///
 /// Parameters
 /// ----------
 /// a : array_like
 ///     Any array but of objects; any layout.
+/// codec : str, optional
+///     'auto', 'fast' or 'small', which choose chunk by chunk; or a pipeline such as 'zstd',
+///     'zstd-9-bitshuffle', 'lz4-noshuffle', 'pco-8', 'raw'.
+/// chunks : tuple of int, optional
+///     The shape of a frame's chunks; one that suits most unless given.
+/// threads : int, optional
+///     The most threads for a frame; as many as there are processors unless given.
 ///
 /// Returns
 /// -------
@@ -34,11 +47,20 @@ use crate::warn::warn_of_version;
 /// UnsupportedError
 ///     For object arrays, `StringDType`, masked arrays, overlapping fields.
 #[pyfunction]
-#[pyo3(signature = (a, /))]
-pub(crate) fn dumps<'py>(a: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+#[pyo3(signature = (a, /, codec=None, *, chunks=None, threads=None))]
+pub(crate) fn dumps<'py>(
+    a: &Bound<'py, PyAny>,
+    codec: Option<&str>,
+    chunks: Option<Vec<usize>>,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyBytes>> {
     let py = a.py();
     let array = as_array(a)?;
     let view = view(&array)?;
+    if let Some(options) = frame_options(py, codec, chunks, threads)? {
+        let bytes = py.detach(|| ndbytes::dump_frame(&view, &options)).into_py(py)?;
+        return Ok(PyBytes::new(py, &bytes));
+    }
     let header = view.header().into_py(py)?;
     let head = header.encode().map_err(Error::from).into_py(py)?;
     warn_of_version(py, &head)?;
@@ -52,14 +74,15 @@ pub(crate) fn dumps<'py>(a: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>>
 /// loads(data, *, copy=False, max_header_size=65536)
 /// --
 ///
-/// The array in the bytes of an `.npy` file.
+/// The array in the bytes of an `.npy` file or a frame.
 ///
 /// Parameters
 /// ----------
 /// data : bytes-like
-///     Exactly one `.npy` file.
+///     Exactly one `.npy` file or frame.
 /// copy : bool
-///     False: a read-only array over `data` itself. True: a writable, aligned array of its own.
+///     False: a read-only array over `data` itself, if that is an `.npy` file. True, and always
+///     from a frame: a writable, aligned array of its own.
 /// max_header_size : int
 ///     Longest header that is parsed, in bytes.
 ///
@@ -83,6 +106,9 @@ pub(crate) fn loads<'py>(
     let py = data.py();
     let limits = limits(Some(max_header_size), None);
     if let Ok(bytes) = data.cast::<PyBytes>() {
+        if bytes.as_bytes().starts_with(FRAME_MAGIC) {
+            return loads_frame(py, bytes.as_bytes(), &limits);
+        }
         let (header, offset) = ndbytes::parse_npy(bytes.as_bytes(), &limits).into_py(py)?;
         if !copy {
             return Ok(over_bytes(bytes, &header, offset)?.into_any());
@@ -98,6 +124,9 @@ pub(crate) fn loads<'py>(
     let flat = frombuffer.call1((data, "u1"))?.cast_into::<PyUntypedArray>()?;
     let source = view(&flat)?;
     let source = source.as_bytes(ndbytes::Order::C).unwrap_or_default();
+    if source.starts_with(FRAME_MAGIC) {
+        return loads_frame(py, source, &limits);
+    }
     let (header, offset) = ndbytes::parse_npy(source, &limits).into_py(py)?;
     if copy || header.nbytes() == 0 {
         let mut array = empty(py, &header)?;
@@ -118,17 +147,29 @@ pub(crate) fn loads<'py>(
     Ok(array)
 }
 
-/// Saves to a path, atomically.
+/// Saves to a path, atomically; with a codec as a frame.
 #[pyfunction]
-#[pyo3(signature = (path, a, durable))]
+#[pyo3(signature = (path, a, durable, codec=None, chunks=None, threads=None))]
 pub(crate) fn save_path(
     py: Python<'_>,
     path: PathBuf,
     a: &Bound<'_, PyAny>,
     durable: bool,
+    codec: Option<&str>,
+    chunks: Option<Vec<usize>>,
+    threads: Option<usize>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
+    if let Some(frame) = frame_options(py, codec, chunks, threads)? {
+        let options = SaveOptions::default().with_durable(durable);
+        let save = || {
+            AtomicFile::write(&path, &options, |file| {
+                ndbytes::write_frame(&mut Interruptible::new(file), &view, &frame)
+            })
+        };
+        return py.detach(save).into_py(py);
+    }
     let header = view.header().into_py(py)?;
     let head = header.encode().map_err(Error::from).into_py(py)?;
     warn_of_version(py, &head)?;
@@ -141,6 +182,28 @@ pub(crate) fn save_path(
         })
     };
     py.detach(save).into_py(py)
+}
+
+/// Writes a frame to a file object.
+#[pyfunction]
+#[pyo3(signature = (file, a, codec, chunks=None, threads=None))]
+pub(crate) fn save_frame_file(
+    py: Python<'_>,
+    file: &Bound<'_, PyAny>,
+    a: &Bound<'_, PyAny>,
+    codec: &str,
+    chunks: Option<Vec<usize>>,
+    threads: Option<usize>,
+) -> PyResult<()> {
+    let array = as_array(a)?;
+    let view = view(&array)?;
+    let options = frame_options(py, Some(codec), chunks, threads)?.unwrap_or_default();
+    let mut sink = PyWriter::new(file)?;
+    py.detach(|| {
+        ndbytes::write_frame(&mut sink, &view, &options)?;
+        Ok(std::io::Write::flush(&mut sink)?)
+    })
+    .into_py(py)
 }
 
 /// Writes to a file object.
@@ -189,6 +252,9 @@ pub(crate) fn load_path<'py>(
     max_bytes: Option<u64>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let limits = limits(max_header_size, max_bytes);
+    if let Some(reader) = py.detach(|| open_frame(&path, &limits)).into_py(py)? {
+        return read_frame(py, &reader, out);
+    }
     let mut file = py.detach(|| NpyFile::open(&path, &limits)).into_py(py)?;
     let mut target = Target::new(py, out, file.header())?;
     let strides = target.array.strides().to_vec();
@@ -219,14 +285,67 @@ pub(crate) fn load_from<'py>(
     out: Option<Bound<'py, PyUntypedArray>>,
     limits: &ndbytes::Limits,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let (header, len) = py.detach(|| ndbytes::read_header(source, limits)).into_py(py)?;
-    let mut target = Target::new(py, out, &header)?;
+    let message = py.detach(|| Message::read(source, limits)).into_py(py)?;
+    let mut target = Target::new(py, out, message.array())?;
     let strides = target.array.strides().to_vec();
     let (memory, origin) = memory_mut(&mut target.array)?;
     let layout = Strided { origin, strides: &strides };
-    let read = py.detach(|| ndbytes::read_scattered(source, &header, memory, layout));
-    read.map_err(|error| to_py(py, error.shifted(len as u64)))?;
+    py.detach(|| message.read_into(source, memory, layout)).into_py(py)?;
     target.finish()
+}
+
+fn loads_frame<'py>(
+    py: Python<'py>,
+    source: &[u8],
+    limits: &ndbytes::Limits,
+) -> PyResult<Bound<'py, PyAny>> {
+    let reader = FrameReader::new(source, limits).into_py(py)?;
+    Ok(read_frame(py, &reader, None)?.into_any())
+}
+
+/// The frame in a file; none where it is none.
+fn open_frame(path: &Path, limits: &ndbytes::Limits) -> Result<Option<FrameReader<File>>, Error> {
+    let open = || {
+        let file = File::open(path)?;
+        let mut first = [0; FRAME_MAGIC.len()];
+        let is_frame = file.metadata()?.is_file()
+            && ndbytes::read_full_at(&file, &mut first, 0)? == first.len()
+            && first == *FRAME_MAGIC;
+        if is_frame { FrameReader::new(file, limits).map(Some) } else { Ok(None) }
+    };
+    open().map_err(|error: Error| error.with_path(path))
+}
+
+fn read_frame<'py>(
+    py: Python<'py>,
+    reader: &FrameReader<impl ReadAt + Sync + Send>,
+    out: Option<Bound<'py, PyUntypedArray>>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let mut target = Target::new(py, out, reader.header().array())?;
+    let strides = target.array.strides().to_vec();
+    let (memory, origin) = memory_mut(&mut target.array)?;
+    let layout = Strided { origin, strides: &strides };
+    py.detach(|| reader.read_into(memory, layout)).into_py(py)?;
+    target.finish()
+}
+
+/// How to write a frame, if a codec is named.
+pub(crate) fn frame_options(
+    py: Python<'_>,
+    codec: Option<&str>,
+    chunks: Option<Vec<usize>>,
+    threads: Option<usize>,
+) -> PyResult<Option<FrameOptions>> {
+    let Some(codec) = codec else {
+        if chunks.is_some() || threads.is_some() {
+            let message = "chunks and threads are those of a frame: name a codec, such as 'auto'";
+            return Err(to_py(py, Error::new(Code::Argument, message)));
+        }
+        return Ok(None);
+    };
+    let pipeline = codec.parse().into_py(py)?;
+    let options = FrameOptions::default().with_pipeline(pipeline);
+    Ok(Some(options.with_chunk_shape(chunks).with_threads(threads)))
 }
 
 /// Where the elements go.

@@ -15,7 +15,7 @@ use crate::array::{as_array, memory_mut, view};
 use crate::error::IntoPy;
 use crate::fd::Fd;
 use crate::header::limits;
-use crate::npy::{Target, load_from};
+use crate::npy::{Target, frame_options, load_from};
 
 /// A Python timeout in seconds.
 pub(crate) fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
@@ -30,17 +30,21 @@ pub(crate) fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
 
 /// Sends an array over a descriptor.
 #[pyfunction]
-#[pyo3(signature = (fd, a, timeout, socket))]
+#[pyo3(signature = (fd, a, timeout, socket, codec=None))]
 pub(crate) fn send_fd(
     py: Python<'_>,
     fd: i32,
     a: &Bound<'_, PyAny>,
     timeout: Option<f64>,
     socket: bool,
+    codec: Option<&str>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
     let mut sink = Fd::new(fd, duration(timeout)?, socket);
+    if let Some(options) = frame_options(py, codec, None, None)? {
+        return py.detach(|| ndbytes::write_frame(&mut sink, &view, &options)).into_py(py);
+    }
     if socket && view.nbytes() <= SMALL {
         let message = ndbytes::dumps(&view).into_py(py)?;
         return send_small(py, &mut sink, &message).map_err(ndbytes::Error::from).into_py(py);

@@ -33,6 +33,7 @@ mod compress;
 mod error;
 mod file;
 mod frame;
+mod message;
 #[cfg(feature = "ndarray")]
 mod nd;
 mod npy;
@@ -53,6 +54,7 @@ pub use frame::{
     FrameOptions, FrameReader, Pipeline, Preset, dump_frame, read_frame, read_frame_header,
     read_frame_into, write_frame,
 };
+pub use message::Message;
 #[cfg(feature = "ndarray")]
 pub use nd::Element;
 pub use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL};

@@ -7,7 +7,8 @@ use ndbytes_mem::{Buffer, Strided};
 
 use crate::array::{Array, ArrayView, copy_from};
 use crate::error::{Error, Result};
-use crate::npy::{read_exact, read_header, read_npy, write_npy};
+use crate::message::Message;
+use crate::npy::{read_exact, write_npy};
 use crate::validate::validate;
 
 /// Sends one array: its `.npy` bytes. Header and data leave in one vectored write where the sink
@@ -22,13 +23,14 @@ pub fn send(sink: &mut (impl Write + ?Sized), array: &ArrayView<'_>) -> Result<(
     Ok(sink.flush()?)
 }
 
-/// Receives one array; `None` when the peer ended the stream cleanly, between two arrays.
+/// Receives one array, `.npy` or frame; `None` when the peer ended the stream cleanly, between two
+/// arrays.
 ///
 /// # Errors
-/// As [`read_npy`]: a stream that was cut inside of an array is a truncation, never `None`.
+/// As [`Message::read`] and [`Message::read_array`]: a stream that was cut inside of an array is a truncation, never `None`.
 pub fn recv(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<Option<Array>> {
-    match read_npy(source, limits) {
-        Ok(array) => Ok(Some(array)),
+    match Message::read(source, limits) {
+        Ok(message) => message.read_array(source).map(Some),
         Err(error) if error.code() == Code::EndOfStream => Ok(None),
         Err(error) => Err(error),
     }
@@ -46,10 +48,11 @@ pub fn recv_into(
     layout: Strided<'_>,
     limits: &Limits,
 ) -> Result<bool> {
-    let (header, _) = match read_header(source, limits) {
+    let message = match Message::read(source, limits) {
         Err(error) if error.code() == Code::EndOfStream => return Ok(false),
-        header => header?,
+        message => message?,
     };
+    let header = message.array();
     if header.dtype() != expected.dtype() || header.shape() != expected.shape() {
         return Err(Error::new(
             Code::Mismatch,
@@ -62,7 +65,7 @@ pub fn recv_into(
             ),
         ));
     }
-    read_scattered(source, &header, out, layout)?;
+    message.read_into(source, out, layout)?;
     Ok(true)
 }
 

@@ -1,0 +1,179 @@
+"""Frames: every dtype and layout, over every medium; what is damaged is said to be."""
+
+import io
+import random
+import socket
+
+import numpy as np
+import pytest
+
+import ndbytes as nb
+from arrays import DTYPES, EXTENDED, clean, layouts, quietly, same
+from sockets import WAIT, running
+
+CODECS = ["auto", "fast", "small", "raw", "zstd-1-bitshuffle", "lz4-noshuffle"]
+ALL = {**DTYPES, **EXTENDED}
+
+
+@pytest.mark.parametrize("dtype", ALL.values(), ids=list(ALL))
+def test_every_dtype_and_layout_comes_back(dtype):
+    for name, array in layouts(dtype):
+        for codec in CODECS:
+            again = quietly(nb.loads, quietly(nb.dumps, array, codec))
+            assert same(again, clean(array)), (name, codec)
+            assert again.flags.writeable
+            assert again.flags.aligned
+
+
+def test_numbers_go_by_pco_and_nothing_else():
+    for dtype in ("u1", "i2", "<u4", "<i8", "<f2", "<f4", "<f8", "M8[s]", "?"):
+        array = np.arange(1000).astype(dtype) if dtype != "?" else np.arange(1000) % 3 == 0
+        assert same(nb.loads(nb.dumps(array, "pco")), array)
+    for dtype in (">i4", "c16", "S3", [("a", "i4")]):
+        with pytest.raises(nb.UnsupportedError, match="pco"):
+            nb.dumps(np.zeros(3, dtype), "pco-2")
+
+
+def samples():
+    rng = np.random.default_rng(1)
+    walk = rng.standard_normal(700_001).cumsum()
+    return [
+        walk,
+        walk.astype("f4")[:600_000].reshape(600, 1000).T,
+        rng.integers(0, 255, (800, 900, 3), "u1")[::-1, :, ::2],
+        np.asfortranarray(walk[:700_000].reshape(700, 1000)),
+        np.arange(1_000_000),
+    ]
+
+
+@pytest.mark.parametrize("codec", ["auto", "fast", "small", "pco", "zlib-1"])
+def test_large_arrays_in_many_chunks_come_back(codec):
+    for array in samples():
+        data = nb.dumps(array, codec)
+        assert same(nb.loads(data), clean(array))
+        out = np.zeros(array.shape[::-1], array.dtype).T
+        nb.load(io.BytesIO(data), out=out)
+        assert np.array_equal(out, array)
+
+
+def test_bytes_depend_on_array_and_codec_alone():
+    for array in samples():
+        data = nb.dumps(array, "auto")
+        assert all(nb.dumps(array, "auto", threads=n) == data for n in (1, 2, 5))
+        assert nb.dumps(array.copy(order="K"), "auto") == data
+
+
+def test_chunks_are_the_callers():
+    array = np.arange(100 * 100).reshape(100, 100)
+    for chunks in ((100, 100), (7, 100), (10, 10), (1, 1), (1000, 1000)):
+        assert same(nb.loads(nb.dumps(array, "zstd", chunks=chunks)), array)
+    for chunks in ((0, 1), (10,), (1, 1, 1)):
+        with pytest.raises(nb.FormatError):
+            nb.dumps(array, "zstd", chunks=chunks)
+    with pytest.raises(nb.ArgumentError, match="codec"):
+        nb.dumps(array, chunks=(1, 1))
+
+
+def test_a_codec_that_is_none_is_refused():
+    for codec in ("gzip", "zstd-99", "", "zstd-shuffle-3"):
+        with pytest.raises(nb.ArgumentError):
+            nb.dumps(np.zeros(3), codec)
+
+
+def test_files(tmp_path):
+    for i, array in enumerate(samples()):
+        path = tmp_path / f"{i}"
+        nb.save(path, array, codec="auto")
+        assert not path.exists()
+        path = tmp_path / f"{i}.ndb"
+        assert path.read_bytes() == nb.dumps(array, "auto")
+        assert same(nb.load(path), clean(array))
+        out = np.zeros(array.shape, array.dtype)
+        assert nb.load(path, out=out) is out
+        assert np.array_equal(out, array)
+        with path.open("rb") as file:
+            assert same(nb.load(file), clean(array))
+            assert file.read() == b""
+
+
+def test_a_failed_save_keeps_the_old_file(tmp_path):
+    path = tmp_path / "a.ndb"
+    nb.save(path, np.arange(3), codec="auto")
+    before = path.read_bytes()
+    with pytest.raises(nb.UnsupportedError):
+        nb.save(path, np.array([None]), codec="auto")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_frames_and_npy_follow_one_another():
+    arrays = [array for dtype in list(DTYPES.values())[::7] for _, array in layouts(dtype)][::3]
+    rng = random.Random(3)
+    codecs = [rng.choice([None, *CODECS]) for _ in arrays]
+    left, right = socket.socketpair()
+    right.settimeout(WAIT)
+
+    def send():
+        for array, codec in zip(arrays, codecs, strict=True):
+            quietly(nb.send, left, array, codec)
+        left.close()
+
+    with right, running(send):
+        for array in arrays:
+            assert same(quietly(nb.recv, right), clean(array))
+        with pytest.raises(nb.EndOfStreamError):
+            nb.recv(right)
+    file = io.BytesIO()
+    for array, codec in zip(arrays, codecs, strict=True):
+        quietly(nb.save, file, array, codec=codec)
+    file.seek(0)
+    for array in arrays:
+        assert same(quietly(nb.load, file), clean(array))
+
+
+def test_frames_come_over_a_connection():
+    left, right = socket.socketpair()
+    with nb.Connection(left) as one, nb.Connection(right, timeout=WAIT) as other:
+        array = np.arange(100_000)
+        with running(nb.send, left, array, "auto"):
+            assert same(other.recv(), array)
+        one.send(array[:3])
+        assert same(other.recv(), array[:3])
+
+
+def test_damage_anywhere_is_reported():
+    array = np.arange(500.0).cumsum()
+    data = nb.dumps(array, "auto", chunks=(200,))
+    rng = random.Random(4)
+    for _ in range(2000):
+        bit = rng.randrange(len(data) * 8)
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        for read in (lambda: nb.loads(bytes(bad)), lambda: nb.load(io.BytesIO(bad))):  # noqa: B023
+            with pytest.raises(nb.NdbytesError):
+                read()
+    for cut in range(1, len(data)):
+        with pytest.raises(nb.NdbytesError):
+            nb.loads(data[:cut])
+        with pytest.raises(nb.TruncatedError):
+            nb.load(io.BytesIO(data[:cut]))
+    with pytest.raises(nb.NdbytesError):
+        nb.loads(data + b"x")
+
+
+def test_limits_come_first():
+    data = nb.dumps(np.zeros(10_000_000), "auto")
+    assert len(data) < 100_000
+    with pytest.raises(nb.LimitError):
+        nb.load(io.BytesIO(data), max_bytes=1 << 20)
+    left, right = socket.socketpair()
+    with left, right:
+        left.sendall(data)
+        with pytest.raises(nb.LimitError):
+            nb.recv(right, max_bytes=1 << 20)
+
+
+def test_noise_costs_next_to_nothing():
+    noise = np.frombuffer(np.random.default_rng(5).bytes(8 << 20), "f8")
+    for codec in ("auto", "fast", "small"):
+        assert len(nb.dumps(noise, codec)) <= noise.nbytes * 1.001
