@@ -268,7 +268,7 @@ const TILE_BYTES: usize = 256;
 /// Bytes of a plane's shorter side that a register takes.
 const SQUARE: usize = 16;
 /// Bytes of a plane that the cache holds, together with where it goes.
-const SMALL_PLANE: usize = 1 << 17;
+const SMALL_PLANE: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
