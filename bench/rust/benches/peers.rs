@@ -1,4 +1,5 @@
-//! ndbytes against npyz and ndarray-npy: `cargo bench -- [--size MIB] [--seconds S] [--check]`.
+//! ndbytes against npyz and ndarray-npy: `cargo bench -- [--size MIB] [--only WORD] [--seconds S]
+//! [--check]`.
 //!
 //! Prints one table, in Markdown, after what criterion has to say. `--check` makes every task,
 //! small, and checks its answers.
@@ -12,6 +13,7 @@ use ndbytes_bench::{Result, headers, small};
 
 struct Options {
     mib: usize,
+    only: String,
     seconds: u64,
     check: bool,
 }
@@ -24,6 +26,9 @@ fn main() -> Result<()> {
         "|---|---|---|---|---|".into(),
     ];
     let mut run = |task: Task<'_>, samples: usize| {
+        if !task.name().contains(&options.only) {
+            return;
+        }
         if options.check {
             println!("{}: checked", task.name());
             return;
@@ -43,15 +48,14 @@ fn main() -> Result<()> {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { mib: 256, seconds: 4, check: false };
+    let mut options = Options { mib: 256, only: String::new(), seconds: 4, check: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || -> Result<u64> {
-            Ok(words.next().ok_or_else(|| format!("{word} needs a number"))?.parse()?)
-        };
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         match word.as_str() {
-            "--size" => options.mib = usize::try_from(number()?)?,
-            "--seconds" => options.seconds = number()?.max(1),
+            "--size" => options.mib = value()?.parse()?,
+            "--only" => options.only = value()?,
+            "--seconds" => options.seconds = value()?.parse::<u64>()?.max(1),
             "--check" => options.check = true,
             // Cargo says this to every benchmark.
             "--bench" => {}
