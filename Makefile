@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-fast bench bench-instructions fuzz conformance clean venv venv-bench venvs wheel cli
+.PHONY: help demo test check check-fast bench bench-instructions bench-memory fuzz conformance clean venv venv-bench venvs wheel cli
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools)
@@ -44,6 +44,9 @@ bench: venv-bench ## time ndbytes against its peers, answers checked first (BENC
 bench-instructions: venv-bench ## count the instructions of small calls (BENCH="--write")
 	tools/valgrind.sh
 	.venv-bench/bin/python bench/instructions.py $(BENCH)
+
+bench-memory: venv-bench ## the most memory that each path takes, and the disk's part (BENCH="--write")
+	.venv-bench/bin/python bench/memory.py $(BENCH)
 
 fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 	tools/fuzz.sh

@@ -36,6 +36,9 @@ class Case:
     calls: int
 
 
+# What would differ from run to run: the hashes of strings, and so the paths through dicts; how
+# long OpenBLAS's threads wait for one another while NumPy is imported.
+STEADY = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
 RUST = {
     "encode-plain": "`Header::encode`, `<i4` (4,)",
     "encode-fortran": "`Header::encode`, 3-D `<f8` in F order",
@@ -85,8 +88,7 @@ def counted(command: tuple[str, ...], calls: int) -> int:
         run = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
             + [*command, str(calls)],
-            # Hashes of strings, and so the paths through dicts, would differ from run to run.
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env={**os.environ, **STEADY},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -101,7 +103,7 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
-    parser.add_argument("--check", action="store_true", help="few calls")
+    parser.add_argument("--check", action="store_true", help="few calls, and the count is steady")
     parser.add_argument("--only", default="", help="cases whose text has this in it")
     options = parser.parse_args()
     lines = ["| where | call, 4 `int32` | instructions |", "|---|---|---|"]
@@ -111,6 +113,8 @@ def main() -> None:
             continue
         calls = 100 if options.check else case.calls
         more, less = counted(case.command, 2 * calls), counted(case.command, calls)
+        if options.check and counted(case.command, calls) != less:
+            raise SystemExit(f"{case.what}: the same calls were counted twice, and differ")
         if more <= less:
             raise SystemExit(f"{case.what}: {2 * calls} calls took no more than {calls}")
         lines.append(f"| {case.where} | {case.what} | {(more - less) / calls:,.0f} |")
