@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-fast bench bench-instructions bench-memory fuzz conformance clean venv venv-bench venvs wheel cli
+.PHONY: help demo test check check-fast bench bench-instructions bench-memory bench-plots fuzz conformance clean venv venv-bench venvs wheel cli
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools)
@@ -47,6 +47,9 @@ bench-instructions: venv-bench ## count the instructions of small calls (BENCH="
 
 bench-memory: venv-bench ## the most memory that each path takes, and the disk's part (BENCH="--write")
 	.venv-bench/bin/python bench/memory.py $(BENCH)
+
+bench-plots: venv-bench ## draw throughput against size into docs/plots (BENCH="--only WORD")
+	.venv-bench/bin/python bench/plots.py $(BENCH)
 
 fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 	tools/fuzz.sh

@@ -39,6 +39,7 @@ class Case:
 # What would differ from run to run: the hashes of strings, and so the paths through dicts; how
 # long OpenBLAS's threads wait for one another while NumPy is imported.
 STEADY = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+CALLGRIND = ("valgrind", "--tool=callgrind")
 RUST = {
     "encode-plain": "`Header::encode`, `<i4` (4,)",
     "encode-fortran": "`Header::encode`, 3-D `<f8` in F order",
@@ -86,8 +87,7 @@ def counted(command: tuple[str, ...], calls: int) -> int:
     """Instructions of the whole program."""
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
-            + [*command, str(calls)],
+            [*CALLGRIND, f"--callgrind-out-file={folder}/out", *command, str(calls)],
             env={**os.environ, **STEADY},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
