@@ -7,6 +7,7 @@ file is written whole or not at all.
 
 from . import aio, format
 from ._compress import compress, decompress
+from ._connection import Connection
 from ._errors import (
     ArgumentError,
     EndOfStreamError,
@@ -27,6 +28,7 @@ from ._stream import recv, send
 
 __all__ = [
     "ArgumentError",
+    "Connection",
     "EndOfStreamError",
     "FormatError",
     "Header",

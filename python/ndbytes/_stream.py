@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import socket
 from typing import Any
@@ -11,15 +12,19 @@ import numpy as np
 from . import _native
 from ._files import MAX_BYTES, MAX_HEADER_SIZE
 
+# The number itself: `socket.type` looks an enum up each time.
+_KIND = _socket.socket.type.__get__
+_KINDS = 0xF
 
-class _SocketFile:
+
+class SocketFile:
     """A socket that is no plain one (TLS, a subclass) as a file object."""
 
     def __init__(self, sock: Any, timeout: float | None) -> None:
         self._sock = sock
         self._timeout = timeout
 
-    def __enter__(self) -> _SocketFile:
+    def __enter__(self) -> SocketFile:
         self._before = self._sock.gettimeout()
         if self._timeout is not None:
             self._sock.settimeout(self._timeout)
@@ -61,7 +66,7 @@ def send(sock: Any, a: Any, *, timeout: float | None = None) -> None:
     NdbytesOSError
         When the connection fails; also a ConnectionResetError, BrokenPipeError or TimeoutError.
     """
-    fd, is_socket, timeout = _descriptor(sock, timeout)
+    fd, is_socket, timeout = descriptor(sock, timeout)
     if fd is not None:
         _native.send_fd(fd, a, timeout, is_socket)
         return
@@ -107,16 +112,17 @@ def recv(
     LimitError, FormatError
         When the peer announces too much, or sends something else.
     """
-    fd, is_socket, timeout = _descriptor(sock, timeout)
+    fd, is_socket, timeout = descriptor(sock, timeout)
     if fd is not None:
         return _native.recv_fd(fd, out, timeout, is_socket, max_bytes, max_header_size)
     with _as_file(sock, timeout) as file:
         return _native.load_file(file, b"", out, max_header_size, max_bytes)
 
 
-def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:
-    if isinstance(sock, socket.socket) and sock.type != socket.SOCK_STREAM:
-        raise ValueError(f"arrays need a stream socket (SOCK_STREAM), not {sock.type.name}")
+def descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:
+    """Return the descriptor to work with, if any, whether it is a socket, and the timeout."""
+    if isinstance(sock, _socket.socket) and _KIND(sock) & _KINDS != socket.SOCK_STREAM:
+        raise ValueError(f"arrays need a stream socket (SOCK_STREAM), not {sock.type!r}")
     if type(sock) is socket.socket:
         return sock.fileno(), True, sock.gettimeout() if timeout is None else timeout
     if isinstance(sock, int) and not isinstance(sock, bool):
@@ -126,5 +132,5 @@ def _descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, flo
 
 def _as_file(sock: Any, timeout: float | None) -> contextlib.AbstractContextManager[Any]:
     if hasattr(sock, "sendall"):
-        return _SocketFile(sock, timeout)
+        return SocketFile(sock, timeout)
     return contextlib.nullcontext(sock)

@@ -5,12 +5,9 @@ import contextlib
 import io
 import os
 import random
-import shutil
 import signal
 import socket
-import ssl
 import struct
-import subprocess
 import threading
 import time
 import tracemalloc
@@ -22,45 +19,7 @@ import pytest
 import ndbytes as nb
 from arrays import DTYPES, clean, filled, layouts, quietly, same
 from processes import python, start
-
-WAIT = 30
-
-
-@pytest.fixture
-def pair():
-    left, right = socket.socketpair()
-    left.settimeout(WAIT)
-    right.settimeout(WAIT)
-    with left, right:
-        yield left, right
-
-
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        client = socket.create_connection(server.getsockname(), timeout=WAIT)
-        accepted, _ = server.accept()
-    accepted.settimeout(WAIT)
-    return client, accepted
-
-
-@contextlib.contextmanager
-def running(function, *args):
-    """Run a function in a thread; raise here what it raised there."""
-    problem = []
-
-    def body():
-        try:
-            function(*args)
-        except BaseException as error:
-            problem.append(error)
-
-    thread = threading.Thread(target=body, daemon=True)
-    thread.start()
-    yield
-    thread.join(WAIT)
-    assert not thread.is_alive()
-    if problem:
-        raise problem[0]
+from sockets import WAIT, running, tcp_pair, tls_pair
 
 
 def table():
@@ -487,39 +446,6 @@ def test_a_signal_that_is_handled_changes_nothing(pair):
 
 
 # TLS.
-
-
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory):
-    """Give the two contexts of a self-signed certificate that is made now."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    place = tmp_path_factory.mktemp("tls")
-    key, cert = place / "key.pem", place / "cert.pem"
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True, timeout=WAIT)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(cert, key)
-    client = ssl.create_default_context(cafile=str(cert))
-    return server, client
-
-
-@contextlib.contextmanager
-def tls_pair(contexts):
-    server_context, client_context = contexts
-    raw_client, raw_server = tcp_pair()
-    wrapped = []
-
-    def serve():
-        wrapped.append(server_context.wrap_socket(raw_server, server_side=True))
-
-    with running(serve):
-        client = client_context.wrap_socket(raw_client, server_hostname="localhost")
-    with client, wrapped[0]:
-        yield client, wrapped[0]
 
 
 def test_arrays_go_over_tls(contexts):

@@ -1,5 +1,8 @@
 //! The `.npy` header, versions 1.0 to 3.0, byte for byte as `numpy.save` writes it.
 
+use std::borrow::Cow;
+
+use crate::canonical;
 use crate::descr::{descr_literal, exact_literal, parse_descr, parse_shape};
 use crate::dtype::Dtype;
 use crate::error::{Code, FormatError, Result};
@@ -83,6 +86,12 @@ impl Header {
     /// # Errors
     /// As [`Header::parse`].
     pub fn parse_text(version: Version, text: &[u8], limits: &Limits) -> Result<Self> {
+        if let Some((dtype, order, shape)) = canonical::parse(text)
+            && shape.len() <= limits.ndim
+            && let Ok(header) = Self::new(dtype, order, shape)
+        {
+            return Ok(header);
+        }
         let text = decode(version, text)?;
         Self::parse_literal(&text, version != Version::V3, limits).map_err(|error| {
             // A character of Latin-1 is one byte in the file, and may be two in `text`.
@@ -218,6 +227,24 @@ impl Header {
     }
 
     fn text(&self) -> Result<String> {
+        let mut text = match canonical::text(&self.dtype, self.order, &self.shape) {
+            Some(text) => text,
+            None => self.literal_text()?,
+        };
+        // Room for the growing axis to become longer in place, as NumPy leaves it.
+        let growing = match self.order {
+            Order::C => self.shape.first(),
+            Order::F => self.shape.last(),
+        };
+        if let Some(n) = growing {
+            let digits = n.checked_ilog10().unwrap_or(0) as usize + 1;
+            let room = GROWTH_AXIS_MAX_DIGITS.saturating_sub(digits);
+            text.extend(std::iter::repeat_n(' ', room));
+        }
+        Ok(text)
+    }
+
+    fn literal_text(&self) -> Result<String> {
         let (descr, inexact) = descr_literal(&self.dtype)?;
         let shape = Literal::from(&self.shape[..]);
         let fortran = Literal::Bool(self.order == Order::F);
@@ -226,15 +253,6 @@ impl Header {
         if inexact {
             // Python's `literal_eval` skips comments, so NumPy reads the file all the same.
             text.push_str(&format!(" {COMMENT}{}", exact_literal(&self.dtype)));
-        }
-        // Room for the growing axis to become longer in place, as NumPy leaves it.
-        let growing = match self.order {
-            Order::C => self.shape.first(),
-            Order::F => self.shape.last(),
-        };
-        if let Some(n) = growing {
-            let digits = n.checked_ilog10().unwrap_or(0) as usize + 1;
-            text.push_str(&" ".repeat(GROWTH_AXIS_MAX_DIGITS.saturating_sub(digits)));
         }
         Ok(text)
     }
@@ -270,16 +288,16 @@ fn wrap(text: &str, version: Version) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn encode(version: Version, text: &str) -> Option<Vec<u8>> {
+fn encode(version: Version, text: &str) -> Option<Cow<'_, [u8]>> {
     match version {
         Version::V1 | Version::V2 if !text.is_ascii() => {
-            text.chars().map(|c| u8::try_from(c).ok()).collect()
+            text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>().map(Cow::Owned)
         }
-        _ => Some(text.as_bytes().to_vec()),
+        _ => Some(Cow::Borrowed(text.as_bytes())),
     }
 }
 
-fn decode(version: Version, text: &[u8]) -> Result<std::borrow::Cow<'_, str>> {
+fn decode(version: Version, text: &[u8]) -> Result<Cow<'_, str>> {
     match version {
         Version::V1 | Version::V2 if !text.is_ascii() => {
             Ok(text.iter().map(|&b| char::from(b)).collect::<String>().into())

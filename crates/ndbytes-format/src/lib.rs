@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod canonical;
 pub mod cursor;
 mod descr;
 mod dtype;

@@ -6,7 +6,7 @@
 //! walked in tiles, so that each cache line is used up while it is near.
 
 use crate::strided::Strided;
-use crate::transpose;
+use crate::transpose::Block;
 
 /// Copies every element of `src` to its place in `dst`.
 ///
@@ -152,10 +152,13 @@ unsafe fn walk<I: Item>(dst: *mut u8, src: *const u8, axes: &[Axis], size: usize
         Some((at, &tiled)) if tiled.src.unsigned_abs() < inner.src.unsigned_abs() => {
             let mut rest = outer.to_vec();
             rest.remove(at);
+            let mut block = None;
             // SAFETY: `rest`, `tiled` and `inner` are the given axes, and `each` calls the body
             // with the places of `rest`.
             unsafe {
-                each(dst, src, &rest, &mut |dst, src| tile::<I>(dst, src, tiled, *inner, size));
+                each(dst, src, &rest, &mut |dst, src| {
+                    tile::<I>(dst, src, tiled, *inner, size, &mut block);
+                });
             }
         }
         // SAFETY: `outer` and `inner` are the given axes, and `each` calls the body with the
@@ -205,19 +208,28 @@ unsafe fn line<I: Item>(dst: *mut u8, src: *const u8, axis: Axis, size: usize) {
 ///
 /// # Safety
 /// As [`walk`] with these two axes alone.
-unsafe fn tile<I: Item>(dst: *mut u8, src: *const u8, outer: Axis, inner: Axis, size: usize) {
-    if inner.dst == size as isize && outer.src == size as isize {
+unsafe fn tile<I: Item>(
+    dst: *mut u8,
+    src: *const u8,
+    outer: Axis,
+    inner: Axis,
+    size: usize,
+    block: &mut Option<Block>,
+) {
+    let across = inner.dst == size as isize && outer.src == size as isize;
+    if across && matches!(I::SIZE, 1 | 2 | 4 | 8) && outer.n.min(inner.n) * size >= WORTH_A_BLOCK {
+        let (rows, columns) = (outer.n, inner.n);
+        let block = block.get_or_insert_with(|| Block::new(rows.min(columns) * size));
         // SAFETY: the plane's places are those of the two axes.
         unsafe {
-            let (rows, columns) = (outer.n, inner.n);
             match I::SIZE {
-                1 => return transpose::plane::<1>(dst, outer.dst, src, inner.src, rows, columns),
-                2 => return transpose::plane::<2>(dst, outer.dst, src, inner.src, rows, columns),
-                4 => return transpose::plane::<4>(dst, outer.dst, src, inner.src, rows, columns),
-                8 => return transpose::plane::<8>(dst, outer.dst, src, inner.src, rows, columns),
-                _ => {}
+                1 => block.plane::<1>(dst, outer.dst, src, inner.src, rows, columns),
+                2 => block.plane::<2>(dst, outer.dst, src, inner.src, rows, columns),
+                4 => block.plane::<4>(dst, outer.dst, src, inner.src, rows, columns),
+                _ => block.plane::<8>(dst, outer.dst, src, inner.src, rows, columns),
             }
         }
+        return;
     }
     // A tile's lines on either side fit into the first-level cache together.
     let edge = (TILE_BYTES / size.max(1)).clamp(4, 64);
@@ -241,6 +253,8 @@ unsafe fn tile<I: Item>(dst: *mut u8, src: *const u8, outer: Axis, inner: Axis, 
 
 /// Bytes of one line of a tile.
 const TILE_BYTES: usize = 256;
+/// Bytes of the shorter side of a plane from which on it is turned block by block.
+const WORTH_A_BLOCK: usize = 64;
 
 #[cfg(test)]
 mod tests {

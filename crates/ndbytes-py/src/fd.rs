@@ -23,6 +23,11 @@ impl Fd {
         Self { fd, timeout, socket }
     }
 
+    /// The number under which its owner has it now.
+    pub(crate) fn reopen(&mut self, fd: i32) {
+        self.fd = fd;
+    }
+
     fn borrow(&self) -> io::Result<BorrowedFd<'_>> {
         if self.fd < 0 {
             return Err(Errno::BADF.into());
@@ -75,6 +80,40 @@ impl Fd {
         }
     }
 
+    /// Looks at what has arrived on a socket without taking it; none when nothing has.
+    pub(crate) fn try_peek(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        now(|| {
+            let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+            rustix::net::recv(self.borrow()?, &mut *buffer, flags)
+                .map(|(n, _)| n)
+                .map_err(Into::into)
+        })
+    }
+
+    /// Takes what has arrived on a socket; none when nothing has.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        now(|| {
+            let flags = RecvFlags::DONTWAIT;
+            rustix::net::recv(self.borrow()?, &mut *buffer, flags)
+                .map(|(n, _)| n)
+                .map_err(Into::into)
+        })
+    }
+
+    /// Gives a socket as much as it takes now, which may be nothing.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = now(|| {
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            rustix::net::send(self.borrow()?, bytes, flags).map_err(Into::into)
+        })?;
+        Ok(written.unwrap_or(0))
+    }
+
+    /// Waits until there is something to read, or the end.
+    pub(crate) fn wait_to_read(&self) -> io::Result<()> {
+        self.wait(PollFlags::IN)
+    }
+
     /// How much may be written at once: a blocking pipe that is ready takes this without blocking.
     fn write_limit(&self) -> usize {
         if self.socket || self.timeout.is_none() { usize::MAX } else { PIPE_BUF }
@@ -125,6 +164,17 @@ impl Write for Fd {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A call that does not wait: none where it would have to.
+fn now(body: impl FnOnce() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    match body() {
+        Ok(n) => Ok(Some(n)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        // Whoever waits looks after signals.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

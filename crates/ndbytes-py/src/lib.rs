@@ -7,6 +7,7 @@
 
 mod array;
 mod compress;
+mod connection;
 mod dtype;
 mod error;
 mod fd;
@@ -28,6 +29,8 @@ mod _native {
     use crate::array::array_over;
     #[pymodule_export]
     use crate::compress::{compress, decompress};
+    #[pymodule_export]
+    use crate::connection::Wire;
     #[pymodule_export]
     use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
     #[pymodule_export]

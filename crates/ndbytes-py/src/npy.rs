@@ -230,15 +230,15 @@ pub(crate) fn load_from<'py>(
 }
 
 /// Where the elements go.
-struct Target<'py> {
+pub(crate) struct Target<'py> {
     /// What is filled.
-    array: Bound<'py, PyUntypedArray>,
+    pub(crate) array: Bound<'py, PyUntypedArray>,
     /// What it is then copied to, field by field: what lies between the fields is not ours.
     out: Option<Bound<'py, PyUntypedArray>>,
 }
 
 impl<'py> Target<'py> {
-    fn new(
+    pub(crate) fn new(
         py: Python<'py>,
         out: Option<Bound<'py, PyUntypedArray>>,
         header: &Header,
@@ -253,7 +253,8 @@ impl<'py> Target<'py> {
         Ok(Self { array: out, out: None })
     }
 
-    fn finish(self) -> PyResult<Bound<'py, PyUntypedArray>> {
+    /// The array that the caller gets.
+    pub(crate) fn finish(self) -> PyResult<Bound<'py, PyUntypedArray>> {
         let Some(out) = self.out else {
             return Ok(self.array);
         };

@@ -1,18 +1,24 @@
 //! Arrays over descriptors.
+//!
+//! Small ones leave and arrive by calls that never wait, and keep the interpreter: to give it up
+//! and to get it back costs more than such a call. Whatever would wait, and all that is large, goes
+//! without it.
 
 use std::time::Duration;
 
-use numpy::PyUntypedArray;
+use ndbytes::{Limits, Strided};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::array::{as_array, view};
+use crate::array::{as_array, memory_mut, view};
 use crate::error::IntoPy;
 use crate::fd::Fd;
 use crate::header::limits;
-use crate::npy::load_from;
+use crate::npy::{Target, load_from};
 
-fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
+/// A Python timeout in seconds.
+pub(crate) fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
     timeout
         .map(|seconds| {
             Duration::try_from_secs_f64(seconds).map_err(|_| {
@@ -35,7 +41,20 @@ pub(crate) fn send_fd(
     let array = as_array(a)?;
     let view = view(&array)?;
     let mut sink = Fd::new(fd, duration(timeout)?, socket);
+    if socket && view.nbytes() <= SMALL {
+        let message = ndbytes::dumps(&view).into_py(py)?;
+        return send_small(py, &mut sink, &message).map_err(ndbytes::Error::from).into_py(py);
+    }
     py.detach(|| ndbytes::send(&mut sink, &view)).into_py(py)
+}
+
+/// Sends bytes: at once if they fit, else waiting without the interpreter.
+pub(crate) fn send_small(py: Python<'_>, sink: &mut Fd, bytes: &[u8]) -> std::io::Result<()> {
+    let sent = sink.try_write(bytes)?;
+    if sent == bytes.len() {
+        return Ok(());
+    }
+    py.detach(|| std::io::Write::write_all(sink, &bytes[sent..]))
 }
 
 /// Receives an array over a descriptor.
@@ -51,5 +70,55 @@ pub(crate) fn recv_fd<'py>(
     max_header_size: Option<usize>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let mut source = Fd::new(fd, duration(timeout)?, socket);
-    load_from(py, &mut source, out, &limits(max_header_size, max_bytes))
+    let limits = limits(max_header_size, max_bytes);
+    if socket && let Some(array) = recv_peeked(py, &mut source, out.as_ref(), &limits)? {
+        return Ok(array);
+    }
+    load_from(py, &mut source, out, &limits)
 }
+
+/// Receives an array whose header lies there whole, so that nothing is read twice or too much.
+/// None, with nothing taken, where it does not: the other way waits, and says what is wrong.
+fn recv_peeked<'py>(
+    py: Python<'py>,
+    source: &mut Fd,
+    out: Option<&Bound<'py, PyUntypedArray>>,
+    limits: &Limits,
+) -> PyResult<Option<Bound<'py, PyUntypedArray>>> {
+    let io = |error: std::io::Error| crate::error::to_py(py, error.into());
+    let mut peeked = [0; PEEKED];
+    let have = match source.try_peek(&mut peeked).map_err(io)? {
+        Some(have) => have,
+        None => {
+            py.detach(|| source.wait_to_read()).map_err(io)?;
+            source.try_peek(&mut peeked).map_err(io)?.unwrap_or(0)
+        }
+    };
+    let Ok(Some((header, len))) = ndbytes::peek_header(&peeked[..have], limits) else {
+        return Ok(None);
+    };
+    let total = len.saturating_add(header.nbytes());
+    let target = Target::new(py, out.cloned(), &header);
+    // The header is taken even where the array does not fit `out`, as on the other way.
+    let taken = if target.is_ok() && total <= have { total } else { len };
+    if source.try_read(&mut peeked[..taken]).map_err(io)? != Some(taken) {
+        let message = "another reader took bytes from this socket meanwhile";
+        return Err(io(std::io::Error::other(message)));
+    }
+    let mut target = target?;
+    let strides = target.array.strides().to_vec();
+    let (memory, origin) = memory_mut(&mut target.array)?;
+    let layout = Strided { origin, strides: &strides };
+    let read = match taken == total {
+        true => ndbytes::read_scattered(&mut &peeked[len..total], &header, memory, layout),
+        false => py.detach(|| ndbytes::read_scattered(source, &header, memory, layout)),
+    };
+    read.map_err(|error| error.shifted(len as u64)).into_py(py)?;
+    target.finish().map(Some)
+}
+
+/// Bytes that a socket takes without much ado.
+pub(crate) const SMALL: usize = 1 << 14;
+/// Bytes that are looked at: nearly every header, and small arrays whole. Looking costs by the
+/// packet.
+const PEEKED: usize = 512;

@@ -148,6 +148,13 @@ impl<'a> ArrayView<'a> {
             );
             return Err(Error::new(Code::Argument, message));
         }
+        if dst.len() <= SMALL
+            && let Some(bytes) = self.as_bytes(order)
+        {
+            let from = from * itemsize;
+            dst.copy_from_slice(&bytes[from..from + dst.len()]);
+            return Ok(());
+        }
         let layout = Strided { origin: self.origin, strides: &self.strides };
         gather(dst, from, self.bytes, layout, &self.shape, itemsize, order, threads());
         zero_spans(dst, itemsize, &self.padding);
@@ -287,6 +294,9 @@ pub(crate) fn zeroed_vec(len: usize) -> Result<Vec<u8>> {
     bytes.resize(len, 0);
     Ok(bytes)
 }
+
+/// Below this, finding out how to copy takes longer than copying.
+const SMALL: usize = 1 << 16;
 
 /// The most memory that saving any layout takes over the array itself.
 const CHUNK: usize = 8 << 20;

@@ -56,7 +56,7 @@ pub use ndbytes_format::{
     looks_like, nbytes, padding_spans, strides, swap_units, zip,
 };
 pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
-pub use npy::{dumps, loads, parse_npy, read_exact, read_header, read_npy, write_npy};
+pub use npy::{dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, write_npy};
 pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
 pub use read_at::{ReadAt, Section, read_full_at};

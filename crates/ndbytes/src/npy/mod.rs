@@ -4,5 +4,5 @@ mod read;
 mod write;
 
 pub(crate) use read::{fill, fill_growing, truncated};
-pub use read::{loads, parse_npy, read_exact, read_header, read_npy};
+pub use read::{loads, parse_npy, peek_header, read_exact, read_header, read_npy};
 pub use write::{dumps, write_npy};

@@ -28,7 +28,27 @@ pub fn read_header(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result
         )
         .at((version.prelude_len() + have) as u64));
     }
-    let header = Header::parse_text(version, &text, limits)?;
+    let header = capped(Header::parse_text(version, &text, limits)?, limits)?;
+    Ok((header, prelude.data_offset()))
+}
+
+/// The header at the front of `bytes`, with its length, if they hold all of it: for those who look
+/// at bytes before they take them. None says that more bytes are needed.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn peek_header(bytes: &[u8], limits: &Limits) -> Result<Option<(Header, usize)>> {
+    if bytes.len() < Version::V3.prelude_len() {
+        return Ok(None);
+    }
+    if bytes.len() < Prelude::parse(bytes, limits)?.data_offset() {
+        return Ok(None);
+    }
+    let (header, len) = Header::parse(bytes, limits)?;
+    Ok(Some((capped(header, limits)?, len)))
+}
+
+fn capped(header: Header, limits: &Limits) -> Result<Header> {
     if header.nbytes() as u64 > limits.bytes {
         return Err(Error::new(
             Code::TooManyBytes,
@@ -39,7 +59,7 @@ pub fn read_header(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result
             ),
         ));
     }
-    Ok((header, prelude.data_offset()))
+    Ok(header)
 }
 
 /// Fills `data` with the bytes of an array of this header, which end at the source's end or before

@@ -1,0 +1,37 @@
+"""Fixtures that several files use."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from sockets import WAIT
+
+
+@pytest.fixture
+def pair():
+    left, right = socket.socketpair()
+    left.settimeout(WAIT)
+    right.settimeout(WAIT)
+    with left, right:
+        yield left, right
+
+
+@pytest.fixture(scope="session")
+def contexts(tmp_path_factory):
+    """Give the two contexts of a self-signed certificate that is made now."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    place = tmp_path_factory.mktemp("tls")
+    key, cert = place / "key.pem", place / "cert.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True, timeout=WAIT)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(cert, key)
+    client = ssl.create_default_context(cafile=str(cert))
+    return server, client
