@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import document
+import large
 import ndbytes as nb
 import tasks
 from timing import Timing, interleaved
@@ -29,7 +30,9 @@ def all_tasks(size: int, folder: Path) -> Iterator[tasks.Task]:
     yield from tasks.memory(size)
     yield from tasks.files(size, folder)
     yield from tasks.small()
+    yield from large.serialized(size)
     yield from tasks.sockets(size)
+    yield from large.unix_sockets(size)
     yield from tasks.compression(size // 8)
 
 
