@@ -25,22 +25,23 @@ fn main() -> Result<()> {
         "| task | peer | ndbytes, median (range) | peer, median (range) | times as fast |".into(),
         "|---|---|---|---|---|".into(),
     ];
-    let mut run = |task: Task<'_>, samples: usize| {
+    let mut run = |task: Task<'_>, samples: usize| -> Result<()> {
         if !task.name().contains(&options.only) {
-            return;
+            return Ok(());
         }
         if options.check {
             println!("{}: checked", task.name());
-            return;
+            return Ok(());
         }
         let effort = Effort { time: Duration::from_secs(options.seconds), samples };
         table.extend(task.measure(&mut criterion, effort));
+        Ok(())
     };
-    small::each(&mut |task| Ok(run(task, 50)))?;
-    headers::each(&mut |task| Ok(run(task, 50)))?;
+    small::each(&mut |task| run(task, 50))?;
+    headers::each(&mut |task| run(task, 50))?;
     let folder = tempfile::tempdir()?;
     let count = if options.check { 1 << 12 } else { options.mib << 17 };
-    Fixture::new(folder.path(), count)?.each(&mut |task| Ok(run(task, 11)))?;
+    Fixture::new(folder.path(), count)?.each(&mut |task| run(task, 11))?;
     if !options.check {
         println!("\n{}", table.join("\n"));
     }
