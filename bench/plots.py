@@ -209,7 +209,7 @@ def draw(figure: Figure, measured: dict[str, list[tuple[int, float, float, float
     axes.set_xticks(SIZES, minor=True, labels=[""] * len(SIZES))
     axes.set_xlabel("size of the array (bytes)")
     axes.set_ylabel("throughput (GB/s)")
-    axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+    axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:.6f}".rstrip("0").rstrip("."))
     axes.set_title(figure.title, fontsize=11)
     axes.grid(which="major", color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
