@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-fast bench fuzz conformance clean venv venvs wheel cli
+.PHONY: help demo test check check-fast bench bench-instructions bench-memory bench-plots fuzz conformance clean venv venv-bench venvs wheel cli
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools)
@@ -10,7 +10,7 @@ PYTHON_SOURCES = $(wildcard python tests demo bench tools)
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: wheel cli ## build, install into .venv, and show what ndbytes does in a minute
 	$(PY) demo/demo.py
@@ -26,6 +26,7 @@ check: check-fast ## format, lints, docs, floors, types, licences
 
 check-fast: wheel ## what of check needs no cargo tool built first
 	cargo fmt --all --check
+	cargo fmt --manifest-path bench/rust/Cargo.toml --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	@# Libraries alone: the command has the façade's name, and its pages would overwrite them.
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --lib
@@ -36,17 +37,30 @@ check-fast: wheel ## what of check needs no cargo tool built first
 	$(PY) -m mypy --strict python/ndbytes
 	$(PY) -m mypy.stubtest ndbytes --allowlist tests/stubtest-allowlist.txt
 
-bench: venv ## time ndbytes against its peers, answers checked first (BENCH="--write ...")
-	@tools/venv.sh .venv-bench requirements/bench.txt
-	tools/wheel.sh .venv .venv-bench
+bench: venv-bench ## time ndbytes against its peers, answers checked first (BENCH="--write ...")
 	.venv-bench/bin/python bench/run.py $(BENCH)
+	.venv-bench/bin/python bench/rust_peers.py $(BENCH)
+
+bench-instructions: venv-bench ## count the instructions of small calls (BENCH="--write")
+	tools/valgrind.sh
+	.venv-bench/bin/python bench/instructions.py $(BENCH)
+
+bench-memory: venv-bench ## the most memory that each path takes, and the disk's part (BENCH="--write")
+	.venv-bench/bin/python bench/memory.py $(BENCH)
+
+bench-plots: venv-bench ## draw throughput against size into docs/plots (BENCH="--only WORD")
+	.venv-bench/bin/python bench/plots.py $(BENCH)
 
 fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 	tools/fuzz.sh
 
 clean: ## remove what was built here; .tools, slow to build, stays
 	cargo clean
-	rm -rf .venv .venv-np126 fuzz/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-np126 fuzz/target bench/rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+venv-bench: venv
+	@tools/venv.sh .venv-bench requirements/bench.txt
+	tools/wheel.sh .venv .venv-bench
 
 venv:
 	@tools/venv.sh .venv requirements/dev.txt

@@ -10,7 +10,6 @@ only ratios within a row mean anything.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import sys
 import tempfile
@@ -19,12 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+import document
+import large
 import ndbytes as nb
 import tasks
 from timing import Timing, interleaved
-
-PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
 def all_tasks(size: int, folder: Path) -> Iterator[tasks.Task]:
@@ -32,7 +30,9 @@ def all_tasks(size: int, folder: Path) -> Iterator[tasks.Task]:
     yield from tasks.memory(size)
     yield from tasks.files(size, folder)
     yield from tasks.small()
+    yield from large.serialized(size)
     yield from tasks.sockets(size)
+    yield from large.unix_sockets(size)
     yield from tasks.compression(size // 8)
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="tasks whose name has this in it")
     parser.add_argument("--seconds", type=float, default=8, help="time for each task, about")
     parser.add_argument(
-        "--write", action="store_true", help=f"write the table to {PERFORMANCE.name}"
+        "--write", action="store_true", help="write the table to docs/performance.md"
     )
     parser.add_argument("--check", action="store_true", help="tiny sizes, once")
     options = parser.parse_args()
@@ -88,16 +88,13 @@ def main() -> None:
 
 
 def write(lines: list[str], size: float) -> None:
-    """Replace what stands between the markers."""
-    text = PERFORMANCE.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    """Put the table into the page."""
     versions = (
         f"Python {platform.python_version()}, NumPy {np.__version__}, ndbytes {nb.__version__}"
     )
-    head = f"{machine}; {versions}; arrays of {size:g} MiB unless the task says otherwise.\n\n"
-    PERFORMANCE.write_text(f"{before}{BEGIN}\n{head}" + "\n".join(lines) + f"\n{END}{after}")
+    document.write(
+        "bench", f"{versions}; arrays of {size:g} MiB unless the task says otherwise.", lines
+    )
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def small() -> Iterator[Task]:
         np.save(file, a)
         return file.getvalue()
 
-    def many(call: Callable[[], Any]) -> Way:
+    def many(call: Callable[[], Any], calls: int = calls) -> Way:
         def run() -> Any:
             for _ in range(calls - 1):
                 call()
@@ -213,6 +213,19 @@ def small() -> Iterator[Task]:
         "safetensors": many(lambda: safetensors.load(tensors)["a"]),
     }
     yield Task("loads 4 int32", 16, loads, lambda got: np.array_equal(got, a), 30, calls=calls)
+
+    # Some hundred times slower than the others, so called less often.
+    few, frame = 200, blosc2.pack_tensor(a)
+    dumps = {
+        "ndbytes": many(lambda: nb.dumps(a), few),
+        "blosc2": many(lambda: blosc2.pack_tensor(a), few),
+    }
+    yield Task("dumps 4 int32", 16, dumps, lambda got: got in {data, frame}, calls=few)
+    loads = {
+        "ndbytes": many(lambda: nb.loads(data), few),
+        "blosc2": many(lambda: blosc2.unpack_tensor(frame), few),
+    }
+    yield Task("loads 4 int32", 16, loads, lambda got: np.array_equal(got, a), calls=few)
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:

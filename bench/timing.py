@@ -6,7 +6,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 Way = Callable[[], Any]
@@ -19,6 +19,19 @@ class Timing:
     median: float
     low: float
     high: float
+    # A quarter of the times are below, and a quarter above.
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, times: list[float]) -> Timing:
+        """What these times come to; there are at least two."""
+        lower, median, upper = statistics.quantiles(times, method="inclusive")
+        return cls(median, min(times), max(times), lower, upper)
+
+    def scaled(self, by: float) -> Timing:
+        """The same of a part of what was timed."""
+        return Timing(*(by * seconds for seconds in astuple(self)))
 
 
 def interleaved(ways: dict[str, Way], repeat: int, seconds: float) -> dict[str, Timing]:
@@ -49,4 +62,4 @@ def interleaved(ways: dict[str, Way], repeat: int, seconds: float) -> dict[str, 
                 break
     finally:
         gc.enable()
-    return {name: Timing(statistics.median(t), min(t), max(t)) for name, t in taken.items()}
+    return {name: Timing.of(t) for name, t in taken.items()}
