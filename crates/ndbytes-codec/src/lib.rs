@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod decode;
+pub mod deflate;
 mod encode;
 
 pub use decode::{Decoder, decompress};
