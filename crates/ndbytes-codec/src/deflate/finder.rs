@@ -1,61 +1,59 @@
-//! Finding matches: chains of positions whose next bytes hash alike.
+//! Finding matches: tables of where the same bytes stood last.
 
-use super::symbols::{MAX_MATCH, WINDOW};
+use super::symbols::MAX_MATCH;
 
-/// Where in the block the same bytes stood before.
+/// Where in the block the next bytes stood before: the next four, and the next few more.
 ///
-/// Positions are hashed together with their place inside an item, so that a chain holds distances
-/// that are multiples of the item's size: in arrays others are chance.
+/// Positions are hashed together with their place inside an item, so that what is found lies
+/// multiples of the item's size back: in arrays anything else is chance.
 pub(super) struct Finder {
-    /// The last position of each hash of four bytes, plus one.
-    heads: Box<[u32; HEADS]>,
-    /// The position before this one with the same hash, plus one; by position modulo the window.
-    chain: Box<[u32; WINDOW]>,
-    /// The last position of each hash of three bytes, plus one.
-    threes: Box<[u32; THREES]>,
+    /// The last position of each hash of four bytes.
+    short: Box<[u32; SHORT]>,
+    /// The last position of each hash of more bytes.
+    long: Box<[u32; LONG]>,
+    /// How far to shift the eight bytes, so that only those of the long hash are left.
+    long_shift: u32,
+}
+
+/// Two positions that may begin like the present one. 0 also stands for none.
+#[derive(Clone, Copy)]
+pub(super) struct Candidates {
+    pub(super) short: usize,
+    pub(super) long: usize,
 }
 
 impl Finder {
-    pub(super) fn new() -> Self {
-        Self { heads: boxed(), chain: boxed(), threes: boxed() }
+    /// A finder whose long hash is of this many bytes, 8 at most.
+    pub(super) fn new(long: u32) -> Self {
+        Self { short: boxed(), long: boxed(), long_shift: 64 - 8 * long.min(8) }
     }
 
     /// Forgets everything.
     pub(super) fn reset(&mut self) {
-        self.heads.fill(0);
-        self.threes.fill(0);
+        self.short.fill(0);
+        self.long.fill(0);
     }
 
-    /// Enters `position`, whose next bytes are `word`, and returns who came before it: those with
-    /// the same four bytes, perhaps, and with the same three; each plus one, 0 for none.
+    /// Enters `position`, whose next bytes are `word`, and returns who was there before.
     #[inline(always)]
-    pub(super) fn enter(&mut self, position: usize, word: u64, phase: u32) -> (u32, u32) {
-        let place = u32::wrapping_mul(phase, 0x9E37_79B1);
-        let four = (word as u32).wrapping_mul(0x9E37_79B1).wrapping_add(place) >> (32 - HEAD_BITS);
-        let three =
-            ((word as u32) << 8).wrapping_mul(0x9E37_79B1).wrapping_add(place) >> (32 - THREE_BITS);
-        let next = position as u32 + 1;
-        let head = &mut self.heads[four as usize & (HEADS - 1)];
-        let before = *head;
-        *head = next;
-        self.chain[position & (WINDOW - 1)] = before;
-        let third = &mut self.threes[three as usize & (THREES - 1)];
-        let close = *third;
-        *third = next;
-        (before, close)
-    }
-
-    /// The one before `position` in its chain, plus one.
-    #[inline(always)]
-    pub(super) fn before(&self, position: usize) -> u32 {
-        self.chain[position & (WINDOW - 1)]
+    pub(super) fn enter(&mut self, position: usize, word: u64, phase: usize) -> Candidates {
+        let salt = (phase as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let short = (word << 32 ^ salt).wrapping_mul(0x9E37_79B1_85EB_CA87) >> (64 - SHORT_BITS);
+        let long = (word << self.long_shift ^ salt).wrapping_mul(0xCF1B_BCDC_B7A5_6463)
+            >> (64 - LONG_BITS);
+        let short = &mut self.short[short as usize & (SHORT - 1)];
+        let long = &mut self.long[long as usize & (LONG - 1)];
+        let found = Candidates { short: *short as usize, long: *long as usize };
+        *short = position as u32;
+        *long = position as u32;
+        found
     }
 }
 
 /// The eight bytes at `at`, the first lowest; zero where the data end.
 #[inline(always)]
 pub(super) fn word_at(data: &[u8], at: usize) -> u64 {
-    match data.get(at..at + 8) {
+    match data.get(at..at.wrapping_add(8)) {
         Some(bytes) => {
             let mut word = [0; 8];
             word.copy_from_slice(bytes);
@@ -90,7 +88,7 @@ fn boxed<const N: usize>() -> Box<[u32; N]> {
     }
 }
 
-const HEAD_BITS: u32 = 15;
-const HEADS: usize = 1 << HEAD_BITS;
-const THREE_BITS: u32 = 14;
-const THREES: usize = 1 << THREE_BITS;
+const SHORT_BITS: u32 = 14;
+const SHORT: usize = 1 << SHORT_BITS;
+const LONG_BITS: u32 = 14;
+const LONG: usize = 1 << LONG_BITS;

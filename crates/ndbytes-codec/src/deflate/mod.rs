@@ -96,8 +96,10 @@ impl BlockEncoder {
 /// How hard to look for matches.
 #[derive(Clone, Copy)]
 struct Effort {
-    /// Candidates that are looked at.
-    depth: u32,
+    /// Bytes that are passed over at most when nothing was found for long.
+    hurry: u32,
+    /// Every how many bytes inside of a match are entered.
+    inside: usize,
     /// A match of this length is taken at once.
     nice: usize,
     /// Whether the next byte is tried as well.
@@ -106,18 +108,15 @@ struct Effort {
 
 impl Effort {
     fn of(level: u32) -> Self {
-        let (depth, nice, lazy) = match level {
-            0 | 1 => (1, 16, false),
-            2 => (2, 24, false),
-            3 => (2, 32, true),
-            4 => (4, 32, true),
-            5 => (6, 48, true),
-            6 => (8, 64, true),
-            7 => (16, 128, true),
-            8 => (48, 258, true),
-            _ => (200, 258, true),
+        let (nice, lazy, hurry, inside) = match level {
+            0 | 1 => (16, false, 7, 4),
+            2 => (16, false, 7, 2),
+            3 => (16, false, 3, 1),
+            4 => (32, true, 3, 2),
+            5 => (32, true, 1, 1),
+            _ => (64, true, 0, 1),
         };
-        Self { depth, nice, lazy }
+        Self { nice, lazy, hurry, inside }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::Effort;
 use super::cost::{Counts, Prices};
-use super::finder::{Finder, match_length, word_at};
+use super::finder::{Candidates, Finder, match_length, word_at};
 use super::symbols::{
-    DISTANCES, MAX_MATCH, MIN_MATCH, Step, WINDOW, distance_slot, length_slot,
+    DISTANCES, MAX_MATCH, Step, WINDOW, distance_slot, length_slot,
 };
 
 /// A part of a block, parsed.
@@ -24,8 +24,7 @@ pub(super) struct Parser {
     prices: Prices,
     /// What the literals from the segment's start on cost together.
     sums: Vec<u32>,
-    /// The phase's searches in vain since it last found something.
-    vain: [u32; MAX_PERIOD],
+    pace: Pace,
 }
 
 /// A match that may be taken.
@@ -43,17 +42,16 @@ impl Parser {
         Self {
             effort,
             period: if (2..=MAX_PERIOD).contains(&itemsize) { itemsize } else { 1 },
-            finder: Finder::new(),
+            finder: Finder::new(8),
             prices: Prices::new(),
             sums: Vec::new(),
-            vain: [0; MAX_PERIOD],
+            pace: Pace::probing(1),
         }
     }
 
     /// Parses `data` into `steps`; returns the segments.
     pub(super) fn parse(&mut self, data: &[u8], steps: &mut Vec<Step>) -> Vec<Segment> {
         self.finder.reset();
-        self.vain = [0; MAX_PERIOD];
         let mut segments: Vec<Segment> = Vec::new();
         let mut start = 0;
         let mut futile = 0;
@@ -83,8 +81,8 @@ impl Parser {
             segments.push(Segment { end, steps: steps.len(), counts });
             if gain * 128 < raw.entropy() {
                 futile += 1;
-                if futile >= 3 {
-                    skip = 5;
+                if futile >= 2 {
+                    skip = 6;
                     futile = 1;
                 }
             } else {
@@ -116,30 +114,89 @@ impl Parser {
         steps: &mut Vec<Step>,
         counts: &mut Counts,
     ) -> (usize, u64) {
-        let Effort { lazy, nice, .. } = self.effort;
         let mut gain = 0;
-        let (mut at, mut run) = (start, start);
+        let (mut at, mut run) = (start.max(self.period), start);
         // Eight bytes are looked at: what is left behind the last eight are literals.
         let searchable = limit.min(data.len().saturating_sub(8));
+        let mut stretch = at;
         while at < searchable {
-            let mut found = self.search(data, at, start);
-            if found.length == 0 {
-                at += 1;
+            // Every phase is tried at first; then those alone where something was found.
+            self.pace = Pace::probing(self.period);
+            let probe = (stretch + PROBE).min(searchable);
+            (at, run) = self.parse_until(data, at, run, probe, start, steps, counts, &mut gain);
+            self.pace.settle();
+            stretch = (stretch.max(at) + STRETCH).min(searchable);
+            (at, run) = self.parse_until(data, at, run, stretch, start, steps, counts, &mut gain);
+        }
+        let end = run.max(limit);
+        if run < end {
+            counts.add_literals(&data[run..end]);
+            steps.push(Step { literals: (end - run) as u32, length: 0, distance: 0 });
+        }
+        (end, gain)
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    fn parse_until(
+        &mut self,
+        data: &[u8],
+        mut at: usize,
+        mut run: usize,
+        end: usize,
+        start: usize,
+        steps: &mut Vec<Step>,
+        counts: &mut Counts,
+        gain: &mut u64,
+    ) -> (usize, usize) {
+        let period = self.period;
+        let mut misses = 0u32;
+        while at < end {
+            let phase = self.phase(at);
+            let word = word_at(data, at);
+            let candidates = self.finder.enter(at, word, phase);
+            let short = word ^ word_at(data, candidates.short);
+            let long = word ^ word_at(data, candidates.long);
+            let item = word ^ word_at(data, at - period);
+            // One branch for all three, as each by itself is hard to foresee.
+            if (short << 32 != 0) & (long << 32 != 0) & (item << 40 != 0) {
+                misses += 1;
+                at += self.pace.steps[phase & (MAX_PERIOD - 1)] as usize + (misses >> 6).min(self.effort.hurry) as usize;
                 continue;
             }
-            let mut entered = at + 1;
-            while lazy && found.length < nice && at + 1 < searchable {
-                // If a better one begins at the next byte, this byte is a literal.
-                let next = self.search(data, at + 1, start);
-                entered = at + 2;
-                if next.gain <= found.gain {
-                    break;
-                }
-                found = next;
-                at += 1;
+            let mut found = self.best(data, at, candidates, short, long, item, start);
+            if found.gain <= 0 {
+                misses += 1;
+                at += self.pace.steps[phase & (MAX_PERIOD - 1)] as usize + (misses >> 6).min(self.effort.hurry) as usize;
+                continue;
             }
-            gain += u64::from(found.gain.unsigned_abs());
-            let end = at + found.length;
+            self.pace.hits[phase & (MAX_PERIOD - 1)] += 1;
+            misses = 0;
+            if self.effort.lazy && found.length < self.effort.nice && at + 1 < end {
+                let next = at + 1;
+                let word = word_at(data, next);
+                let candidates = self.finder.enter(next, word, self.phase(next));
+                let short = word ^ word_at(data, candidates.short);
+                let long = word ^ word_at(data, candidates.long);
+                let item = word ^ word_at(data, next - period);
+                if (short << 32 == 0) | (long << 32 == 0) | (item << 40 == 0) {
+                    let later = self.best(data, next, candidates, short, long, item, start);
+                    if later.gain > found.gain {
+                        found = later;
+                        at = next;
+                    }
+                }
+            }
+            // Bytes before it that were passed over may belong to it.
+            while at > run
+                && found.distance < at
+                && data[at - 1] == data[at - 1 - found.distance]
+                && found.length < MAX_MATCH
+            {
+                at -= 1;
+                found.length += 1;
+            }
+            *gain += u64::from(found.gain.unsigned_abs());
+            let after = at + found.length;
             counts.add_literals_few(&data[run..at]);
             counts.litlen[257 + length_slot(found.length)] += 1;
             counts.distance[distance_slot(found.distance) % DISTANCES] += 1;
@@ -148,85 +205,63 @@ impl Parser {
                 length: found.length as u16,
                 distance: found.distance as u16,
             });
-            self.enter_all(data, entered, end.min(searchable));
-            (at, run) = (end, end);
+            let mut inside = at + self.effort.inside;
+            let until = after.min(data.len().saturating_sub(8)).min(at + 64);
+            while inside < until {
+                self.finder.enter(inside, word_at(data, inside), self.phase(inside));
+                inside += self.effort.inside;
+            }
+            (at, run) = (after, after);
         }
-        let end = at.max(limit);
-        if run < end {
-            counts.add_literals(&data[run..end]);
-            steps.push(Step { literals: (end - run) as u32, length: 0, distance: 0 });
-        }
-        (end, gain)
+        (at, run)
     }
 
-    /// Enters what a match covers, or the ends of it, where it is long.
-    fn enter_all(&mut self, data: &[u8], from: usize, end: usize) {
-        let covered = end.saturating_sub(from);
-        if covered <= self.effort.nice {
-            for at in from..end {
-                self.finder.enter(at, word_at(data, at), self.phase(at) as u32);
-            }
-        } else {
-            for at in (from..from + self.period).chain(end - 2 * self.period.min(16)..end) {
-                self.finder.enter(at, word_at(data, at), self.phase(at) as u32);
-            }
-        }
-    }
-
-    /// Enters `at` and returns the match there that gains most; with length 0, when none does.
+    /// The best of the candidates.
+    #[expect(clippy::too_many_arguments)]
     #[inline(always)]
-    fn search(&mut self, data: &[u8], at: usize, start: usize) -> Match {
-        let word = word_at(data, at);
-        let phase = self.phase(at);
-        let (head, three) = self.finder.enter(at, word, phase as u32);
-        let vain = self.vain[phase & (MAX_PERIOD - 1)];
-        if vain > VAIN && (at / self.period + phase) & 7 != 0 {
-            return NO_MATCH;
-        }
+    fn best(
+        &self,
+        data: &[u8],
+        at: usize,
+        candidates: Candidates,
+        short: u64,
+        long: u64,
+        item: u64,
+        start: usize,
+    ) -> Match {
         let mut best = NO_MATCH;
-        if at >= self.period
-            && (word ^ word_at(data, at - self.period)) & 0xff_ffff == 0
-        {
-            best = self.better(best, data, at, at - self.period, start);
+        if item << 40 == 0 {
+            best = self.better(best, data, at, at - self.period, item, start);
         }
-        let mut candidate = head;
-        for _ in 0..self.effort.depth {
-            let from = candidate.wrapping_sub(1) as usize;
-            if candidate == 0 || at - from > WINDOW || best.length >= self.effort.nice {
-                break;
-            }
-            let worth = match best.length {
-                0..=3 => (word ^ word_at(data, from)) & 0xffff_ffff == 0,
-                length => data.get(from + length) == data.get(at + length),
-            };
-            if worth {
-                best = self.better(best, data, at, from, start);
-            }
-            let next = self.finder.before(from);
-            if next >= candidate {
-                break;
-            }
-            candidate = next;
+        if long << 32 == 0 {
+            best = self.better(best, data, at, candidates.long, long, start);
         }
-        if best.length < 4 && three != 0 {
-            let from = three as usize - 1;
-            if at - from <= WINDOW && (word ^ word_at(data, from)) & 0xff_ffff == 0 {
-                best = self.better(best, data, at, from, start);
-            }
+        if short << 32 == 0 && candidates.short != candidates.long {
+            best = self.better(best, data, at, candidates.short, short, start);
         }
-        let vain = &mut self.vain[phase & (MAX_PERIOD - 1)];
-        *vain = if best.length == 0 { vain.saturating_add(1) } else { 0 };
         best
     }
 
     /// The better one of `best` and the match that begins at `from`.
     #[inline(always)]
-    fn better(&self, best: Match, data: &[u8], at: usize, from: usize, start: usize) -> Match {
-        let length = match_length(data, at, from);
-        if length < MIN_MATCH || length <= best.length {
+    fn better(
+        &self,
+        best: Match,
+        data: &[u8],
+        at: usize,
+        from: usize,
+        differ: u64,
+        start: usize,
+    ) -> Match {
+        let distance = at - from;
+        if distance > WINDOW {
             return best;
         }
-        let distance = at - from;
+        let length = if differ != 0 {
+            (differ.trailing_zeros() >> 3) as usize
+        } else {
+            match_length(data, at, from)
+        };
         let price = self.prices.lengths[length.min(MAX_MATCH)]
             + self.prices.distances[distance_slot(distance) % DISTANCES];
         let saved = self.sums[at - start + length] - self.sums[at - start];
@@ -240,9 +275,36 @@ impl Parser {
     }
 }
 
+/// Where inside of the items it is worth to look.
+struct Pace {
+    period: usize,
+    hits: [u32; MAX_PERIOD],
+    /// From each phase to the next one that is looked at.
+    steps: [u8; MAX_PERIOD],
+}
+
+impl Pace {
+    fn probing(period: usize) -> Self {
+        Self { period, hits: [0; MAX_PERIOD], steps: [1; MAX_PERIOD] }
+    }
+
+    /// Passes over the phases that found next to nothing.
+    fn settle(&mut self) {
+        let most = self.hits[..self.period].iter().max().copied().unwrap_or(0);
+        if self.period == 1 {
+            return;
+        }
+        let live = |phase: usize| self.hits[phase] * 16 > most;
+        for phase in 0..self.period {
+            let next = (1..self.period).find(|&step| live((phase + step) % self.period));
+            self.steps[phase] = next.unwrap_or(self.period) as u8;
+        }
+    }
+}
+
 /// Bytes that are parsed with the same prices, and may become a block of their own.
 const SEGMENT: usize = 16 << 10;
 /// The largest items whose inner places are told apart.
 const MAX_PERIOD: usize = 64;
-/// Searches in vain after which a place inside of the items is searched only now and then.
-const VAIN: u32 = 64;
+const PROBE: usize = 512;
+const STRETCH: usize = 4096;
