@@ -12,7 +12,7 @@ fn main() {
         let itemsize: usize = itemsize.parse().unwrap();
         let mut best = f64::MAX;
         let mut out = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..4 {
             let t = cpu();
             let mut enc = BlockEncoder::new(level, itemsize);
             out.clear();

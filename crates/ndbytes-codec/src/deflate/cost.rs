@@ -2,7 +2,7 @@
 //! every machine.
 
 use super::symbols::{
-    DISTANCE_EXTRA, DISTANCES, LENGTH_EXTRA, LITLENS, MAX_MATCH, MIN_MATCH, length_slot,
+    DISTANCE_EXTRA, DISTANCES, LENGTH_EXTRA, LITLENS, MAX_MATCH, MIN_MATCH, distance_slot, length_slot,
 };
 
 /// Units in a bit.
@@ -29,18 +29,21 @@ impl Counts {
 
     /// Adds a run of literals.
     pub(super) fn add_literals(&mut self, bytes: &[u8]) {
-        // Two tables, so that a count does not wait for the one before it.
-        let mut other = [0u32; 256];
-        let mut pairs = bytes.chunks_exact(2);
-        for pair in &mut pairs {
-            self.litlen[usize::from(pair[0])] += 1;
-            other[usize::from(pair[1])] += 1;
+        // Four tables, so that a count does not wait for the one before it.
+        let mut tables = [[0u32; 256]; 4];
+        let mut words = bytes.chunks_exact(4);
+        for word in &mut words {
+            for (table, &byte) in tables.iter_mut().zip(word) {
+                table[usize::from(byte)] += 1;
+            }
         }
-        for &byte in pairs.remainder() {
+        for &byte in words.remainder() {
             self.litlen[usize::from(byte)] += 1;
         }
-        for (mine, more) in self.litlen.iter_mut().zip(&other) {
-            *mine += more;
+        for table in &tables {
+            for (mine, more) in self.litlen.iter_mut().zip(table) {
+                *mine += more;
+            }
         }
     }
 
@@ -100,12 +103,13 @@ impl Prices {
     }
 
     /// Prices of matches before any was seen.
-    pub(super) fn guess_matches(counts: &mut Counts) {
+    pub(super) fn guess_matches(counts: &mut Counts, period: usize) {
         let literals: u32 = counts.litlen[..256].iter().sum();
         for (slot, count) in counts.litlen[257..].iter_mut().enumerate() {
             *count = literals / (32 << (slot / 4).min(4));
         }
         counts.distance = [8; DISTANCES];
+        counts.distance[distance_slot(period) % DISTANCES] = 256;
     }
 }
 

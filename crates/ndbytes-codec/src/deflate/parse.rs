@@ -1,7 +1,7 @@
 //! Choosing matches: each by what it saves, in bits, over the literals that it replaces.
 
 use super::Effort;
-use super::cost::{Counts, Prices};
+use super::cost::{BIT, Counts, Prices};
 use super::finder::{Candidates, Finder, match_length, word_at};
 use super::symbols::{
     DISTANCES, MAX_MATCH, Step, WINDOW, distance_slot, length_slot,
@@ -22,8 +22,6 @@ pub(super) struct Parser {
     period: usize,
     finder: Finder,
     prices: Prices,
-    /// What the literals from the segment's start on cost together.
-    sums: Vec<u32>,
     pace: Pace,
 }
 
@@ -44,7 +42,6 @@ impl Parser {
             period: if (2..=MAX_PERIOD).contains(&itemsize) { itemsize } else { 1 },
             finder: Finder::new(8),
             prices: Prices::new(),
-            sums: Vec::new(),
             pace: Pace::probing(1),
         }
     }
@@ -58,9 +55,9 @@ impl Parser {
         let mut skip = 0;
         while start < data.len() {
             let limit = (start + SEGMENT).min(data.len());
-            let mut raw = Counts::EMPTY;
-            raw.add_literals(&data[start..limit]);
             if skip > 0 {
+                let mut raw = Counts::EMPTY;
+                raw.add_literals(&data[start..limit]);
                 skip -= 1;
                 steps.push(Step { literals: (limit - start) as u32, length: 0, distance: 0 });
                 segments.push(Segment { end: limit, steps: steps.len(), counts: raw });
@@ -70,16 +67,16 @@ impl Parser {
             match segments.last() {
                 Some(before) if futile == 0 => self.prices.set(&before.counts),
                 _ => {
-                    let mut guess = raw.clone();
-                    Prices::guess_matches(&mut guess);
+                    let mut guess = Counts::EMPTY;
+                    guess.add_literals(&data[start..limit]);
+                    Prices::guess_matches(&mut guess, self.period);
                     self.prices.set(&guess);
                 }
             }
-            self.sum_literals(data, start, limit);
             let mut counts = Counts::EMPTY;
             let (end, gain) = self.parse_segment(data, start, limit, steps, &mut counts);
             segments.push(Segment { end, steps: steps.len(), counts });
-            if gain * 128 < raw.entropy() {
+            if gain < self.futile((limit - start) as u64) {
                 futile += 1;
                 if futile >= 2 {
                     skip = 6;
@@ -93,16 +90,9 @@ impl Parser {
         segments
     }
 
-    fn sum_literals(&mut self, data: &[u8], start: usize, limit: usize) {
-        let end = (limit + MAX_MATCH + 2).min(data.len());
-        self.sums.clear();
-        self.sums.reserve(SEGMENT + MAX_MATCH + 8);
-        self.sums.push(0);
-        let mut sum = 0u32;
-        self.sums.extend(data[start..end].iter().map(|&byte| {
-            sum += self.prices.literals[usize::from(byte)];
-            sum
-        }));
+    /// Gains below this are not worth the search.
+    fn futile(&self, bytes: u64) -> u64 {
+        bytes * 8 * u64::from(BIT) / 128
     }
 
     /// Parses from `start` until `limit` or a little over it; returns the end, and the bits gained.
@@ -123,10 +113,10 @@ impl Parser {
             // Every phase is tried at first; then those alone where something was found.
             self.pace = Pace::probing(self.period);
             let probe = (stretch + PROBE).min(searchable);
-            (at, run) = self.parse_until(data, at, run, probe, start, steps, counts, &mut gain);
+            (at, run) = self.parse_until(data, at, run, probe, steps, counts, &mut gain);
             self.pace.settle();
             stretch = (stretch.max(at) + STRETCH).min(searchable);
-            (at, run) = self.parse_until(data, at, run, stretch, start, steps, counts, &mut gain);
+            (at, run) = self.parse_until(data, at, run, stretch, steps, counts, &mut gain);
         }
         let end = run.max(limit);
         if run < end {
@@ -143,7 +133,6 @@ impl Parser {
         mut at: usize,
         mut run: usize,
         end: usize,
-        start: usize,
         steps: &mut Vec<Step>,
         counts: &mut Counts,
         gain: &mut u64,
@@ -163,7 +152,7 @@ impl Parser {
                 at += self.pace.steps[phase & (MAX_PERIOD - 1)] as usize + (misses >> 6).min(self.effort.hurry) as usize;
                 continue;
             }
-            let mut found = self.best(data, at, candidates, short, long, item, start);
+            let mut found = self.best(data, at, candidates, short, long, item);
             if found.gain <= 0 {
                 misses += 1;
                 at += self.pace.steps[phase & (MAX_PERIOD - 1)] as usize + (misses >> 6).min(self.effort.hurry) as usize;
@@ -179,7 +168,7 @@ impl Parser {
                 let long = word ^ word_at(data, candidates.long);
                 let item = word ^ word_at(data, next - period);
                 if (short << 32 == 0) | (long << 32 == 0) | (item << 40 == 0) {
-                    let later = self.best(data, next, candidates, short, long, item, start);
+                    let later = self.best(data, next, candidates, short, long, item);
                     if later.gain > found.gain {
                         found = later;
                         at = next;
@@ -206,7 +195,7 @@ impl Parser {
                 distance: found.distance as u16,
             });
             let mut inside = at + self.effort.inside;
-            let until = after.min(data.len().saturating_sub(8)).min(at + 64);
+            let until = after.min(data.len().saturating_sub(8)).min(at + 32);
             while inside < until {
                 self.finder.enter(inside, word_at(data, inside), self.phase(inside));
                 inside += self.effort.inside;
@@ -227,17 +216,16 @@ impl Parser {
         short: u64,
         long: u64,
         item: u64,
-        start: usize,
     ) -> Match {
         let mut best = NO_MATCH;
         if item << 40 == 0 {
-            best = self.better(best, data, at, at - self.period, item, start);
+            best = self.better(best, data, at, at - self.period, item);
         }
         if long << 32 == 0 {
-            best = self.better(best, data, at, candidates.long, long, start);
+            best = self.better(best, data, at, candidates.long, long);
         }
         if short << 32 == 0 && candidates.short != candidates.long {
-            best = self.better(best, data, at, candidates.short, short, start);
+            best = self.better(best, data, at, candidates.short, short);
         }
         best
     }
@@ -251,7 +239,6 @@ impl Parser {
         at: usize,
         from: usize,
         differ: u64,
-        start: usize,
     ) -> Match {
         let distance = at - from;
         if distance > WINDOW {
@@ -264,9 +251,17 @@ impl Parser {
         };
         let price = self.prices.lengths[length.min(MAX_MATCH)]
             + self.prices.distances[distance_slot(distance) % DISTANCES];
-        let saved = self.sums[at - start + length] - self.sums[at - start];
-        let gain = saved as i32 - price as i32;
+        let gain = self.saved(data, at, length) as i32 - price as i32;
         if gain > best.gain { Match { length, distance, gain } } else { best }
+    }
+
+    /// What `length` literals from `at` on would cost. The first of them speak for the rest.
+    #[inline(always)]
+    fn saved(&self, data: &[u8], at: usize, length: usize) -> u32 {
+        let looked = length.min(LOOKED);
+        let bytes = data.get(at..at + looked).unwrap_or(&[]);
+        let sum: u32 = bytes.iter().map(|&b| self.prices.literals[usize::from(b)]).sum();
+        if length > LOOKED { sum + (length - LOOKED) as u32 * (sum / LOOKED as u32) } else { sum }
     }
 
     #[inline(always)]
@@ -306,5 +301,7 @@ impl Pace {
 const SEGMENT: usize = 16 << 10;
 /// The largest items whose inner places are told apart.
 const MAX_PERIOD: usize = 64;
+/// Literals that are priced one by one.
+const LOOKED: usize = 16;
 const PROBE: usize = 512;
 const STRETCH: usize = 4096;
