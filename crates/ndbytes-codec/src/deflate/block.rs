@@ -18,7 +18,7 @@ pub(super) fn write(
     last: bool,
 ) {
     counts.litlen[END] = 1;
-    let extra = extra_bits(counts);
+    let extra = counts.extra_bits();
     let litlen = Code::of(&counts.litlen, LITLEN_LIMIT);
     let distance = Code::of(&counts.distance, 15);
     let header = Header::of(&litlen, &distance);
@@ -68,13 +68,6 @@ fn stored_header(writer: &mut BitWriter<'_>, length: usize, last: bool) {
     let length = length as u64 & 0xffff;
     writer.add(length | (length ^ 0xffff) << 16, 32);
     writer.flush();
-}
-
-fn extra_bits(counts: &Counts) -> u64 {
-    let of = |counts: &[u32], bits: &[u8]| -> u64 {
-        counts.iter().zip(bits).map(|(&n, &bits)| u64::from(n) * u64::from(bits)).sum()
-    };
-    of(&counts.litlen[257..], &LENGTH_EXTRA) + of(&counts.distance, &DISTANCE_EXTRA)
 }
 
 fn size(counts: &Counts, litlen: &[u8; LITLENS], distance: &[u8; DISTANCES]) -> u64 {

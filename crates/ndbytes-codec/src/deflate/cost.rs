@@ -59,16 +59,30 @@ impl Counts {
         }
     }
 
+    /// The entropy of the symbols and their extra bits.
+    pub(super) fn bits(&self) -> u64 {
+        self.entropy() + self.extra_bits() * u64::from(BIT)
+    }
+
+    /// The bits that follow symbols.
+    pub(super) fn extra_bits(&self) -> u64 {
+        let of = |counts: &[u32], bits: &[u8]| -> u64 {
+            counts.iter().zip(bits).map(|(&n, &bits)| u64::from(n) * u64::from(bits)).sum()
+        };
+        of(&self.litlen[257..], &LENGTH_EXTRA) + of(&self.distance, &DISTANCE_EXTRA)
+    }
+
     /// The entropy of the symbols, without their extra bits.
     pub(super) fn entropy(&self) -> u64 {
         entropy(&self.litlen) + entropy(&self.distance)
     }
 }
 
+/// As Shannon has it, but for symbols that occur more than every other time: a prefix code spends
+/// a whole bit on them.
 fn entropy(counts: &[u32]) -> u64 {
-    let total: u32 = counts.iter().sum();
-    let whole = u64::from(total) * u64::from(log2(total));
-    whole - counts.iter().map(|&n| u64::from(n) * u64::from(log2(n))).sum::<u64>().min(whole)
+    let total = log2(counts.iter().sum());
+    counts.iter().map(|&n| u64::from(n) * u64::from((total - log2(n).min(total)).max(BIT))).sum()
 }
 
 /// Prices of symbols, with their extra bits.
@@ -165,11 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn entropy_is_that_of_shannon() {
+    fn entropy_is_that_of_shannon_in_whole_bits() {
         let mut counts = Counts::EMPTY;
         assert_eq!(counts.entropy(), 0);
         counts.litlen[..256].fill(4);
         assert_eq!(counts.entropy(), 1024 * 8 * u64::from(BIT));
+        counts.litlen[..256].fill(0);
+        counts.litlen[0] = 100;
+        assert_eq!(counts.entropy(), 100 * u64::from(BIT));
         let mut counted = Counts::EMPTY;
         counted.add_literals(b"abracadabra");
         assert_eq!(counted.litlen[usize::from(b'a')], 5);

@@ -1,7 +1,7 @@
 //! Choosing matches: each by what it saves, in bits, over the literals that it replaces.
 
 use super::Effort;
-use super::cost::{BIT, Counts, Prices};
+use super::cost::{Counts, Prices};
 use super::finder::{Candidates, Finder, match_length, word_at};
 use super::symbols::{
     DISTANCES, MAX_MATCH, Step, WINDOW, distance_slot, length_slot,
@@ -49,62 +49,98 @@ impl Parser {
     /// Parses `data` into `steps`; returns the segments.
     pub(super) fn parse(&mut self, data: &[u8], steps: &mut Vec<Step>) -> Vec<Segment> {
         self.finder.reset();
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut segments: Vec<Segment> = Vec::with_capacity(data.len() / SEGMENT + 1);
+        let mut plan = Plan::Search;
+        // The first segment fills the tables; from the second one it can be told what pays.
+        let mut until_trial = 1;
         let mut start = 0;
-        let mut futile = 0;
-        let mut skip = 0;
         while start < data.len() {
             let limit = (start + SEGMENT).min(data.len());
-            if skip > 0 {
+            let first_step = steps.len();
+            self.set_prices(data, start, limit, segments.last());
+            let mut segment = match plan {
+                Plan::Search => self.search(data, start, limit, steps),
+                Plan::Runs => self.runs(data, start, limit, steps),
+                Plan::Literals => Self::literals(data, start, limit, steps),
+            };
+            if until_trial == 0 && plan == Plan::Search {
+                let found = segment.counts.bits();
+                let second_step = steps.len();
+                let runs = self.runs(data, start, segment.end, steps);
                 let mut raw = Counts::EMPTY;
-                raw.add_literals(&data[start..limit]);
-                skip -= 1;
-                steps.push(Step { literals: (limit - start) as u32, length: 0, distance: 0 });
-                segments.push(Segment { end: limit, steps: steps.len(), counts: raw });
-                start = limit;
-                continue;
-            }
-            match segments.last() {
-                Some(before) if futile == 0 => self.prices.set(&before.counts),
-                _ => {
-                    let mut guess = Counts::EMPTY;
-                    guess.add_literals(&data[start..limit]);
-                    Prices::guess_matches(&mut guess, self.period);
-                    self.prices.set(&guess);
+                raw.add_literals(&data[start..segment.end]);
+                let (run, raw) = (runs.counts.bits(), raw.entropy());
+                if found.min(run) + raw / 128 > raw {
+                    (plan, until_trial) = (Plan::Literals, 10);
+                } else if run <= found + found / 32 && runs.end == segment.end {
+                    (plan, until_trial) = (Plan::Runs, 10);
+                    steps.drain(first_step..second_step);
+                    segment = runs;
+                } else {
+                    until_trial = 14;
+                    steps.truncate(second_step);
                 }
-            }
-            let mut counts = Counts::EMPTY;
-            let (end, gain) = self.parse_segment(data, start, limit, steps, &mut counts);
-            segments.push(Segment { end, steps: steps.len(), counts });
-            if gain < self.futile((limit - start) as u64) {
-                futile += 1;
-                if futile >= 2 {
-                    skip = 6;
-                    futile = 1;
+                if plan == Plan::Literals {
+                    steps.truncate(second_step);
                 }
+            } else if until_trial == 0 {
+                (plan, until_trial) = (Plan::Search, 1);
             } else {
-                futile = 0;
+                until_trial -= 1;
             }
-            start = end;
+            segment.steps = steps.len();
+            start = segment.end;
+            segments.push(segment);
         }
         segments
     }
 
-    /// Gains below this are not worth the search.
-    fn futile(&self, bytes: u64) -> u64 {
-        bytes * 8 * u64::from(BIT) / 128
+    /// Prices by the segment before, or by a guess.
+    fn set_prices(&mut self, data: &[u8], start: usize, limit: usize, before: Option<&Segment>) {
+        if let Some(before) = before {
+            self.prices.set(&before.counts);
+            return;
+        }
+        let mut guess = Counts::EMPTY;
+        guess.add_literals(&data[start..limit]);
+        Prices::guess_matches(&mut guess, self.period);
+        self.prices.set(&guess);
     }
 
-    /// Parses from `start` until `limit` or a little over it; returns the end, and the bits gained.
-    fn parse_segment(
-        &mut self,
-        data: &[u8],
-        start: usize,
-        limit: usize,
-        steps: &mut Vec<Step>,
-        counts: &mut Counts,
-    ) -> (usize, u64) {
-        let mut gain = 0;
+    fn literals(data: &[u8], start: usize, end: usize, steps: &mut Vec<Step>) -> Segment {
+        let mut counts = Counts::EMPTY;
+        finish(data, start, end, steps, &mut counts);
+        Segment { end, steps: 0, counts }
+    }
+
+    /// Looks for nothing but the item before.
+    fn runs(&mut self, data: &[u8], start: usize, limit: usize, steps: &mut Vec<Step>) -> Segment {
+        let mut counts = Counts::EMPTY;
+        let (mut at, mut run) = (start.max(self.period), start);
+        let searchable = limit.min(data.len().saturating_sub(8));
+        while at < searchable {
+            let item = word_at(data, at) ^ word_at(data, at - self.period);
+            if item << 40 != 0 {
+                at += 1;
+                continue;
+            }
+            let found = self.better(NO_MATCH, data, at, at - self.period, item);
+            if found.length == 0 {
+                at += 1;
+                continue;
+            }
+            push(data, run, at, found, steps, &mut counts);
+            at += found.length;
+            run = at;
+        }
+        let end = run.max(limit);
+        finish(data, run, end, steps, &mut counts);
+        Segment { end, steps: 0, counts }
+    }
+
+    /// Looks for what came before in the tables.
+    fn search(&mut self, data: &[u8], start: usize, limit: usize, steps: &mut Vec<Step>) -> Segment {
+        let mut counts = Counts::EMPTY;
         let (mut at, mut run) = (start.max(self.period), start);
         // Eight bytes are looked at: what is left behind the last eight are literals.
         let searchable = limit.min(data.len().saturating_sub(8));
@@ -113,21 +149,17 @@ impl Parser {
             // Every phase is tried at first; then those alone where something was found.
             self.pace = Pace::probing(self.period);
             let probe = (stretch + PROBE).min(searchable);
-            (at, run) = self.parse_until(data, at, run, probe, steps, counts, &mut gain);
+            (at, run) = self.search_until(data, at, run, probe, steps, &mut counts);
             self.pace.settle();
             stretch = (stretch.max(at) + STRETCH).min(searchable);
-            (at, run) = self.parse_until(data, at, run, stretch, steps, counts, &mut gain);
+            (at, run) = self.search_until(data, at, run, stretch, steps, &mut counts);
         }
         let end = run.max(limit);
-        if run < end {
-            counts.add_literals(&data[run..end]);
-            steps.push(Step { literals: (end - run) as u32, length: 0, distance: 0 });
-        }
-        (end, gain)
+        finish(data, run, end, steps, &mut counts);
+        Segment { end, steps: 0, counts }
     }
 
-    #[expect(clippy::too_many_arguments)]
-    fn parse_until(
+    fn search_until(
         &mut self,
         data: &[u8],
         mut at: usize,
@@ -135,7 +167,6 @@ impl Parser {
         end: usize,
         steps: &mut Vec<Step>,
         counts: &mut Counts,
-        gain: &mut u64,
     ) -> (usize, usize) {
         let period = self.period;
         let mut misses = 0u32;
@@ -184,16 +215,8 @@ impl Parser {
                 at -= 1;
                 found.length += 1;
             }
-            *gain += u64::from(found.gain.unsigned_abs());
+            push(data, run, at, found, steps, counts);
             let after = at + found.length;
-            counts.add_literals_few(&data[run..at]);
-            counts.litlen[257 + length_slot(found.length)] += 1;
-            counts.distance[distance_slot(found.distance) % DISTANCES] += 1;
-            steps.push(Step {
-                literals: (at - run) as u32,
-                length: found.length as u16,
-                distance: found.distance as u16,
-            });
             let mut inside = at + self.effort.inside;
             let until = after.min(data.len().saturating_sub(8)).min(at + 32);
             while inside < until {
@@ -268,6 +291,42 @@ impl Parser {
     fn phase(&self, at: usize) -> usize {
         if self.period.is_power_of_two() { at & (self.period - 1) } else { at % self.period }
     }
+}
+
+/// Adds a match at `at`, behind the literals since `run`.
+#[inline(always)]
+fn push(
+    data: &[u8],
+    run: usize,
+    at: usize,
+    found: Match,
+    steps: &mut Vec<Step>,
+    counts: &mut Counts,
+) {
+    counts.add_literals_few(&data[run..at]);
+    counts.litlen[257 + length_slot(found.length)] += 1;
+    counts.distance[distance_slot(found.distance) % DISTANCES] += 1;
+    steps.push(Step {
+        literals: (at - run) as u32,
+        length: found.length as u16,
+        distance: found.distance as u16,
+    });
+}
+
+/// Adds the literals that are left.
+fn finish(data: &[u8], run: usize, end: usize, steps: &mut Vec<Step>, counts: &mut Counts) {
+    if run < end {
+        counts.add_literals(&data[run..end]);
+        steps.push(Step { literals: (end - run) as u32, length: 0, distance: 0 });
+    }
+}
+
+/// What is done with a segment.
+#[derive(Clone, Copy, PartialEq)]
+enum Plan {
+    Search,
+    Runs,
+    Literals,
 }
 
 /// Where inside of the items it is worth to look.
