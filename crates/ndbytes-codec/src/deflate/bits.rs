@@ -57,12 +57,6 @@ impl<'a> BitWriter<'a> {
         self.reserve(16);
     }
 
-    /// The bits since the start of `out` that are written.
-    #[cfg(test)]
-    pub(super) fn position(&self) -> usize {
-        self.at * 8 + self.count as usize
-    }
-
     /// Gives the vector its true length. The bits must end with a whole byte.
     pub(super) fn finish(mut self) {
         self.flush();

@@ -9,10 +9,6 @@ pub(super) struct Code<const N: usize> {
 }
 
 impl<const N: usize> Code<N> {
-    pub(super) const fn empty() -> Self {
-        Self { lengths: [0; N], words: [0; N] }
-    }
-
     /// The code for these counts, no word longer than `limit`.
     ///
     /// One or two symbols get words of one bit; a code of a single symbol is given a second one,

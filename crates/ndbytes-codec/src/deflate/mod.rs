@@ -9,8 +9,11 @@ mod block;
 mod cost;
 mod finder;
 mod huffman;
+mod inflate;
 mod parse;
 mod symbols;
+
+pub use inflate::BlockDecoder;
 
 use bits::BitWriter;
 use cost::{BIT, Counts};
@@ -19,23 +22,33 @@ use symbols::Step;
 
 /// Compresses blocks, each alone.
 ///
-/// It knows the size of the items: in arrays of numbers, what repeats does so at multiples of it.
-/// The bytes depend on block, level and item size alone, not on what was encoded before.
+/// In arrays of numbers, what repeats does so at multiples of a period: the size of the items, or
+/// of a few that belong together. The bytes depend on block, level and period alone, not on what
+/// was encoded before, nor on the machine.
 pub struct BlockEncoder {
     level: u32,
     parser: Parser,
     steps: Vec<Step>,
 }
 
+/// A good size for blocks: smaller ones lose what repeats between them, larger ones are too few
+/// to share among threads.
+pub const BLOCK_SIZE: usize = 512 << 10;
+
+/// The period of an array with items of this size, whose last axis (the one that lies together in
+/// memory) is this long: a short last axis, such as the colours of a pixel, is one record.
+pub const fn period(itemsize: usize, last_axis: usize) -> usize {
+    match itemsize.checked_mul(last_axis) {
+        Some(record) if record > 0 && record <= 16 => record,
+        _ => itemsize,
+    }
+}
+
 impl BlockEncoder {
-    /// An encoder at this level (0 stores, 1 is fast, 9 is small; more counts as 9), for items of
-    /// this many bytes; 0 or 1 when nothing is known of them.
-    pub fn new(level: u32, itemsize: usize) -> Self {
-        Self {
-            level,
-            parser: Parser::new(Effort::of(level), itemsize),
-            steps: Vec::new(),
-        }
+    /// An encoder at this level (0 stores, 1 is fast, 9 is small; more counts as 9), for this
+    /// [`period`]; 0 or 1 when nothing is known.
+    pub fn new(level: u32, period: usize) -> Self {
+        Self { level, parser: Parser::new(Effort::of(level), period), steps: Vec::new() }
     }
 
     /// Appends `block`, compressed, to `out`: whole bytes.
@@ -45,11 +58,12 @@ impl BlockEncoder {
     pub fn encode(&mut self, block: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut writer = BitWriter::new(out);
         writer.reserve(64);
-        if self.level == 0 || block.is_empty() {
+        if block.is_empty() {
+            block::write_empty(&mut writer, last);
+            return writer.finish();
+        }
+        if self.level == 0 {
             block::write_stored(&mut writer, block, last);
-            if block.is_empty() && last {
-                block::write_empty(&mut writer, true);
-            }
             return writer.finish();
         }
         self.steps.clear();
@@ -98,25 +112,26 @@ impl BlockEncoder {
 struct Effort {
     /// Bytes that are passed over at most when nothing was found for long.
     hurry: u32,
-    /// Every how many bytes inside of a match are entered.
-    inside: usize,
     /// A match of this length is taken at once.
     nice: usize,
     /// Whether the next byte is tried as well.
     lazy: bool,
+    /// Whether everything is tried on every segment.
+    thorough: bool,
 }
 
 impl Effort {
     fn of(level: u32) -> Self {
-        let (nice, lazy, hurry, inside) = match level {
-            0 | 1 => (16, false, 7, 4),
-            2 => (16, false, 7, 2),
-            3 => (16, false, 3, 1),
-            4 => (32, true, 3, 2),
-            5 => (32, true, 1, 1),
-            _ => (64, true, 0, 1),
+        let (nice, lazy, hurry) = match level {
+            0 | 1 => (16, false, 7),
+            2 => (16, false, 3),
+            3 => (32, false, 1),
+            4 => (32, true, 3),
+            5 => (32, true, 1),
+            6 => (64, true, 0),
+            _ => (256, true, 0),
         };
-        Self { nice, lazy, hurry, inside }
+        Self { nice, lazy, hurry, thorough: level > 6 }
     }
 }
 

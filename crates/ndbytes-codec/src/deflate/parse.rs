@@ -2,9 +2,9 @@
 
 use super::Effort;
 use super::cost::{Counts, Prices};
-use super::finder::{Candidates, Finder, match_length, word_at};
+use super::finder::{Finder, match_length, word_at};
 use super::symbols::{
-    DISTANCES, MAX_MATCH, Step, WINDOW, distance_slot, length_slot,
+    DISTANCES, MAX_MATCH, MIN_MATCH, Step, WINDOW, distance_slot, length_slot,
 };
 
 /// A part of a block, parsed.
@@ -23,6 +23,9 @@ pub(super) struct Parser {
     finder: Finder,
     prices: Prices,
     pace: Pace,
+    /// What the literals from `sums_from` on cost together.
+    sums: Vec<u32>,
+    sums_from: usize,
 }
 
 /// A match that may be taken.
@@ -36,13 +39,15 @@ struct Match {
 const NO_MATCH: Match = Match { length: 0, distance: 0, gain: 0 };
 
 impl Parser {
-    pub(super) fn new(effort: Effort, itemsize: usize) -> Self {
+    pub(super) fn new(effort: Effort, period: usize) -> Self {
         Self {
             effort,
-            period: if (2..=MAX_PERIOD).contains(&itemsize) { itemsize } else { 1 },
+            period: if (2..=MAX_PERIOD).contains(&period) { period } else { 1 },
             finder: Finder::new(8),
             prices: Prices::new(),
             pace: Pace::probing(1),
+            sums: Vec::new(),
+            sums_from: 0,
         }
     }
 
@@ -63,25 +68,28 @@ impl Parser {
                 Plan::Runs => self.runs(data, start, limit, steps),
                 Plan::Literals => Self::literals(data, start, limit, steps),
             };
-            if until_trial == 0 && plan == Plan::Search {
+            if plan == Plan::Search && (until_trial == 0 || self.effort.thorough) {
                 let found = segment.counts.bits();
                 let second_step = steps.len();
                 let runs = self.runs(data, start, segment.end, steps);
                 let mut raw = Counts::EMPTY;
                 raw.add_literals(&data[start..segment.end]);
                 let (run, raw) = (runs.counts.bits(), raw.entropy());
-                if found.min(run) + raw / 128 > raw {
-                    (plan, until_trial) = (Plan::Literals, 10);
-                } else if run <= found + found / 32 && runs.end == segment.end {
-                    (plan, until_trial) = (Plan::Runs, 10);
+                // What is faster may be a little larger.
+                let tolerance = if self.effort.thorough { 0 } else { found / 32 };
+                if run <= found + tolerance && runs.end == segment.end {
+                    plan = Plan::Runs;
                     steps.drain(first_step..second_step);
                     segment = runs;
                 } else {
-                    until_trial = 14;
                     steps.truncate(second_step);
                 }
-                if plan == Plan::Literals {
-                    steps.truncate(second_step);
+                if found.min(run) + raw / 128 > raw {
+                    plan = Plan::Literals;
+                }
+                until_trial = if plan == Plan::Search { SEARCHED } else { UNSEARCHED };
+                if self.effort.thorough {
+                    plan = Plan::Search;
                 }
             } else if until_trial == 0 {
                 (plan, until_trial) = (Plan::Search, 1);
@@ -119,16 +127,17 @@ impl Parser {
         let (mut at, mut run) = (start.max(self.period), start);
         let searchable = limit.min(data.len().saturating_sub(8));
         while at < searchable {
-            let item = word_at(data, at) ^ word_at(data, at - self.period);
-            if item << 40 != 0 {
+            let differ = word_at(data, at) ^ word_at(data, at - self.period);
+            if differ << 40 != 0 {
                 at += 1;
                 continue;
             }
-            let found = self.better(NO_MATCH, data, at, at - self.period, item);
-            if found.length == 0 {
+            let length = match_length(data, at, at - self.period);
+            if self.saved(data, at, length) <= self.price(length, self.period) {
                 at += 1;
                 continue;
             }
+            let found = Match { length, distance: self.period, gain: 1 };
             push(data, run, at, found, steps, &mut counts);
             at += found.length;
             run = at;
@@ -138,12 +147,26 @@ impl Parser {
         Segment { end, steps: 0, counts }
     }
 
+    fn sum_literals(&mut self, data: &[u8], start: usize, limit: usize) {
+        let end = (limit + MAX_MATCH + 2).min(data.len());
+        self.sums.clear();
+        self.sums.push(0);
+        let mut sum = 0u32;
+        let prices = &self.prices.literals;
+        self.sums.extend(data[start..end].iter().map(|&byte| {
+            sum += prices[usize::from(byte)];
+            sum
+        }));
+        self.sums_from = start;
+    }
+
     /// Looks for what came before in the tables.
     fn search(&mut self, data: &[u8], start: usize, limit: usize, steps: &mut Vec<Step>) -> Segment {
         let mut counts = Counts::EMPTY;
         let (mut at, mut run) = (start.max(self.period), start);
         // Eight bytes are looked at: what is left behind the last eight are literals.
-        let searchable = limit.min(data.len().saturating_sub(8));
+        let searchable = limit.min(data.len().saturating_sub(16));
+        self.sum_literals(data, start, limit);
         let mut stretch = at;
         while at < searchable {
             // Every phase is tried at first; then those alone where something was found.
@@ -168,41 +191,27 @@ impl Parser {
         steps: &mut Vec<Step>,
         counts: &mut Counts,
     ) -> (usize, usize) {
-        let period = self.period;
+        let Effort { nice, lazy, hurry, .. } = self.effort;
         let mut misses = 0u32;
         while at < end {
             let phase = self.phase(at);
-            let word = word_at(data, at);
-            let candidates = self.finder.enter(at, word, phase);
-            let short = word ^ word_at(data, candidates.short);
-            let long = word ^ word_at(data, candidates.long);
-            let item = word ^ word_at(data, at - period);
-            // One branch for all three, as each by itself is hard to foresee.
-            if (short << 32 != 0) & (long << 32 != 0) & (item << 40 != 0) {
-                misses += 1;
-                at += self.pace.steps[phase & (MAX_PERIOD - 1)] as usize + (misses >> 6).min(self.effort.hurry) as usize;
-                continue;
-            }
-            let mut found = self.best(data, at, candidates, short, long, item);
+            let near = self.near(data, at, phase);
+            let mut found = if near.length < MIN_MATCH { NO_MATCH } else { self.weigh(data, at, near) };
             if found.gain <= 0 {
                 misses += 1;
-                at += self.pace.steps[phase & (MAX_PERIOD - 1)] as usize + (misses >> 6).min(self.effort.hurry) as usize;
+                at += usize::from(self.pace.steps[phase & (MAX_PERIOD - 1)]);
+                at += (misses >> 6).min(hurry) as usize;
                 continue;
             }
             self.pace.hits[phase & (MAX_PERIOD - 1)] += 1;
             misses = 0;
-            if self.effort.lazy && found.length < self.effort.nice && at + 1 < end {
-                let next = at + 1;
-                let word = word_at(data, next);
-                let candidates = self.finder.enter(next, word, self.phase(next));
-                let short = word ^ word_at(data, candidates.short);
-                let long = word ^ word_at(data, candidates.long);
-                let item = word ^ word_at(data, next - period);
-                if (short << 32 == 0) | (long << 32 == 0) | (item << 40 == 0) {
-                    let later = self.best(data, next, candidates, short, long, item);
+            if lazy && found.length < nice {
+                let next = self.near(data, at + 1, self.phase(at + 1));
+                if next.length >= MIN_MATCH {
+                    let later = self.weigh(data, at + 1, next);
                     if later.gain > found.gain {
                         found = later;
-                        at = next;
+                        at += 1;
                     }
                 }
             }
@@ -217,65 +226,60 @@ impl Parser {
             }
             push(data, run, at, found, steps, counts);
             let after = at + found.length;
-            let mut inside = at + self.effort.inside;
-            let until = after.min(data.len().saturating_sub(8)).min(at + 32);
-            while inside < until {
-                self.finder.enter(inside, word_at(data, inside), self.phase(inside));
-                inside += self.effort.inside;
-            }
+            self.enter_some(data, at, after.min(end));
             (at, run) = (after, after);
         }
         (at, run)
     }
 
-    /// The best of the candidates.
-    #[expect(clippy::too_many_arguments)]
+    /// Enters some of the positions from `at` on that a match covers. Always as many, since a count
+    /// that cannot be foreseen costs more than they do.
     #[inline(always)]
-    fn best(
-        &self,
-        data: &[u8],
-        at: usize,
-        candidates: Candidates,
-        short: u64,
-        long: u64,
-        item: u64,
-    ) -> Match {
-        let mut best = NO_MATCH;
-        if item << 40 == 0 {
-            best = self.better(best, data, at, at - self.period, item);
+    fn enter_some(&mut self, data: &[u8], at: usize, after: usize) {
+        let last = after.saturating_sub(1);
+        for ahead in [2, 3, 4, 6, 8, 11] {
+            let at = (at + ahead).min(last);
+            self.finder.enter(at, word_at(data, at), self.phase(at));
         }
-        if long << 32 == 0 {
-            best = self.better(best, data, at, candidates.long, long);
-        }
-        if short << 32 == 0 && candidates.short != candidates.long {
-            best = self.better(best, data, at, candidates.short, short);
-        }
-        best
     }
 
-    /// The better one of `best` and the match that begins at `from`.
+    /// Enters `at` and returns, of those that were there before, the one with the most bytes in
+    /// common, of eight. Without branches: which one it is cannot be foreseen.
     #[inline(always)]
-    fn better(
-        &self,
-        best: Match,
-        data: &[u8],
-        at: usize,
-        from: usize,
-        differ: u64,
-    ) -> Match {
-        let distance = at - from;
-        if distance > WINDOW {
-            return best;
-        }
-        let length = if differ != 0 {
-            (differ.trailing_zeros() >> 3) as usize
-        } else {
-            match_length(data, at, from)
+    fn near(&mut self, data: &[u8], at: usize, phase: usize) -> Near {
+        let word = word_at(data, at);
+        let candidates = self.finder.enter(at, word, phase);
+        let common = |from: usize, least: u32| {
+            let bytes = (word ^ word_at(data, from)).trailing_zeros() >> 3;
+            if bytes < least || at - from > WINDOW { 0 } else { bytes }
         };
-        let price = self.prices.lengths[length.min(MAX_MATCH)]
-            + self.prices.distances[distance_slot(distance) % DISTANCES];
-        let gain = self.saved(data, at, length) as i32 - price as i32;
-        if gain > best.gain { Match { length, distance, gain } } else { best }
+        let short = common(candidates.short, 4);
+        let long = common(candidates.long, 4);
+        let item = common(at - self.period, 3);
+        let (length, from) =
+            if long > short { (long, candidates.long) } else { (short, candidates.short) };
+        let (length, from) =
+            if item >= length { (item, at - self.period) } else { (length, from) };
+        Near { length: length as usize, from }
+    }
+
+    /// How long the match is, and what it is worth.
+    #[inline(always)]
+    fn weigh(&self, data: &[u8], at: usize, near: Near) -> Match {
+        let length =
+            if near.length < 8 { near.length } else { 8 + match_length(data, at + 8, near.from + 8) };
+        let length = length.min(MAX_MATCH);
+        let distance = at - near.from;
+        let from = at - self.sums_from;
+        let saved = self.sums[from + length] - self.sums[from];
+        let gain = saved as i32 - self.price(length, distance) as i32;
+        Match { length, distance, gain }
+    }
+
+    #[inline(always)]
+    fn price(&self, length: usize, distance: usize) -> u32 {
+        self.prices.lengths[length.min(MAX_MATCH)]
+            + self.prices.distances[distance_slot(distance) % DISTANCES]
     }
 
     /// What `length` literals from `at` on would cost. The first of them speak for the rest.
@@ -291,6 +295,14 @@ impl Parser {
     fn phase(&self, at: usize) -> usize {
         if self.period.is_power_of_two() { at & (self.period - 1) } else { at % self.period }
     }
+}
+
+/// What begins like the present position.
+#[derive(Clone, Copy)]
+struct Near {
+    /// Bytes in common, of eight.
+    length: usize,
+    from: usize,
 }
 
 /// Adds a match at `at`, behind the literals since `run`.
@@ -362,5 +374,9 @@ const SEGMENT: usize = 16 << 10;
 const MAX_PERIOD: usize = 64;
 /// Literals that are priced one by one.
 const LOOKED: usize = 16;
+/// Bytes in which every phase is searched, before the rest of a stretch.
 const PROBE: usize = 512;
 const STRETCH: usize = 4096;
+/// Segments from one trial of what pays to the next.
+const SEARCHED: u32 = 14;
+const UNSEARCHED: u32 = 10;

@@ -1,4 +1,5 @@
 //! `ndbytes-codec` from outside.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
 
+mod deflate;
 mod streams;
