@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-fast bench fuzz conformance clean venv venvs wheel cli
+.PHONY: help demo test check check-fast bench corpus fuzz conformance clean venv venvs wheel cli
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools)
@@ -40,6 +40,10 @@ bench: venv ## time ndbytes against its peers, answers checked first (BENCH="--w
 	@tools/venv.sh .venv-bench requirements/bench.txt
 	tools/wheel.sh .venv .venv-bench
 	.venv-bench/bin/python bench/run.py $(BENCH)
+
+corpus: ## gather the arrays that the codecs are measured on, into bench/corpus/data
+	@tools/venv.sh .venv-corpus requirements/corpus.txt
+	.venv-corpus/bin/python bench/corpus/gather.py
 
 fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 	tools/fuzz.sh

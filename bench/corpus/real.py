@@ -235,11 +235,11 @@ SOURCES = [
     Source("photographs_u1", "scikit-image", "BSD-3-Clause; CC0", "colour photographs", _photographs),  # noqa: E501
     Source("textures_u1", "scikit-image", "BSD-3-Clause; CC0", "grey photographs", _textures),
     Source("disparity_f4", "scikit-image", "BSD-3-Clause", "Middlebury disparity", _disparity),
-    Source("faces_u1", "scikit-image", "BSD-3-Clause", "faces of LFW", _faces),
+    Source("faces_f8", "scikit-image", "BSD-3-Clause", "faces of LFW", _faces),
     Source("photographs_f4", "scikit-learn", "BSD-3-Clause; CC-BY", "photographs as float32", _photographs_f4),  # noqa: E501
     Source("digits_f8", "scikit-learn", "BSD-3-Clause; CC-BY", "handwritten digits", _digits),
     Source("wavelets_f8", "pywavelets", "MIT", "wavelet transforms of signals", _wavelets),
-    Source("ecg_i8", "pywavelets", "MIT", "electrocardiogram", _ecg),
+    Source("ecg_i4", "pywavelets", "MIT", "electrocardiogram", _ecg),
     Source("pulse_i4", "heartpy", "MIT", "pulse sensor", _pulse),
     Source("pulse_times_m8", "heartpy", "MIT", "timestamps of the pulse sensor", _pulse_times),
     Source("seismogram_f4", "obspy", "LGPL-3.0", "seismometer", _seismogram),
