@@ -38,7 +38,9 @@ def main() -> int:
         entry = {"name": name, **facts, "dtype": np.lib.format.dtype_to_descr(array.dtype)}
         entry |= {"shape": array.shape, "bytes": array.nbytes}
         entries.append(entry)
-        print(f"{name:22} {str(array.dtype)[:24]:24} {array.shape!s:20} {array.nbytes / 2**20:8.2f} MiB")
+        print(
+            f"{name:22} {str(array.dtype)[:24]:24} {array.shape!s:20} {array.nbytes / 2**20:8.2f} MiB"
+        )
     (DATA / "corpus.json").write_text(json.dumps(entries, indent=1) + "\n")
     large = sum(entry["bytes"] >= 8 << 20 for entry in entries)
     print(f"{len(entries)} arrays, {large} of them 8 MiB or more, {left_out} left out")

@@ -223,8 +223,7 @@ fn run_lengths(lengths: &[u8]) -> Vec<(u8, u8, u8)> {
 const LITLEN_LIMIT: usize = 14;
 /// The most that a stored block holds.
 const STORED_MAX: usize = 65_535;
-const LENGTH_ORDER: [u8; 19] =
-    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const LENGTH_ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 const FIXED_LITLEN: [u8; LITLENS] = {
     let mut lengths = [8; LITLENS];
     let mut symbol = 144;

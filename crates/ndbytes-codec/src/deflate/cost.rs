@@ -2,7 +2,8 @@
 //! every machine.
 
 use super::symbols::{
-    DISTANCE_EXTRA, DISTANCES, LENGTH_EXTRA, LITLENS, MAX_MATCH, MIN_MATCH, distance_slot, length_slot,
+    DISTANCE_EXTRA, DISTANCES, LENGTH_EXTRA, LITLENS, MAX_MATCH, MIN_MATCH, distance_slot,
+    length_slot,
 };
 
 /// Units in a bit.
@@ -110,9 +111,10 @@ impl Prices {
             self.lengths[length] = price + u32::from(LENGTH_EXTRA[slot]) * BIT;
         }
         let total = log2(counts.distance.iter().sum::<u32>() + DISTANCES as u32);
-        for slot in 0..DISTANCES {
-            let price = (total - log2(counts.distance[slot] + 1)).clamp(BIT, DISTANCE_CAP);
-            self.distances[slot] = price + u32::from(DISTANCE_EXTRA[slot]) * BIT;
+        let kinds = counts.distance.iter().zip(&DISTANCE_EXTRA);
+        for (price, (&count, &extra)) in self.distances.iter_mut().zip(kinds) {
+            let symbol = (total - log2(count + 1)).clamp(BIT, DISTANCE_CAP);
+            *price = symbol + u32::from(extra) * BIT;
         }
     }
 

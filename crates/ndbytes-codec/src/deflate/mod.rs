@@ -127,8 +127,8 @@ impl Effort {
             2 => (16, false, 3),
             3 => (32, false, 1),
             4 => (32, true, 3),
-            5 => (32, true, 1),
-            6 => (64, true, 0),
+            5 => (32, true, 2),
+            6 => (64, true, 1),
             _ => (256, true, 0),
         };
         Self { nice, lazy, hurry, thorough: level > 6 }

@@ -3,9 +3,7 @@
 use super::Effort;
 use super::cost::{Counts, Prices};
 use super::finder::{Finder, match_length, word_at};
-use super::symbols::{
-    DISTANCES, MAX_MATCH, MIN_MATCH, Step, WINDOW, distance_slot, length_slot,
-};
+use super::symbols::{DISTANCES, MAX_MATCH, MIN_MATCH, Step, WINDOW, distance_slot, length_slot};
 
 /// A part of a block, parsed.
 pub(super) struct Segment {
@@ -161,7 +159,13 @@ impl Parser {
     }
 
     /// Looks for what came before in the tables.
-    fn search(&mut self, data: &[u8], start: usize, limit: usize, steps: &mut Vec<Step>) -> Segment {
+    fn search(
+        &mut self,
+        data: &[u8],
+        start: usize,
+        limit: usize,
+        steps: &mut Vec<Step>,
+    ) -> Segment {
         let mut counts = Counts::EMPTY;
         let (mut at, mut run) = (start.max(self.period), start);
         // Eight bytes are looked at: what is left behind the last eight are literals.
@@ -196,7 +200,8 @@ impl Parser {
         while at < end {
             let phase = self.phase(at);
             let near = self.near(data, at, phase);
-            let mut found = if near.length < MIN_MATCH { NO_MATCH } else { self.weigh(data, at, near) };
+            let mut found =
+                if near.length < MIN_MATCH { NO_MATCH } else { self.weigh(data, at, near) };
             if found.gain <= 0 {
                 misses += 1;
                 at += usize::from(self.pace.steps[phase & (MAX_PERIOD - 1)]);
@@ -258,16 +263,18 @@ impl Parser {
         let item = common(at - self.period, 3);
         let (length, from) =
             if long > short { (long, candidates.long) } else { (short, candidates.short) };
-        let (length, from) =
-            if item >= length { (item, at - self.period) } else { (length, from) };
+        let (length, from) = if item >= length { (item, at - self.period) } else { (length, from) };
         Near { length: length as usize, from }
     }
 
     /// How long the match is, and what it is worth.
     #[inline(always)]
     fn weigh(&self, data: &[u8], at: usize, near: Near) -> Match {
-        let length =
-            if near.length < 8 { near.length } else { 8 + match_length(data, at + 8, near.from + 8) };
+        let length = if near.length < 8 {
+            near.length
+        } else {
+            8 + match_length(data, at + 8, near.from + 8)
+        };
         let length = length.min(MAX_MATCH);
         let distance = at - near.from;
         let from = at - self.sums_from;
