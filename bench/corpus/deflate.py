@@ -5,8 +5,9 @@
     .venv-corpus/bin/python bench/corpus/deflate.py [--levels 1,6,9] [--repeat 3] [--only WORD]
 
 NumPy has one thread and zlib at level 6; ours has two threads. Both are timed in turns, and the
-best time of each counts. ``--cpu`` is for machines that have other work: it takes processor time, and
-half of ours, as if both threads had a core to themselves. Ratios above 1 are in our favour. What comes out is inflated and compared.
+best time of each counts. ``--cpu`` is for machines that have other work: it takes processor time,
+and half of ours, as if both threads had a core to themselves. Ratios above 1 are in our favour.
+What comes out is inflated and compared.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Encoder:
 
     def run(self, level: int, threads: int, period: int, path: Path) -> tuple[int, float, float]:
         """Return the bytes that came out, the seconds, and those of the processor."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         print(level, threads, period, path, file=self._process.stdin, flush=True)
         size, wall, cpu = map(int, self._process.stdout.readline().split())
         return size, wall / 1e9, cpu / 1e9

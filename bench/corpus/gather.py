@@ -39,7 +39,8 @@ def main() -> int:
         entry |= {"shape": array.shape, "bytes": array.nbytes}
         entries.append(entry)
         print(
-            f"{name:22} {str(array.dtype)[:24]:24} {array.shape!s:20} {array.nbytes / 2**20:8.2f} MiB"
+            f"{name:22} {str(array.dtype)[:24]:24} {array.shape!s:20}"
+            f" {array.nbytes / 2**20:8.2f} MiB"
         )
     (DATA / "corpus.json").write_text(json.dumps(entries, indent=1) + "\n")
     large = sum(entry["bytes"] >= 8 << 20 for entry in entries)

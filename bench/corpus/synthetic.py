@@ -75,7 +75,7 @@ def noisy_image_u2(rng: Rng) -> np.ndarray:
     image = np.full(x.shape, 200.0)
     for cy, cx, a, s in zip(
         *rng.uniform([[0], [0], [200], [5]], [[2048], [2048], [3000], [60]], (4, 60)), strict=True
-    ):  # noqa: E501
+    ):
         image += a * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * s * s))
     return np.clip(rng.poisson(image), 0, 4095).astype("u2")
 
