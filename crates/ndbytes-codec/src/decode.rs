@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use ndbytes_format::{Code, FormatError};
 
 use crate::Codec;
-use crate::deflate::Inflate;
+use crate::zlib::Inflate;
 
 /// Decompresses what it reads from a source.
 ///

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use crate::Codec;
-use crate::deflate::Deflate;
+use crate::zlib::Deflate;
 
 /// Compresses what is written to it and passes it on.
 ///

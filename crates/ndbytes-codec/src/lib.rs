@@ -9,12 +9,13 @@
 
 pub mod blosc;
 mod decode;
-mod deflate;
+pub mod deflate;
 mod encode;
 #[cfg(feature = "lz4")]
 mod lz4;
 #[cfg(feature = "pco")]
 pub mod pco;
+mod zlib;
 #[cfg(feature = "zstd")]
 mod zstd;
 
@@ -23,8 +24,8 @@ use std::ops::RangeInclusive;
 use ndbytes_format::{Code, FormatError};
 
 pub use decode::{Decoder, decompress};
-pub use deflate::MAX_LEVEL;
 pub use encode::{Encoder, compress};
+pub use zlib::MAX_LEVEL;
 
 /// A compressed stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,6 +13,8 @@ use ndbytes::{
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
 use ndbytes_codec::pco::{self, Number};
 
+use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder};
+
 use crate::arrays::{Case, dtypes, items};
 use crate::oracle;
 use crate::transport::{HostileReader, ReadRule};
@@ -123,6 +125,35 @@ pub fn npz_read(data: &[u8]) {
             same(&again.view(), &array.view());
         }
     }
+}
+
+/// Bytes in blocks of deflate come back, from each block alone and from the whole stream. The first
+/// bytes choose level, period, blocks, and how often the rest is repeated, with changes.
+pub fn deflate_encode(data: &[u8]) {
+    let [level, period, cut, times, rest @ ..] = data else { return };
+    let mut bytes = rest.to_vec();
+    for time in 0..times % 32 {
+        bytes.extend(rest.iter().map(|byte| byte ^ (time & 3)));
+    }
+    let size = (usize::from(*cut) << 9) + 1;
+    let mut encoder = BlockEncoder::new(u32::from(level % 11), usize::from(period % 70));
+    let mut decoder = BlockDecoder::new();
+    let mut stream = Vec::new();
+    let mut blocks: Vec<&[u8]> = bytes.chunks(size).collect();
+    if blocks.is_empty() {
+        blocks.push(&[]);
+    }
+    for (index, block) in blocks.iter().enumerate() {
+        let (start, last) = (stream.len(), index + 1 == blocks.len());
+        encoder.encode(block, last, &mut stream);
+        let mut back = vec![0; block.len()];
+        decoder.decode(&stream[start..], last, &mut back).expect("what was made comes back");
+        assert!(back == *block);
+        // As a block of a hostile file, the input must not do harm.
+        let _ = decoder.decode(block, last, &mut back);
+    }
+    let back = ndbytes::decompress(&*stream, Codec::Deflate, u64::MAX).expect("one stream");
+    assert!(back == bytes);
 }
 
 /// Whatever comes out of a stream stays below its cap and can be compressed again.

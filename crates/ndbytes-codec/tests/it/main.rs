@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
 
 mod blosc;
+mod deflate;
 mod pco;
 mod streams;

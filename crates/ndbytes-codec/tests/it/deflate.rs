@@ -1,0 +1,176 @@
+//! Blocks of deflate: what stock inflaters make of them.
+
+use std::io::Read;
+
+use flate2::read::DeflateDecoder;
+use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, period};
+use ndbytes_format::Code;
+use proptest::prelude::*;
+
+/// Encodes `data` in blocks, and checks that each block inflates alone and all of them together.
+fn check(level: u32, period: usize, size: usize, data: &[u8]) -> usize {
+    let mut encoder = BlockEncoder::new(level, period);
+    let mut decoder = BlockDecoder::new();
+    let mut blocks: Vec<&[u8]> = data.chunks(size).collect();
+    if blocks.is_empty() {
+        blocks.push(&[]);
+    }
+    let mut stream = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let (start, last) = (stream.len(), index + 1 == blocks.len());
+        encoder.encode(block, last, &mut stream);
+        let mut back = vec![0; block.len()];
+        decoder.decode(&stream[start..], last, &mut back).unwrap();
+        assert!(back == *block, "level {level}, period {period}, block {index}");
+    }
+    let mut inflate = DeflateDecoder::new(&*stream);
+    let mut back = Vec::new();
+    inflate.read_to_end(&mut back).unwrap();
+    assert!(back == data);
+    assert_eq!(inflate.total_in(), stream.len() as u64);
+    stream.len()
+}
+
+fn random(count: usize) -> Vec<u8> {
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..count).map(next).collect()
+}
+
+#[test]
+fn hard_inputs_come_back() {
+    let noise = random(300_000);
+    let mut inputs: Vec<Vec<u8>> = vec![vec![], vec![7], vec![0; 1 << 20], noise.clone()];
+    // Matches at the far edge of the window and one beyond it, and of every length.
+    for distance in [32_767usize, 32_768, 32_769, 65_535, 65_536] {
+        let mut far = noise[..distance].to_vec();
+        far.extend_from_within(..40_000.min(distance));
+        inputs.push(far);
+    }
+    let mut lengths = noise[..400].to_vec();
+    for length in 1..300 {
+        lengths.extend_from_within(..length);
+        lengths.push(length as u8);
+    }
+    inputs.push(lengths);
+    for run in [1, 2, 3, 4, 257, 258, 259, 260, 516, 517] {
+        inputs.push(noise[..500].iter().flat_map(|&b| vec![b; run]).collect());
+    }
+    // Kinds of data that change inside of a block, and more than one segment of each.
+    let mut mixed = noise[..100_000].to_vec();
+    mixed.extend(vec![0; 100_000]);
+    mixed.extend((0..40_000u32).flat_map(|i| (i / 3).to_le_bytes()));
+    mixed.extend_from_slice(&noise[..50_000]);
+    inputs.push(mixed);
+    for size in 0..40 {
+        inputs.push(vec![1; size]);
+        inputs.push(noise[..size].to_vec());
+    }
+    for data in &inputs {
+        for level in 0..=9 {
+            for period in [0, 1, 3, 8, 64, 65] {
+                if data.len() < 100_000 || [1, 6, 9].contains(&level) {
+                    check(level, period, 128 << 10, data);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn noise_costs_next_to_nothing() {
+    let noise = random(1 << 20);
+    for level in 1..=9 {
+        assert!(check(level, 1, 512 << 10, &noise) < noise.len() + 200);
+    }
+}
+
+#[test]
+fn what_repeats_is_found() {
+    assert!(check(6, 1, 1 << 20, &vec![0; 1 << 20]) < 1200);
+    let timestamps: Vec<u8> = (0..100_000u64).flat_map(|i| (i * 1000).to_le_bytes()).collect();
+    assert!(check(6, 8, 512 << 10, &timestamps) < timestamps.len() / 2);
+    let ramp: Vec<u8> = (0..100_000u32).flat_map(|i| (i / 50).to_le_bytes()).collect();
+    assert!(check(6, 4, 512 << 10, &ramp) < ramp.len() / 30);
+}
+
+#[test]
+fn bytes_do_not_depend_on_what_came_before() {
+    let data: Vec<u8> = (0..60_000u32).flat_map(|i| (i / 7 * 3).to_le_bytes()).collect();
+    let mut fresh = Vec::new();
+    BlockEncoder::new(6, 4).encode(&data, true, &mut fresh);
+    let mut used = BlockEncoder::new(6, 4);
+    used.encode(&random(100_000), false, &mut Vec::new());
+    let mut again = Vec::new();
+    used.encode(&data, true, &mut again);
+    assert!(fresh == again);
+}
+
+#[test]
+fn short_last_axes_are_records() {
+    assert_eq!(period(1, 3), 3);
+    assert_eq!(period(4, 3), 12);
+    assert_eq!(period(8, 1000), 8);
+    assert_eq!(period(8, 0), 8);
+    assert_eq!(period(usize::MAX, 3), usize::MAX);
+}
+
+#[test]
+fn wrong_blocks_are_told_apart() {
+    let data = b"a block of bytes, a block of bytes";
+    let mut stream = Vec::new();
+    let mut encoder = BlockEncoder::new(6, 1);
+    encoder.encode(data, false, &mut stream);
+    let inner = stream.clone();
+    stream.clear();
+    encoder.encode(data, true, &mut stream);
+    let mut decoder = BlockDecoder::new();
+    let mut code = |block: &[u8], last: bool, size: usize| {
+        decoder.decode(block, last, &mut vec![0; size]).map_err(|error| error.code())
+    };
+    assert_eq!(code(&inner, false, data.len()), Ok(()));
+    assert_eq!(code(&inner, true, data.len()), Err(Code::CodecTruncated));
+    assert_eq!(code(&stream, true, data.len()), Ok(()));
+    assert_eq!(code(&stream, false, data.len()), Err(Code::CodecCorrupt));
+    assert_eq!(code(&stream, true, data.len() + 1), Err(Code::CodecTruncated));
+    assert_eq!(code(&stream, true, data.len() - 1), Err(Code::CodecCorrupt));
+    assert_eq!(code(&[], true, 0), Err(Code::CodecTruncated));
+    let mut longer = stream.clone();
+    longer.push(0);
+    assert_eq!(code(&longer, true, data.len()), Err(Code::CodecTrailing));
+    for end in 0..stream.len() {
+        assert!(code(&stream[..end], true, data.len()).is_err(), "{end}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn anything_comes_back(
+        seed in proptest::collection::vec(any::<u8>(), 1..200),
+        picks in proptest::collection::vec((0usize..200, 1usize..700), 0..200),
+        level in 0u32..10,
+        period in 0usize..66,
+        size in 1usize..70_000,
+    ) {
+        // Pieces of the seed and of what was made so far: near, far and overlapping matches.
+        let mut data = seed.clone();
+        for (start, length) in picks {
+            if length % 3 == 0 {
+                data.extend(std::iter::repeat_n(seed[start % seed.len()], length));
+            } else {
+                let from = (start * 7919) % data.len();
+                let until = (from + length).min(data.len());
+                data.extend_from_within(from..until);
+            }
+        }
+        let size = size.max(data.len() / 50);
+        check(level, period, size, &data);
+    }
+}
