@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import ndbytes as nb
-from arrays import NUMPY2, same
+from arrays import NUMPY2, clean, same
 from processes import python, start
 
 ARRAYS = {
@@ -418,8 +418,14 @@ def test_every_flipped_byte_of_the_data_is_noticed(savez):
     for at in range(begin, begin + info.compress_size):
         for flip in (1, 0x80, 0xFF):
             data[at] ^= flip
-            with pytest.raises(nb.NdbytesError), nb.load(io.BytesIO(data)) as archive:
-                archive["x"]
+            try:
+                with nb.load(io.BytesIO(data)) as archive:
+                    got = archive["x"]
+                # Two deflate streams may say the same: another distance, bits that only fill.
+                assert savez is nb.savez_compressed
+                assert same(got, array)
+            except nb.NdbytesError:
+                pass
             data[at] ^= flip
     with nb.load(io.BytesIO(data)) as archive:
         assert same(archive["x"], array)
@@ -626,3 +632,85 @@ def test_allow_pickle_is_an_option_as_in_numpy():
     assert saved(nb.savez, np.arange(3), allow_pickle=True) == saved(nb.savez, np.arange(3))
     with pytest.raises(nb.UnsupportedError):
         saved(nb.savez, np.array([None]), allow_pickle=False)
+
+
+# Deflate in blocks.
+
+
+def in_blocks():
+    """Return arrays that take more than one block, some not cut at whole items of 512 KiB."""
+    rng = np.random.default_rng(6)
+    walk = rng.standard_normal(300_000).cumsum().round(2)
+    return {
+        "walk": walk,
+        "fortran": np.asfortranarray(walk.reshape(500, 600)),
+        "strided": walk[::-2],
+        "twelve": np.zeros(100_000, [("a", "i4"), ("b", "f8")]),
+        "pixels": rng.integers(0, 9, (700, 800, 3), "u1"),
+        "noise": np.frombuffer(rng.bytes(2_000_000), "u1"),
+        "bools": rng.integers(0, 2, 1_500_000).astype("?"),
+        "huge_items": np.zeros(3, "V700000"),
+    }
+
+
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+def test_numpy_and_zipfile_read_blocks(tmp_path, level):
+    arrays = in_blocks()
+    nb.savez_compressed(tmp_path / "a.npz", **arrays, level=level)
+    with np.load(tmp_path / "a.npz") as theirs, nb.load(tmp_path / "a.npz") as ours:
+        for name, array in arrays.items():
+            assert same(theirs[name], clean(array))
+            assert same(ours[name], clean(array))
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert archive.testzip() is None
+
+
+def test_blocks_leave_for_sinks_that_cannot_seek(tmp_path):
+    arrays = in_blocks()
+
+    class Sink:
+        def __init__(self):
+            self.parts = []
+
+        def write(self, data):
+            self.parts.append(bytes(data))
+
+    sink = Sink()
+    nb.savez_compressed(sink, **arrays)
+    data = b"".join(sink.parts)
+    with nb.load(io.BytesIO(data)) as ours, np.load(io.BytesIO(data)) as theirs:
+        for name, array in arrays.items():
+            assert same(ours[name], clean(array))
+            assert same(theirs[name], clean(array))
+
+
+def test_damage_inside_of_any_block_is_noticed():
+    arrays = {"noise": in_blocks()["noise"], "walk": in_blocks()["walk"]}
+    data = bytearray(saved(nb.savez_compressed, **arrays))
+    infos = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    for info in infos:
+        for part in (0.1, 0.4, 0.7, 0.95):
+            at = info.header_offset + 100 + int(info.compress_size * part)
+            data[at] ^= 0x55
+            with pytest.raises(nb.NdbytesError), nb.load(io.BytesIO(data)) as archive:
+                archive[info.filename]
+            data[at] ^= 0x55
+
+
+def test_an_index_of_blocks_that_lies_never_changes_the_data():
+    array = in_blocks()["walk"]
+    data = saved(nb.savez_compressed, x=array)
+    at = data.rindex(b"NB") + 4
+    count = (struct.unpack_from("<H", data, at - 2)[0] - 8) // 4
+    assert count > 3
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        bad = bytearray(data)
+        place = at + 4 * int(rng.integers(0, count + 2))
+        value = struct.unpack_from("<I", bad, place)[0]
+        struct.pack_into("<I", bad, place, (value + int(rng.integers(-9, 9))) % (1 << 32))
+        try:
+            with nb.load(io.BytesIO(bad)) as archive:
+                assert same(archive["x"], array)
+        except nb.NdbytesError:
+            pass

@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod blocks;
 pub mod blosc;
 mod canonical;
 pub mod cursor;
@@ -34,6 +35,7 @@ mod sniff;
 mod time;
 pub mod zip;
 
+pub use blocks::BlockIndex;
 pub use descr::{descr_literal, exact_literal, parse_descr};
 pub use dtype::{ByteOrder, Dtype, Field, Kind, Struct, Subarray};
 pub use error::{Code, FormatError, Kind as ErrorKind, Result};

@@ -3,6 +3,7 @@
 //! Source: PKWARE's APPNOTE 6.3.10; what `numpy.savez` writes is the model (every local header
 //! has ZIP64 sizes, dates are 1980-01-01, mode 0600), but for the extra field that aligns data.
 
+use crate::blocks::BlockIndex;
 use crate::cursor::Cursor;
 use crate::error::{Code, FormatError, Result};
 
@@ -36,6 +37,8 @@ pub struct Entry {
     pub header_offset: u64,
     /// Whether sizes and CRC follow the data instead of standing in the local header.
     pub descriptor: bool,
+    /// Where the blocks of a deflated member are, if it is known.
+    pub blocks: Option<BlockIndex>,
 }
 
 /// Where the central directory is.
@@ -150,7 +153,11 @@ impl Entry {
         put32(out, compressed);
         put32(out, uncompressed);
         put16(out, name_len(name)?);
-        put16(out, if extra.is_empty() { 0 } else { extra.len() as u16 + 4 });
+        let zip64_len = if extra.is_empty() { 0 } else { extra.len() as u16 + 4 };
+        let blocks = self.blocks.as_ref().map(BlockIndex::encode).unwrap_or_default();
+        let blocks_len = if blocks.is_empty() { 0 } else { blocks.len() + 4 };
+        let extra_len = u16::try_from(blocks_len).ok().and_then(|len| len.checked_add(zip64_len));
+        put16(out, extra_len.ok_or_else(|| bad("an index has too many blocks".into(), 0))?);
         put16(out, 0); // comment
         put16(out, 0); // disk
         put16(out, 0); // internal attributes
@@ -161,6 +168,11 @@ impl Entry {
             put16(out, ZIP64_TAG);
             put16(out, extra.len() as u16);
             out.extend_from_slice(&extra);
+        }
+        if !blocks.is_empty() {
+            put16(out, BLOCKS_TAG);
+            put16(out, blocks.len() as u16);
+            out.extend_from_slice(&blocks);
         }
         Ok(())
     }
@@ -234,9 +246,13 @@ impl Entry {
                 .map(|&b| if b < 128 { char::from(b) } else { CP437[usize::from(b) - 128] })
                 .collect(),
         };
+        let blocks = find_extra(extra, BLOCKS_TAG)
+            .filter(|_| method == Method::Deflate)
+            .and_then(|field| BlockIndex::parse(field.rest(), compressed, uncompressed));
         Ok(Self {
             name,
             method,
+            blocks,
             encrypted: flags & 1 != 0,
             crc32,
             compressed,
@@ -428,6 +444,8 @@ const VERSION_ZIP64: u16 = 45;
 const MADE_BY_UNIX: u16 = 3 << 8;
 const ZIP64_TAG: u16 = 1;
 /// Android's `zipalign` tag for padding, which other tools know to ignore.
+/// Not registered: the letters `NB`.
+const BLOCKS_TAG: u16 = 0x424e;
 const ALIGN_TAG: u16 = 0xd935;
 
 const CP437: [char; 128] = [
@@ -454,6 +472,7 @@ mod tests {
             uncompressed: 100,
             header_offset: 7,
             descriptor: false,
+            blocks: None,
         }
     }
 

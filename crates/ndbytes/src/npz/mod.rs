@@ -1,5 +1,6 @@
 //! `.npz`: ZIP archives of `.npy` members.
 
+mod deflate;
 mod reader;
 mod writer;
 

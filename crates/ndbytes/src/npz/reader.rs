@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
+use ndbytes_codec::deflate::BlockDecoder;
 use ndbytes_codec::{Codec, Decoder};
 use ndbytes_format::zip::{
     Directory, END_MAX, Entry, LOCAL_LEN, Method, key_of, local_len, member_name,
 };
-use ndbytes_format::{Code, FormatError, Header, Limits, looks_like};
+use ndbytes_format::{BlockIndex, Code, FormatError, Header, Limits, looks_like};
+use ndbytes_mem::fill_parts;
 
-use crate::array::Array;
+use crate::array::{Array, threads};
 use crate::error::{Error, Result};
 use crate::npy::{fill_growing, read_header};
 use crate::read_at::{ReadAt, Section, read_part_at, share_out};
@@ -32,13 +35,19 @@ pub struct Member<'a, R> {
     data: Data<'a, R>,
     crc: crc32fast::Hasher,
     left: u64,
+    uncompressed: u64,
     expected_crc: u32,
     name: &'a str,
+    /// Where the stream can be entered, and its first byte in the archive.
+    blocks: Option<(&'a BlockIndex, u64)>,
+    source: &'a R,
 }
 
 enum Data<'a, R> {
     Stored(Section<'a, R>),
     Deflate(Box<Decoder<Section<'a, R>>>),
+    /// All of it was read, by blocks.
+    Nothing,
 }
 
 impl<R: ReadAt> NpzReader<R> {
@@ -182,8 +191,11 @@ impl<R: ReadAt> NpzReader<R> {
             data,
             crc: crc32fast::Hasher::new(),
             left: entry.uncompressed,
+            uncompressed: entry.uncompressed,
             expected_crc: entry.crc32,
             name: &entry.name,
+            blocks: entry.blocks.as_ref().map(|blocks| (blocks, start)),
+            source: &self.source,
         })
     }
 
@@ -270,7 +282,59 @@ impl<R: ReadAt + Sync> Member<'_, R> {
             }
             return Ok(());
         }
+        if let Some((blocks, start)) = self.blocks
+            && out.len() as u64 == self.left
+            && out.len() > blocks.first as usize
+        {
+            return self.read_blocks(blocks, start, out);
+        }
         Ok(self.read_exact(out)?)
+    }
+
+    /// As [`Member::read_rest`], of a stream that can be entered at its blocks.
+    fn read_blocks(&mut self, blocks: &BlockIndex, start: u64, out: &mut [u8]) -> Result<()> {
+        // The first is the one whose start was read already.
+        let (first, rest) = out.split_at_mut(out.len() - self.beyond(blocks));
+        self.read_exact(first)?;
+        let places: Vec<u64> = blocks
+            .compressed
+            .iter()
+            .scan(start, |at, &len| Some(std::mem::replace(at, *at + u64::from(len))))
+            .collect();
+        let (source, size) = (self.source, blocks.size as usize);
+        let kept = Mutex::new(Vec::new());
+        let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let fill = |part: &mut [u8], at: usize| {
+            let (mut decoder, mut packed) =
+                lock().pop().unwrap_or_else(|| (BlockDecoder::new(), Vec::new()));
+            let mut crc = crc32fast::Hasher::new();
+            for (i, block) in part.chunks_mut(size).enumerate() {
+                let number = 1 + at / size + i;
+                packed.resize(blocks.compressed[number] as usize, 0);
+                let got = read_part_at(source, &mut packed, places[number])?;
+                if got < packed.len() {
+                    let message = "the archive ends inside a member";
+                    return Err(Error::new(Code::DataTruncated, message));
+                }
+                let last = number + 1 == places.len();
+                decoder.decode(&packed, last, block).map_err(Error::from)?;
+                crc.update(block);
+            }
+            lock().push((decoder, packed));
+            Ok(crc)
+        };
+        for (len, filled) in fill_parts(rest, size, threads(), &fill) {
+            self.crc.combine(&filled?);
+            self.left -= len as u64;
+        }
+        self.data = Data::Nothing;
+        Ok(())
+    }
+
+    /// Inflated bytes after the first block.
+    fn beyond(&self, blocks: &BlockIndex) -> usize {
+        let read = self.uncompressed - self.left;
+        (self.left - (u64::from(blocks.first) - read.min(blocks.first.into()))) as usize
     }
 }
 
@@ -330,6 +394,7 @@ impl<R: ReadAt> Read for Member<'_, R> {
         let n = match &mut self.data {
             Data::Stored(section) => section.read(buffer)?,
             Data::Deflate(decoder) => decoder.read(buffer)?,
+            Data::Nothing => 0,
         };
         if n == 0 {
             return Err(self.ends_early());

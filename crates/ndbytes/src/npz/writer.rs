@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{self, Seek, SeekFrom, Write};
 
-use ndbytes_codec::{Codec, Encoder};
 use ndbytes_format::Code;
 use ndbytes_format::zip::{Directory, Entry, Method, member_name};
 
@@ -11,6 +10,7 @@ use crate::array::ArrayView;
 use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
 use crate::npy::write_npy;
+use crate::npz::deflate::write_deflated;
 use crate::write::write_all_vectored;
 
 /// How members are written.
@@ -106,6 +106,7 @@ impl<W: Sink> NpzWriter<W> {
             uncompressed: 0,
             header_offset: self.at,
             descriptor: false,
+            blocks: None,
         };
         let mut counted = Counted { sink: &mut self.sink, len: 0 };
         match compression {
@@ -132,10 +133,8 @@ impl<W: Sink> NpzWriter<W> {
                 self.broken = true;
                 counted.write_all(&local)?;
                 let before = counted.len;
-                let mut encoder = Encoder::new(Codec::Deflate, level, &mut counted);
                 let mut facts = Facts::default();
-                write_npy(&mut facts.over(&mut encoder), array)?;
-                encoder.finish()?;
+                entry.blocks = write_deflated(&mut counted, array, level, &mut facts)?;
                 facts.apply(&mut entry);
                 entry.compressed = counted.len - before;
             }
@@ -228,9 +227,9 @@ impl<W: Write> Write for Counted<W> {
 
 /// What a directory says of uncompressed bytes.
 #[derive(Default)]
-struct Facts {
-    crc: crc32fast::Hasher,
-    len: u64,
+pub(super) struct Facts {
+    pub(super) crc: crc32fast::Hasher,
+    pub(super) len: u64,
 }
 
 impl Facts {

@@ -32,6 +32,7 @@ fn member(name: &str, method: Method, stored: &[u8], plain: &[u8]) -> (Entry, Ve
         uncompressed: plain.len() as u64,
         header_offset: 0,
         descriptor: false,
+        blocks: None,
     };
     (entry, stored.to_vec())
 }
