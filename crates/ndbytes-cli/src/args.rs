@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use ndbytes::{Codec, Dtype, Order};
+use ndbytes::{Codec, Dtype, Order, Pipeline};
 
 /// NumPy arrays to bytes and back
 #[derive(Debug, Parser)]
@@ -52,9 +52,12 @@ pub(crate) enum Command {
 #[command(after_help = "JSON is one object a line, one line a file.\n\n\
     Example: ndbytes info a.npy b.npz\n         ndbytes info --format json a.npy | jq .shape")]
 pub(crate) struct Info {
-    /// .npy and .npz files
+    /// .npy, .npz and .ndb files
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Say of each chunk of a frame where it is, its size and what was done to it
+    #[arg(long)]
+    pub(crate) chunks: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Report,
@@ -138,6 +141,10 @@ pub(crate) struct Convert {
     /// Compress an .npz at this level, 0 to 9; without it members are stored and can be mapped
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=9))]
     pub(crate) level: Option<u32>,
+    /// Compress an .ndb by this: auto, fast, small, or a pipeline such as `zstd-9-bitshuffle`; auto
+    /// unless given
+    #[arg(long)]
+    pub(crate) codec: Option<Pipeline>,
 }
 
 /// Arguments of `compress`.
@@ -339,6 +346,8 @@ pub(crate) enum Form {
     Npy,
     /// An archive of arrays
     Npz,
+    /// One array in compressed, checked chunks
+    Ndb,
 }
 
 /// An order of the elements, or the one they have.

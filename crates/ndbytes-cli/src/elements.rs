@@ -5,8 +5,9 @@ use std::path::Path;
 
 use ndbytes::zip::{Method, key_of};
 use ndbytes::{
-    Array, ArrayView, ByteOrder, Code, Dtype, Error, Header, Kind, Limits, Looks, NpzReader, Order,
-    ReadAt, Section, Span, is_contiguous, read_header, strides, swap_bytes, swap_units, validate,
+    Array, ArrayView, ByteOrder, Code, Dtype, Error, FrameReader, Header, Kind, Limits, Looks,
+    NpzReader, Order, ReadAt, Section, Span, is_contiguous, read_header, strides, swap_bytes,
+    swap_units, validate,
 };
 
 use crate::exit::Failure;
@@ -41,7 +42,14 @@ impl<'a> Elements<'a> {
                 None => Self::npy(input),
             },
             Looks::Zip => Self::member(input, &input.npz()?, member, in_place),
-            looks => Err(input.refuse(looks, "an .npy or .npz file")),
+            Looks::Frame => match member {
+                Some(_) => Err(Failure::trouble(format!(
+                    "{}: a frame has no members: leave out `--member`",
+                    input.name.display()
+                ))),
+                None => Self::frame(input),
+            },
+            looks => Err(input.refuse(looks, "an .npy, .npz or .ndb file")),
         }
     }
 
@@ -59,6 +67,14 @@ impl<'a> Elements<'a> {
         let trailing = size.map_or(0, |size| size - end);
         let place = Place::At { source: &input.source, offset, name: &input.name };
         Ok(Self { header, place, trailing })
+    }
+
+    /// The array of a frame that fills its file.
+    pub(crate) fn frame(input: &'a Input) -> Result<Self, Failure> {
+        let array = FrameReader::new(&input.source, &Limits::default())
+            .and_then(|reader| reader.read())
+            .map_err(|error| error.with_path(&input.name))?;
+        Ok(Self { header: array.header().clone(), place: Place::Memory(array), trailing: 0 })
     }
 
     /// One array of an .npz.

@@ -8,6 +8,8 @@ pub enum Looks {
     Empty,
     /// An `.npy` file.
     Npy,
+    /// An `.ndb` frame.
+    Frame,
     /// A ZIP archive, such as `.npz`.
     Zip,
     /// A gzip stream.
@@ -44,6 +46,7 @@ impl Looks {
         match self {
             Looks::Empty => "nothing (it is empty)",
             Looks::Npy => "an .npy file",
+            Looks::Frame => "an .ndb frame",
             Looks::Zip => "a ZIP archive (an .npz?)",
             Looks::Gzip => "gzip (decompress it first)",
             Looks::Zlib => "a zlib stream (decompress it first)",
@@ -110,6 +113,7 @@ fn is_text(head: &[u8]) -> bool {
 
 const MAGICS: &[(&[u8], Looks)] = &[
     (b"\x93NUMPY", Looks::Npy),
+    (b"\x89NDB\r\n\x1a\n", Looks::Frame),
     (b"PK\x03\x04", Looks::Zip),
     (b"PK\x05\x06", Looks::Zip),
     (b"\x1f\x8b", Looks::Gzip),
@@ -130,6 +134,7 @@ mod tests {
         for (bytes, looks) in [
             (&b""[..], Looks::Empty),
             (b"\x93NUMPY\x01\x00", Looks::Npy),
+            (b"\x89NDB\r\n\x1a\n\x01", Looks::Frame),
             (b"PK\x03\x04..", Looks::Zip),
             (b"\x1f\x8b\x08", Looks::Gzip),
             (b"\x78\x9c\x00", Looks::Zlib),

@@ -14,6 +14,7 @@ mod fill;
 pub mod map;
 pub mod pages;
 mod parts;
+mod plain;
 mod shuffle;
 mod strided;
 mod swap;
@@ -24,6 +25,7 @@ pub use close::close;
 pub use copy::copy;
 pub use fill::{Elements, Finish, gather, scatter, zero_spans};
 pub use parts::fill_parts;
+pub use plain::{Plain, bytes_of, bytes_of_mut};
 pub use shuffle::{
     bitshuffle, bitunshuffle, bitunshuffle_planes, shuffle, unshuffle, unshuffle_planes,
 };

@@ -1,7 +1,10 @@
 //! `ndarray` arrays.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder};
 use ndbytes_format::{ByteOrder, Code, Dtype, Kind, Order};
+use ndbytes_mem::{bytes_of, bytes_of_mut};
 
 use crate::array::{Array, ArrayView};
 use crate::error::{Error, Result};
@@ -14,13 +17,13 @@ pub trait Element: Copy + sealed::Sealed {
     /// Its dtype, in this machine's byte order.
     fn dtype() -> Dtype;
 
-    /// The value of these bytes, in this machine's order.
+    /// The values of a view whose dtype this is, in either byte order.
     #[doc(hidden)]
-    fn from_bytes(bytes: &[u8]) -> Self;
+    fn values(view: &ArrayView<'_>, order: Order) -> Result<Vec<Self>>;
 
-    /// Appends the value's bytes, in this machine's order.
+    /// The bytes of values, in this machine's order.
     #[doc(hidden)]
-    fn put_bytes(self, bytes: &mut Vec<u8>);
+    fn bytes(values: &[Self]) -> Cow<'_, [u8]>;
 }
 
 mod sealed {
@@ -36,14 +39,17 @@ macro_rules! elements {
                 dtype(Kind::$kind, size_of::<$type>())
             }
 
-            fn from_bytes(bytes: &[u8]) -> Self {
-                let mut array = [0; size_of::<$type>()];
-                array.copy_from_slice(bytes);
-                Self::from_ne_bytes(array)
+            fn values(view: &ArrayView<'_>, order: Order) -> Result<Vec<Self>> {
+                let mut values = Vec::new();
+                let count = view.shape().iter().product();
+                values.try_reserve_exact(count).map_err(std::io::Error::from)?;
+                values.resize(count, <$type>::default());
+                view.copy_to_as(bytes_of_mut(&mut values), 0, order, Some(ByteOrder::NATIVE))?;
+                Ok(values)
             }
 
-            fn put_bytes(self, bytes: &mut Vec<u8>) {
-                bytes.extend_from_slice(&self.to_ne_bytes());
+            fn bytes(values: &[Self]) -> Cow<'_, [u8]> {
+                Cow::Borrowed(bytes_of(values))
             }
         }
     )*};
@@ -58,12 +64,12 @@ impl Element for bool {
         dtype(Kind::Bool, 1)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Self {
-        bytes != [0]
+    fn values(view: &ArrayView<'_>, order: Order) -> Result<Vec<Self>> {
+        Ok(view.to_vec(order)?.into_iter().map(|byte| byte != 0).collect())
     }
 
-    fn put_bytes(self, bytes: &mut Vec<u8>) {
-        bytes.push(u8::from(self));
+    fn bytes(values: &[Self]) -> Cow<'_, [u8]> {
+        Cow::Owned(values.iter().map(|&value| u8::from(value)).collect())
     }
 }
 
@@ -78,14 +84,17 @@ impl Array {
         let fortran = !array.is_standard_layout() && array.t().is_standard_layout();
         let order = if fortran { Order::F } else { Order::C };
         let header = ndbytes_format::Header::new(T::dtype(), order, array.shape().to_vec())?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(header.nbytes()).map_err(std::io::Error::from)?;
-        match fortran {
-            true => array.t().iter().for_each(|&value| value.put_bytes(&mut bytes)),
-            false => array.iter().for_each(|&value| value.put_bytes(&mut bytes)),
-        }
         let mut out = Self::zeroed(header)?;
-        out.bytes_mut().copy_from_slice(&bytes);
+        let whole = if fortran { array.t().to_slice() } else { array.as_slice() };
+        match whole {
+            Some(values) => out.bytes_mut().copy_from_slice(&T::bytes(values)),
+            None => {
+                let size = size_of::<T>();
+                for (to, value) in out.bytes_mut().chunks_exact_mut(size).zip(array.iter()) {
+                    to.copy_from_slice(&T::bytes(std::slice::from_ref(value)));
+                }
+            }
+        }
         Ok(out)
     }
 
@@ -110,15 +119,7 @@ impl ArrayView<'_> {
             return Err(Error::new(Code::Mismatch, message));
         }
         let order = self.storage_order();
-        let mut bytes = self.to_vec(order)?;
-        if *self.dtype() != expected {
-            ndbytes_mem::swap_bytes(
-                &mut bytes,
-                expected.itemsize(),
-                &ndbytes_format::swap_units(&expected),
-            );
-        }
-        let values: Vec<T> = bytes.chunks_exact(expected.itemsize()).map(T::from_bytes).collect();
+        let values = T::values(self, order)?;
         let shape = IxDyn(self.shape()).set_f(order == Order::F);
         ArrayD::from_shape_vec(shape, values)
             .map_err(|error| Error::new(Code::Mismatch, error.to_string()))

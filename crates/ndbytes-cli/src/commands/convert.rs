@@ -1,4 +1,4 @@
-//! `convert`: between raw bytes, .npy and .npz, orders and byte orders.
+//! `convert`: between raw bytes, .npy, .npz and .ndb, orders and byte orders.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use ndbytes::zip::key_of;
 use ndbytes::{
-    ArrayView, ByteOrder, Compression, Dtype, Header, Looks, NpzWriter, Order, is_contiguous,
-    strides,
+    ArrayView, ByteOrder, Compression, Dtype, FrameOptions, Header, Looks, NpzWriter, Order,
+    is_contiguous, strides, write_frame,
 };
 
 use crate::args::{Convert, Form, OutBytes, OutOrder};
@@ -24,6 +24,9 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
         return Err(Failure::trouble(
             "`--level` is for .npz output: compress other files by `ndbytes compress`",
         ));
+    }
+    if args.codec.is_some() && to != Form::Ndb {
+        return Err(Failure::trouble("`--codec` is for .ndb output"));
     }
     let input = Input::open(&args.input)?;
     let from = input_form(args, &input)?;
@@ -48,6 +51,7 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
         }
         Form::Npy => Elements::npy(&input)?.alone()?,
         Form::Npz => Elements::member(&input, &input.npz()?, args.member.as_deref(), false)?,
+        Form::Ndb => Elements::frame(&input)?,
     };
     check(args, elements.header()).map_err(|f| f.about(&input.name.display().to_string()))?;
     let out = Output::create(&args.output)?;
@@ -60,6 +64,13 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
             let mut writer = NpzWriter::new(out);
             add(args, &mut writer, key.unwrap_or("arr_0"), elements)?;
             writer.finish()?.commit()?;
+        }
+        Form::Ndb => {
+            let target = target(args, elements.header(), to);
+            let options = FrameOptions::default().with_pipeline(args.codec.unwrap_or_default());
+            let mut out = out;
+            with_view(elements, &target, &mut |view| Ok(write_frame(&mut out, view, &options)?))?;
+            out.commit()?;
         }
         _ => one(args, elements, to, out)?,
     }
@@ -203,6 +214,7 @@ fn input_form(args: &Convert, input: &Input) -> Result<Form, Failure> {
     let seen = match looks {
         Looks::Npy => Some(Form::Npy),
         Looks::Zip => Some(Form::Npz),
+        Looks::Frame => Some(Form::Ndb),
         _ => None,
     };
     match (args.from, seen) {
@@ -210,11 +222,12 @@ fn input_form(args: &Convert, input: &Input) -> Result<Form, Failure> {
         (Some(from), Some(seen)) if from == seen => Ok(from),
         (Some(Form::Npy), _) => Err(input.refuse(looks, "an .npy file")),
         (Some(Form::Npz), _) => Err(input.refuse(looks, "an .npz file")),
+        (Some(Form::Ndb), _) => Err(input.refuse(looks, "an .ndb frame")),
         (None, Some(seen)) => Ok(seen),
         // A page of HTML with a length that happens to fit is no data: raw must be said.
         (None, None) if suffix(&input.name) == Some(Form::Raw) => Ok(Form::Raw),
         (None, None) => {
-            let failure = input.refuse(looks, "an .npy or .npz file");
+            let failure = input.refuse(looks, "an .npy, .npz or .ndb file");
             Err(Failure::no(format!("{}; for raw bytes say `--from raw`", failure.message())))
         }
     }
@@ -229,7 +242,7 @@ fn output_form(args: &Convert) -> Result<Form, Failure> {
     }
     suffix(&args.output).ok_or_else(|| {
         Failure::trouble(format!(
-            "{}: say by `--to` what this shall be: the suffix is none of .npy, .npz, .raw, .bin",
+            "{}: say by `--to` what this shall be: the suffix is none of .npy, .npz, .ndb, .raw, .bin",
             args.output.display()
         ))
     })
@@ -239,6 +252,7 @@ fn suffix(path: &Path) -> Option<Form> {
     match path.extension().and_then(OsStr::to_str)?.to_ascii_lowercase().as_str() {
         "npy" => Some(Form::Npy),
         "npz" => Some(Form::Npz),
+        "ndb" => Some(Form::Ndb),
         "raw" | "bin" => Some(Form::Raw),
         _ => None,
     }

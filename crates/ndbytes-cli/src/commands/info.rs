@@ -1,11 +1,14 @@
 //! `info`: what files hold, by their headers alone.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use ndbytes::frame_format::{ChunkPlace, FrameHeader};
 use ndbytes::zip::{Entry, Method, key_of};
 use ndbytes::{
-    ByteOrder, Dtype, Header, Kind, Limits, Looks, NpzReader, Prelude, Section, read_header,
+    ByteOrder, Dtype, FrameReader, Header, Kind, Limits, Looks, NpzReader, Prelude, Section,
+    read_header,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +21,7 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &Info, out: &mut Printer) -> Result<ExitStatus, Failure> {
     let mut status = ExitStatus::Done;
     for path in &args.files {
-        let told = match facts(path) {
+        let told = match facts(path, args.chunks) {
             Ok(facts) => {
                 match args.format {
                     Report::Json => out.line(format_args!("{}", facts.json()))?,
@@ -49,6 +52,13 @@ struct Facts {
 enum Form {
     Npy { header: Header, version: (u8, u8), data_offset: u64 },
     Npz(Vec<Member>),
+    Frame { header: FrameHeader, chunks: Vec<Chunk>, all: bool },
+}
+
+/// A chunk of a frame: where it is, its bytes there, and what was done to it.
+struct Chunk {
+    place: ChunkPlace,
+    pipeline: String,
 }
 
 /// A member, and its header where it is an array.
@@ -57,14 +67,15 @@ struct Member {
     header: Result<(Header, u64), String>,
 }
 
-fn facts(path: &Path) -> Result<Facts, Failure> {
+fn facts(path: &Path, chunks: bool) -> Result<Facts, Failure> {
     let input = Input::open(path)?;
     let file = input.name.display().to_string();
     let size = input.source.known_size().map_err(|error| Failure::io(error, path))?;
     match input.looks()? {
         Looks::Npy => npy(&input, file, size),
         Looks::Zip => npz(&input, file, size),
-        looks => Err(input.refuse(looks, "an .npy or .npz file")),
+        Looks::Frame => frame(&input, file, size, chunks),
+        looks => Err(input.refuse(looks, "an .npy, .npz or .ndb file")),
     }
 }
 
@@ -85,6 +96,19 @@ fn npy(input: &Input, file: String, size: Option<u64>) -> Result<Facts, Failure>
         ))
     });
     Ok(Facts { form: Form::Npy { header, version, data_offset }, size, file, problem })
+}
+
+fn frame(input: &Input, file: String, size: Option<u64>, all: bool) -> Result<Facts, Failure> {
+    let read = || {
+        let reader = FrameReader::new(&input.source, &Limits::default())?;
+        let mut chunks = Vec::new();
+        for (chunk, &place) in reader.places().iter().enumerate() {
+            chunks.push(Chunk { place, pipeline: reader.describe(chunk)? });
+        }
+        Ok(Form::Frame { header: reader.header().clone(), chunks, all })
+    };
+    let form = read().map_err(|error: ndbytes::Error| error.with_path(&input.name))?;
+    Ok(Facts { form, size, file, problem: None })
 }
 
 fn npz(input: &Input, file: String, size: Option<u64>) -> Result<Facts, Failure> {
@@ -125,6 +149,25 @@ impl Facts {
                 let members: Vec<_> = members.iter().map(Member::json).collect();
                 json!({ "kind": "npz", "members": members })
             }
+            Form::Frame { header, chunks, all } => {
+                let mut facts = header_json(header.array());
+                facts["kind"] = json!("ndb");
+                facts["family"] = json!(header.family().as_str());
+                facts["chunk_shape"] = json!(header.chunk_shape());
+                facts["chunk_count"] = json!(chunks.len());
+                facts["pipelines"] = json!(pipelines(chunks));
+                if *all {
+                    let chunks = chunks.iter().map(|chunk| {
+                        json!({
+                            "offset": chunk.place.offset,
+                            "bytes": chunk.place.len,
+                            "pipeline": chunk.pipeline,
+                        })
+                    });
+                    facts["chunks"] = chunks.collect();
+                }
+                facts
+            }
         };
         facts["file"] = json!(self.file);
         facts["file_bytes"] = json!(self.size);
@@ -158,6 +201,30 @@ impl Facts {
                 out.line(format_args!("  kind     npz"))?;
                 out.line(format_args!("  members  {}", members.len()))?;
                 members.iter().try_for_each(|member| member.print(out))
+            }
+            Form::Frame { header, chunks, all } => {
+                let array = header.array();
+                out.line(format_args!("  kind         ndb, {}", header.family().as_str()))?;
+                out.line(format_args!("  dtype        {}", dtype_text(array.dtype())))?;
+                out.line(format_args!("  shape        {}", shape_text(array.shape())))?;
+                out.line(format_args!("  order        {}", array.order()))?;
+                out.line(format_args!("  items        {}", array.count()))?;
+                out.line(format_args!("  bytes        {}", array.nbytes()))?;
+                let stored: u64 = chunks.iter().map(|chunk| chunk.place.len).sum();
+                out.line(format_args!("  stored       {stored}"))?;
+                let shape = shape_text(header.chunk_shape());
+                out.line(format_args!("  chunks       {} of {shape}", chunks.len()))?;
+                for (pipeline, count) in pipelines(chunks) {
+                    out.line(format_args!("    {count} {pipeline}"))?;
+                }
+                if *all {
+                    for (number, chunk) in chunks.iter().enumerate() {
+                        let ChunkPlace { offset, len } = chunk.place;
+                        let what = &chunk.pipeline;
+                        out.line(format_args!("    {number}: {len} bytes at {offset}, {what}"))?;
+                    }
+                }
+                Ok(())
             }
         }
     }
@@ -214,6 +281,15 @@ impl Member {
             None => out.line(format_args!("    map     no")),
         }
     }
+}
+
+/// How often each pipeline was used.
+fn pipelines(chunks: &[Chunk]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for chunk in chunks {
+        *counts.entry(chunk.pipeline.as_str()).or_default() += 1;
+    }
+    counts
 }
 
 fn header_json(header: &Header) -> Value {

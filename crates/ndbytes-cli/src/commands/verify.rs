@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use ndbytes::{Codec, Decoder, Error, Header, Limits, Looks, NpzReader, read_header};
+use ndbytes::{Codec, Decoder, Error, FrameReader, Header, Limits, Looks, NpzReader, read_header};
 use serde_json::json;
 
 use crate::args::{Report, Verify};
@@ -66,11 +66,12 @@ fn check(input: &Input) -> Result<String, Failure> {
             Ok(array_text(&header))
         }
         Looks::Zip => npz(&input.npz()?).map_err(named),
+        Looks::Frame => frame(&input.source).map_err(named),
         Looks::Gzip => stream(input, Codec::Gzip),
         Looks::Zlib => stream(input, Codec::Zlib),
         Looks::Zstd => stream(input, Codec::Zstd),
         Looks::Lz4 => stream(input, Codec::Lz4),
-        looks => Err(input.refuse(looks, "an .npy, .npz, gzip, zlib, zstd or lz4 file")),
+        looks => Err(input.refuse(looks, "an .npy, .npz, .ndb, gzip, zlib, zstd or lz4 file")),
     }
 }
 
@@ -79,6 +80,17 @@ fn npy(source: &mut dyn Read) -> Result<(Header, u64), Error> {
     let (header, offset) = read_header(source, &Limits::default())?;
     read_pieces(source, &header, offset as u64, &mut |_| Ok(()))?;
     Ok((header, drain(source)?))
+}
+
+fn frame(source: &Source) -> Result<String, Error> {
+    let reader = FrameReader::new(source, &Limits::default())?;
+    let array = reader.read()?;
+    Ok(format!(
+        "ndb of {} {} in {} chunks, every CRC-32C right",
+        array.dtype(),
+        shape_text(array.shape()),
+        reader.places().len()
+    ))
 }
 
 fn npz(reader: &NpzReader<&Source>) -> Result<String, Error> {

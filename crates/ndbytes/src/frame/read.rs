@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndbytes_format::frame::{ChunkPlace, FrameHeader, Record, parse_index};
+use ndbytes_codec::blosc::{self, Filter};
+use ndbytes_format::frame::{ChunkPlace, Family, FrameHeader, Record, parse_index};
 use ndbytes_format::{Code, Header, Limits, is_contiguous, strides};
 use ndbytes_mem::{Strided, copy, fill_parts};
 
@@ -66,9 +67,28 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         &self.places
     }
 
-    /// The source.
-    pub fn source(&self) -> &R {
-        &self.source
+    /// What was done to a chunk, as its own bytes tell: a codec and a filter.
+    ///
+    /// # Errors
+    /// What the source said; what is wrong with a Blosc buffer's header.
+    pub fn describe(&self, chunk: usize) -> Result<String> {
+        if self.header.family() != Family::Blosc {
+            return Ok(self.header.family().as_str().to_owned());
+        }
+        let place = self.places[chunk];
+        let mut front = [0; 16];
+        let have = read_part_at(&self.source, &mut front, place.offset)?;
+        let facts = blosc::header(&front[..have])
+            .map_err(|error| Error::from(error).shifted(place.offset))?;
+        if facts.stored {
+            return Ok("stored".to_owned());
+        }
+        let codec = format!("{:?}", facts.compressor).to_lowercase();
+        Ok(match facts.filter {
+            Filter::None => codec,
+            Filter::Shuffle => format!("{codec}, shuffle"),
+            Filter::Bitshuffle => format!("{codec}, bitshuffle"),
+        })
     }
 
     /// Reads the array.
