@@ -716,3 +716,23 @@ def test_asyncio_talks_to_a_numpy_peer():
                     peer.kill()
 
     quietly(finish, main())
+
+
+def test_a_slow_peer_of_a_large_array_is_no_timeout_and_the_socket_stays_as_it_was():
+    left, right = tcp_pair()
+    data = nb.dumps(np.arange(200_000))
+    before = right.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+    def trickle():
+        for at in range(0, len(data), 200_000):
+            left.sendall(data[at : at + 200_000])
+            time.sleep(0.1)
+
+    with left, right:
+        with running(trickle):
+            assert np.array_equal(nb.recv(right, timeout=0.5), np.arange(200_000))
+        assert right.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == before
+        left.sendall(data[:-1])
+        with pytest.raises(TimeoutError):
+            nb.recv(right, timeout=0.2)
+        assert right.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == before

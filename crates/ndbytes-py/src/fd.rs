@@ -15,12 +15,14 @@ pub(crate) struct Fd {
     fd: i32,
     timeout: Option<Duration>,
     socket: bool,
+    /// How many bytes must be there to end a wait, if that was changed.
+    low_water: Option<LowWater>,
 }
 
 impl Fd {
     /// `timeout` is how long nothing may move; `socket` says which calls to use.
     pub(crate) fn new(fd: i32, timeout: Option<Duration>, socket: bool) -> Self {
-        Self { fd, timeout, socket }
+        Self { fd, timeout, socket, low_water: None }
     }
 
     /// The number under which its owner has it now.
@@ -109,6 +111,26 @@ impl Fd {
         Ok(written.unwrap_or(0))
     }
 
+    /// Reads where much is still to come: a wait ends when a good part of it is there, so that
+    /// sender and receiver do not wake each other for every packet.
+    fn read_many(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(n) = self.try_read(buffer)? {
+                return Ok(n);
+            }
+            if self.low_water.is_none() {
+                self.low_water = LowWater::set(self.fd, MANY);
+            }
+            if let Err(error) = self.wait(PollFlags::IN) {
+                // Fewer bytes than that are no silence.
+                return match self.try_read(buffer)? {
+                    Some(n) if error.kind() == io::ErrorKind::TimedOut => Ok(n),
+                    _ => Err(error),
+                };
+            }
+        }
+    }
+
     /// Waits until there is something to read, or the end.
     pub(crate) fn wait_to_read(&self) -> io::Result<()> {
         self.wait(PollFlags::IN)
@@ -135,6 +157,10 @@ impl Read for Fd {
         if buffer.is_empty() {
             return Ok(0);
         }
+        if self.socket && buffer.len() >= MANY {
+            return self.read_many(buffer);
+        }
+        self.low_water = None;
         self.retry(PollFlags::IN, |fd| match self.socket {
             true => rustix::net::recv(fd, &mut *buffer, RecvFlags::DONTWAIT).map(|(n, _)| n),
             false => rustix::io::read(fd, &mut *buffer),
@@ -167,6 +193,44 @@ impl Write for Fd {
     }
 }
 
+/// How many bytes must have arrived for a socket to count as readable, until this is dropped.
+struct LowWater {
+    fd: i32,
+    before: libc::c_int,
+}
+
+impl LowWater {
+    /// None where the system does not let it be set: then each packet ends a wait.
+    fn set(fd: i32, bytes: usize) -> Option<Self> {
+        let (mut before, mut len) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: the option is an int, `before` is one, and `len` says so; on failure nothing is
+        // written, and nothing is used.
+        let known = unsafe {
+            let value = (&raw mut before).cast();
+            libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, value, &raw mut len)
+        };
+        let set = known == 0 && write_low_water(fd, bytes as libc::c_int);
+        set.then_some(Self { fd, before })
+    }
+}
+
+impl Drop for LowWater {
+    fn drop(&mut self) {
+        write_low_water(self.fd, self.before);
+    }
+}
+
+fn write_low_water(fd: i32, bytes: libc::c_int) -> bool {
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option is an int, which is read from a live one. A descriptor that is no socket
+    // is an error and nothing else.
+    let set = unsafe {
+        let value = (&raw const bytes).cast();
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, value, len)
+    };
+    set == 0
+}
+
 /// A call that does not wait: none where it would have to.
 fn now(body: impl FnOnce() -> io::Result<usize>) -> io::Result<Option<usize>> {
     match body() {
@@ -189,5 +253,7 @@ fn check_signals() -> io::Result<()> {
     Ok(Python::attach(|py| py.check_signals())?)
 }
 
+/// As much as a TCP socket lets arrive at once; so much is waited for where more is to come.
+const MANY: usize = 1 << 19;
 /// POSIX's least, and Linux's, atomic write to a pipe.
 const PIPE_BUF: usize = 4096;
