@@ -1,8 +1,11 @@
 """Frames: every dtype and layout, over every medium; what is damaged is said to be."""
 
+import ast
 import io
 import random
 import socket
+import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,3 +180,64 @@ def test_noise_costs_next_to_nothing():
     noise = np.frombuffer(np.random.default_rng(5).bytes(8 << 20), "f8")
     for codec in ("auto", "fast", "small"):
         assert len(nb.dumps(noise, codec)) <= noise.nbytes * 1.001
+
+
+# The specification.
+
+
+def vector(name):
+    text = (Path(__file__).parents[2] / "docs" / "spec" / "frame.md").read_text()
+    body = text.split(f"<!-- vector:{name} -->")[1].split("<!-- vector:end -->")[0]
+    return bytes.fromhex("".join(body.replace("`", "").split()))
+
+
+def test_the_vectors_of_the_specification_hold():
+    array = np.arange(6, dtype="<u2").reshape(2, 3)
+    assert same(nb.loads(vector("raw")), array)
+    assert nb.dumps(array, "raw", chunks=(2, 2)) == vector("raw")
+    assert same(nb.loads(vector("empty")), np.zeros(0, "<f8"))
+
+
+def crc32c(data):
+    """Slow and obvious: the polynomial 0x1EDC6F41, bits reversed."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("codec", ["raw", "lz4", "zstd-3-bitshuffle", "zlib"])
+def test_a_reader_by_the_specification_gets_the_array(order, codec):
+    numcodecs = pytest.importorskip("numcodecs")
+    array = np.arange(7 * 9, dtype="<i4").reshape(7, 9).copy(order)
+    data = nb.dumps(array, codec, chunks=(3, 4))
+    assert data[:9] == b"\x89NDB\r\n\x1a\n\x01"
+    family, ndim, reserved = data[9:12]
+    (length,) = struct.unpack_from("<I", data, 12)
+    facts = ast.literal_eval(data[16 : 16 + length].decode())
+    at = 16 + length + 8 * ndim
+    chunk = struct.unpack_from(f"<{ndim}Q", data, 16 + length)
+    assert (family, reserved, chunk) == (0 if codec == "raw" else 1, 0, (3, 4))
+    assert struct.unpack_from("<I", data, at) == (crc32c(data[:at]),)
+    grid = [-(-n // edge) for n, edge in zip(facts["shape"], chunk, strict=True)]
+    count = grid[0] * grid[1]
+    index = data[-16 * count - 4 :]
+    assert struct.unpack("<I", index[-4:]) == (crc32c(index[:-4]),)
+    places = np.frombuffer(index[:-4], "<u8").reshape(count, 2)
+    out = np.zeros([n * edge for n, edge in zip(grid, chunk, strict=True)], facts["descr"])
+    for number, (start, size) in enumerate(places.tolist()):
+        record = data[start : start + size]
+        assert struct.unpack_from("<II", data, start - 8) == (0x184D2A5D, size)
+        assert struct.unpack("<I", record[-4:]) == (crc32c(record[:-4]),)
+        items = record[:-4] if family == 0 else numcodecs.blosc.decompress(record[:-4])
+        fortran = "F" if facts["fortran_order"] else "C"
+        i, j = number // grid[1] * 3, number % grid[1] * 4
+        out[i : i + 3, j : j + 4] = np.frombuffer(items, facts["descr"]).reshape(
+            chunk, order=fortran
+        )
+    assert np.array_equal(out[:7, :9], array)
+    assert not out[7:].any()
+    assert not out[:, 9:].any()
