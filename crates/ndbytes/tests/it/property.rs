@@ -1,8 +1,8 @@
 //! What holds of any array, any cut and any pieces.
 
 use ndbytes::{
-    Compression, ErrorKind, Header, Limits, NpzReader, NpzWriter, Order, Strided, dumps, loads,
-    read_npy, recv_into, tobytes, write_npy,
+    Compression, ErrorKind, FrameOptions, Header, Limits, NpzReader, NpzWriter, Order, Strided,
+    dump_frame, dumps, loads, read_npy, recv_into, tobytes, write_npy,
 };
 use ndbytes_testkit::transport::{HostileReader, HostileWriter, ReadRule, WriteRule};
 use ndbytes_testkit::{oracle, strategy, targets};
@@ -120,9 +120,25 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_frame_is_refused_or_harmless(
+        case in strategy::case(),
+        pipeline in prop::sample::select(&["raw", "lz4", "zstd-1-bitshuffle", "small"][..]),
+        damage in prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..4),
+    ) {
+        let options = FrameOptions::default().with_pipeline(pipeline.parse().unwrap());
+        let mut frame = dump_frame(&case.view(), &options).unwrap();
+        for (place, byte) in damage {
+            let at = place.index(frame.len());
+            frame[at] = byte;
+        }
+        targets::frame_read(&frame);
+    }
+
+    #[test]
     fn no_bytes_break_anything(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         targets::npy_read(&bytes);
         targets::npz_read(&bytes);
+        targets::frame_read(&bytes);
         targets::inflate(&bytes);
         targets::recv(&bytes);
         targets::roundtrip(&bytes);
