@@ -241,3 +241,18 @@ def test_a_reader_by_the_specification_gets_the_array(order, codec):
     assert np.array_equal(out[:7, :9], array)
     assert not out[7:].any()
     assert not out[:, 9:].any()
+
+
+GOLDEN = Path(__file__).parents[2] / "testdata" / "golden" / "frame1"
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.ndb")), ids=lambda path: path.stem)
+def test_frames_once_written_stay_readable(path):
+    array = np.load(path.with_suffix(".npy"))
+    assert same(nb.load(path), array)
+    with path.open("rb") as file:
+        assert same(nb.load(file), array)
+
+
+def test_there_are_golden_frames():
+    assert len(list(GOLDEN.glob("*.ndb"))) >= 8
