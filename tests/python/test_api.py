@@ -72,7 +72,7 @@ def test_parameters_of_functions_in_c_are_numpys():
 
 def test_what_is_added_is_keyword_only():
     for function, added in (
-        (nb.save, {"durable"}),
+        (nb.save, {"durable", "codec", "chunks", "threads"}),
         (nb.load, {"max_header_size", "max_bytes", "out"}),
         (nb.frombuffer, {"like", "shape", "order"}),
         (nb.fromfile, {"like", "shape", "order"}),
