@@ -333,6 +333,11 @@ pub(crate) fn threads() -> usize {
     *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get().min(8)))
 }
 
+/// How many threads work on this many bytes: for few, a thread costs more than it brings.
+pub(crate) fn threads_for(nbytes: usize) -> usize {
+    if nbytes < 1 << 20 { 1 } else { threads() }
+}
+
 pub(crate) fn zeroed_vec(len: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| {

@@ -7,7 +7,7 @@ use ndbytes_format::frame::{ChunkPlace, Family, FrameHeader, Record, parse_index
 use ndbytes_format::{Code, Header, Limits, is_contiguous, strides};
 use ndbytes_mem::{Strided, copy, fill_parts};
 
-use crate::array::{Array, threads};
+use crate::array::{Array, threads_for};
 use crate::error::{Error, Result};
 use crate::frame::chunk::{ChunkDecoder, checked, most};
 use crate::frame::grid::{self, Place};
@@ -119,7 +119,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         if !straight {
             return in_order(
                 header.chunk_count(),
-                threads(),
+                threads_for(array.nbytes()),
                 || (ChunkDecoder::default(), Vec::new()),
                 |(decoder, record), chunk| self.chunk(decoder, record, chunk),
                 |chunk, items| {
@@ -132,7 +132,8 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let size = header.chunk_nbytes();
         let kept = Mutex::new(Vec::new());
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled = fill_parts(out, size, threads().min(header.chunk_count()), &|part, at| {
+        let workers = threads_for(array.nbytes()).min(header.chunk_count());
+        let filled = fill_parts(out, size, workers, &|part, at| {
             let (mut decoder, mut record) = lock().pop().unwrap_or_default();
             let read = part.chunks_mut(size).enumerate().try_for_each(|(i, part)| {
                 self.chunk_into(&mut decoder, &mut record, at / size + i, part)
@@ -174,7 +175,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let inner = grid::chunk_strides(&self.header);
         in_order(
             touched.len(),
-            threads(),
+            threads_for(touched.len().saturating_mul(self.header.chunk_nbytes())),
             || (ChunkDecoder::default(), Vec::new()),
             |(decoder, record), i| self.chunk(decoder, record, touched[i]),
             |i, items| {

@@ -5,7 +5,7 @@ use std::io::Write;
 use ndbytes_format::frame::{ChunkPlace, Family, FrameHeader, Record, encode_index};
 use ndbytes_format::{Header, strides};
 
-use crate::array::{ArrayView, threads};
+use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
 use crate::frame::chunk::{ChunkEncoder, number};
 use crate::frame::grid;
@@ -66,7 +66,7 @@ pub fn write_frame(
     write_all_vectored(sink, &[&head])?;
     let mut at = head.len() as u64;
     let mut places = Vec::with_capacity(header.chunk_count());
-    let threads = options.threads.unwrap_or_else(threads).max(1);
+    let threads = options.threads.unwrap_or_else(|| threads_for(header.array().nbytes())).max(1);
     in_order(
         header.chunk_count(),
         threads,
