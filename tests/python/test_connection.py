@@ -337,3 +337,22 @@ def test_another_process_answers():
                 accepted.shutdown(socket.SHUT_WR)
                 assert [int(array[0]) for array in link] == list(range(0, 2000, 2))
             assert peer.wait(WAIT) == 0
+
+
+def test_the_socket_is_as_before_after_a_large_array_and_after_an_error():
+    left, right = tcp_pair()
+    with left, right:
+        other = nb.Connection(right, timeout=0.5)
+
+        def low_water():
+            return right.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+        before = low_water()
+        for size in (1 << 20, (1 << 20) + 12_345, 1 << 24):
+            with running(nb.send, left, np.zeros(size, "u1")):
+                other.recv()
+            assert low_water() == before
+        left.sendall(nb.dumps(np.zeros(1 << 20))[:-1])
+        with pytest.raises(TimeoutError):
+            other.recv()
+        assert low_water() == before

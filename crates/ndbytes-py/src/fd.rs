@@ -111,9 +111,19 @@ impl Fd {
         Ok(written.unwrap_or(0))
     }
 
-    /// Reads where much is still to come: a wait ends when a good part of it is there, so that
-    /// sender and receiver do not wake each other for every packet.
+    /// Reads where much is still to come. The socket is as before when all of it was read, and
+    /// after an error.
     fn read_many(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.read_or_wait_for_many(buffer);
+        if !matches!(read, Ok(n) if n < buffer.len()) {
+            self.low_water = None;
+        }
+        read
+    }
+
+    /// A wait ends when a good part of what is to come is there, so that sender and receiver do not
+    /// wake each other for every packet.
+    fn read_or_wait_for_many(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(n) = self.try_read(buffer)? {
                 return Ok(n);
