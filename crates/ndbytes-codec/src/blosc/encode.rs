@@ -86,7 +86,12 @@ impl Encoder {
                     return Ok(false);
                 }
                 grow(&mut self.packed, self.packer.room(options.codec, stream.len()))?;
-                let packed = self.packer.pack(options.codec, stream, &mut self.packed)?;
+                let packed = self.packer.pack(
+                    options.codec,
+                    options.level,
+                    stream,
+                    &mut self.packed,
+                )?;
                 let bytes = packed.map_or(stream, |len| &self.packed[..len]);
                 reserve(out, 4 + bytes.len())?;
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());

@@ -10,8 +10,6 @@ use super::Codec;
 pub(super) struct Packer {
     level: u32,
     zlib: Option<Compress>,
-    #[cfg(feature = "lz4")]
-    lz4: Option<lz4_flex::block::CompressTable>,
     #[cfg(feature = "zstd")]
     zstd: Option<zstd_safe::CCtx<'static>>,
 }
@@ -21,10 +19,13 @@ impl Packer {
     pub(super) fn prepare(&mut self, codec: Codec, level: u32) -> Result<(), FormatError> {
         match codec {
             Codec::Raw => return Ok(()),
+            // Its contexts belong to the thread.
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 if LZ4_LEVELS.contains(&level) => return Ok(()),
             #[cfg(feature = "lz4")]
             Codec::Lz4 => {
-                self.lz4.get_or_insert_with(lz4_flex::block::CompressTable::large);
-                return Ok(());
+                let message = format!("the level of lz4 must be 1 to 12, not {level}");
+                return Err(FormatError::new(Code::Argument, message));
             }
             Codec::Zlib => {
                 crate::Codec::Zlib.check_level(level)?;
@@ -56,7 +57,7 @@ impl Packer {
     pub(super) fn room(&self, codec: Codec, len: usize) -> usize {
         match codec {
             #[cfg(feature = "lz4")]
-            Codec::Lz4 => lz4_flex::block::get_maximum_output_size(len),
+            Codec::Lz4 => lzzzz::lz4::max_compressed_size(len),
             _ => len,
         }
     }
@@ -65,6 +66,7 @@ impl Packer {
     pub(super) fn pack(
         &mut self,
         codec: Codec,
+        level: u32,
         stream: &[u8],
         out: &mut [u8],
     ) -> Result<Option<usize>, FormatError> {
@@ -74,8 +76,10 @@ impl Packer {
             Codec::Raw => None,
             #[cfg(feature = "lz4")]
             Codec::Lz4 => {
-                let table = self.lz4.as_mut().ok_or_else(broken)?;
-                lz4_flex::block::compress_into_with_table(stream, out, table).ok()
+                match level {
+                    1 | 2 => lzzzz::lz4::compress(stream, out, 1).ok(),
+                    level => lzzzz::lz4_hc::compress(stream, out, level as i32).ok(),
+                }
             }
             Codec::Zlib => {
                 let context = self.zlib.as_mut().ok_or_else(broken)?;
@@ -105,6 +109,10 @@ fn zstd_context(level: u32) -> Result<zstd_safe::CCtx<'static>, FormatError> {
     context.set_parameter(level).map_err(|_| broken())?;
     Ok(context)
 }
+
+/// 1 and 2 are the fast search; from 3 on, LZ4 HC.
+#[cfg(feature = "lz4")]
+pub(super) const LZ4_LEVELS: std::ops::RangeInclusive<u32> = 1..=12;
 
 #[cold]
 fn broken() -> FormatError {

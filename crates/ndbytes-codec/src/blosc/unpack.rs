@@ -32,7 +32,7 @@ impl Unpacker {
                 ended.then_some(context.total_out() as usize)
             }
             #[cfg(feature = "lz4")]
-            Compressor::Lz4 => lz4_flex::block::decompress_into(stream, out).ok(),
+            Compressor::Lz4 => lzzzz::lz4::decompress(stream, out).ok(),
             #[cfg(feature = "snappy")]
             Compressor::Snappy => snap::raw::Decoder::new().decompress(stream, out).ok(),
             #[cfg(feature = "zstd")]

@@ -99,7 +99,7 @@ fn turn(bytes: [u8; 8]) -> [u8; 8] {
 }
 
 /// How far bits move and which ones, in each of the three steps of [`turn`].
-pub(super) const SWAPS: [(i32, u64); 3] =
+const SWAPS: [(i32, u64); 3] =
     [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)];
 /// Bytes of a cache line.
 const LINE: usize = 64;

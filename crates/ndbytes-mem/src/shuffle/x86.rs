@@ -168,11 +168,12 @@ macro_rules! kernels {
                         let from = plane.as_ptr().add(at);
                         let mut block = [$zero(); 8];
                         for k in 0..8 {
-                            block[k] = turn(load_pair(from.add(16 * k), 128));
+                            block[k] = load_pair(from.add(16 * k), 128);
                         }
                         for _ in 0..4 {
                             block = perfect(block);
                         }
+                        block = turn(block);
                         for k in 0..8 {
                             let row = rows.as_mut_ptr().add(k * step + at / 8);
                             $store(row.cast(), block[k]);
@@ -192,12 +193,13 @@ macro_rules! kernels {
                         for k in 0..8 {
                             block[k] = $load(rows.as_ptr().add(k * step + at / 8).cast());
                         }
+                        block = turn(block);
                         for _ in 0..3 {
                             block = perfect(block);
                         }
                         let to = plane.as_mut_ptr().add(at);
                         for k in 0..8 {
-                            store_pair(to.add(16 * k), 128, turn(block[k]));
+                            store_pair(to.add(16 * k), 128, block[k]);
                         }
                     }
                 }
@@ -414,22 +416,26 @@ macro_rules! kernels {
                 next
             }
 
-            /// Transposes the eight by eight bits of each eight bytes, as `portable::turn`.
+            /// Transposes eight by eight bits, those of the bytes that are at one place in all
+            /// registers: as `portable::turn`, squares change places across the diagonal.
             #[inline]
             #[target_feature(enable = $feature)]
-            fn turn(mut x: $vector) -> $vector {
+            fn turn(mut rows: [$vector; 8]) -> [$vector; 8] {
                 macro_rules! swap {
-                    ($step:literal) => {{
-                        const DISTANCE: i32 = SWAPS[$step].0;
-                        let mask = $all(SWAPS[$step].1 as i64);
-                        let t = $and($xor(x, $right::<DISTANCE>(x)), mask);
-                        x = $xor(x, $xor(t, $left::<DISTANCE>(t)));
+                    ($distance:literal, $mask:literal) => {{
+                        let mask = $all($mask);
+                        for k in (0..8).filter(|k| k & $distance == 0) {
+                            let (x, y) = (rows[k], rows[k + $distance]);
+                            let t = $and($xor($right::<$distance>(x), y), mask);
+                            rows[k + $distance] = $xor(y, t);
+                            rows[k] = $xor(x, $left::<$distance>(t));
+                        }
                     }};
                 }
-                swap!(0);
-                swap!(1);
-                swap!(2);
-                x
+                swap!(4, 0x0f0f_0f0f_0f0f_0f0f);
+                swap!(2, 0x3333_3333_3333_3333);
+                swap!(1, 0x5555_5555_5555_5555);
+                rows
             }
 
             /// How many items can be turned, WIDTH at a time, when `read` bytes are touched from
@@ -479,8 +485,6 @@ kernels!(
     _mm256_slli_epi64,
     _mm256_set1_epi64x
 );
-
-use super::portable::SWAPS;
 
 /// Runs each implementation that this machine has, on items and what they should become.
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl FromStr for Pipeline {
         let shuffled = filter.unwrap_or(Filter::Shuffle);
         match codec {
             "raw" if level.is_none() && filter.is_none() => Ok(Self::Raw),
-            "lz4" => Ok(Self::Blosc(Codec::Lz4, leveled(1, 1, 1)?, shuffled)),
+            "lz4" => Ok(Self::Blosc(Codec::Lz4, leveled(1, 1, 12)?, shuffled)),
             "zstd" => Ok(Self::Blosc(Codec::Zstd, leveled(1, 3, 19)?, shuffled)),
             "zlib" => Ok(Self::Blosc(Codec::Zlib, leveled(1, 6, 9)?, shuffled)),
             "pco" if filter.is_none() => Ok(Self::Pco(leveled(0, 8, 12)?)),
@@ -116,7 +116,7 @@ impl fmt::Display for Pipeline {
             Pipeline::Raw | Pipeline::Blosc(Codec::Raw, ..) => f.write_str("raw"),
             Pipeline::Blosc(codec, level, filter) => {
                 match codec {
-                    Codec::Lz4 => f.write_str("lz4")?,
+                    Codec::Lz4 => write!(f, "lz4-{level}")?,
                     Codec::Zlib => write!(f, "zlib-{level}")?,
                     _ => write!(f, "zstd-{level}")?,
                 }
@@ -142,7 +142,7 @@ mod tests {
             ("raw", "raw"),
             ("zstd", "zstd-3-shuffle"),
             ("zstd-9-bitshuffle", "zstd-9-bitshuffle"),
-            ("lz4-noshuffle", "lz4-noshuffle"),
+            ("lz4-noshuffle", "lz4-1-noshuffle"),
             ("zlib-9", "zlib-9-shuffle"),
             ("pco", "pco-8"),
         ] {
@@ -151,7 +151,7 @@ mod tests {
             assert_eq!(printed.parse::<Pipeline>().unwrap(), pipeline);
         }
         for name in
-            ["", "gzip", "zstd-20", "zstd-shuffle-3", "zstd-3-4", "pco-8-shuffle", "lz4-2", "raw-1"]
+            ["", "gzip", "zstd-20", "zstd-shuffle-3", "zstd-3-4", "pco-8-shuffle", "lz4-13", "raw-1"]
         {
             assert_eq!(name.parse::<Pipeline>().unwrap_err().code(), Code::Argument, "{name}");
         }
