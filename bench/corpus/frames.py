@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import blosc2
-import ndbytes as nb
 import numpy as np
+
+import ndbytes as nb
 
 DATA = Path(__file__).parent / "data"
 THREADS = 2
-OURS = ["fast", "auto", "small"]
+OURS = ["fast", "auto", "small", "smallest"]
 DEFAULT = "blosc2"
 
 
@@ -42,6 +43,10 @@ class Point:
             and self.encode >= other.encode
             and self.decode >= other.decode
         )
+
+    def worst_against(self, other: Point) -> float:
+        """Return the smallest of the three proportions."""
+        return min(self.ratio / other.ratio, self.encode / other.encode, self.decode / other.decode)
 
 
 @dataclass(frozen=True)
@@ -159,10 +164,7 @@ def report(name, array, measured, names):
     for k, p in measured.items():
         if k in own or any(o.beats(p) for o in own.values()):
             continue
-        # Who is nearest, and by what it falls short.
-        def worst(o):
-            return min(o.ratio / p.ratio, o.encode / p.encode, o.decode / p.decode)
-        near = max(own, key=lambda n: worst(own[n]))
+        near = max(own, key=lambda name: own[name].worst_against(p))
         o = own[near]
         print(
             f"   !! {k:21} {p.ratio:9.3f} {p.encode:8.0f} {p.decode:8.0f}  near {near}:"

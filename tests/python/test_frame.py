@@ -14,7 +14,7 @@ import ndbytes as nb
 from arrays import DTYPES, EXTENDED, clean, layouts, quietly, same
 from sockets import WAIT, running
 
-CODECS = ["auto", "fast", "small", "raw", "zstd-1-bitshuffle", "lz4-noshuffle"]
+CODECS = ["auto", "fast", "small", "smallest", "raw", "zstd-1-bitshuffle", "lz4-noshuffle"]
 ALL = {**DTYPES, **EXTENDED}
 
 
@@ -178,7 +178,7 @@ def test_limits_come_first():
 
 def test_noise_costs_next_to_nothing():
     noise = np.frombuffer(np.random.default_rng(5).bytes(8 << 20), "f8")
-    for codec in ("auto", "fast", "small"):
+    for codec in ("auto", "fast", "small", "smallest"):
         assert len(nb.dumps(noise, codec)) <= noise.nbytes * 1.001
 
 

@@ -31,7 +31,7 @@ use crate::warn::warn_of_version;
 /// a : array_like
 ///     Any array but of objects; any layout.
 /// codec : str, optional
-///     'auto', 'fast' or 'small', which choose chunk by chunk; or a pipeline such as 'zstd',
+///     'fast', 'auto', 'small' or 'smallest', which choose chunk by chunk; or a pipeline such as 'zstd',
 ///     'zstd-9-bitshuffle', 'lz4-noshuffle', 'pco-8', 'raw'.
 /// chunks : tuple of int, optional
 ///     The shape of a frame's chunks; one that suits most unless given.
@@ -58,8 +58,11 @@ pub(crate) fn dumps<'py>(
     let array = as_array(a)?;
     let view = view(&array)?;
     if let Some(options) = frame_options(py, codec, chunks, threads)? {
-        let bytes = py.detach(|| ndbytes::dump_frame(&view, &options)).into_py(py)?;
-        return Ok(PyBytes::new(py, &bytes));
+        let frame = py.detach(|| ndbytes::encode_frame(&view, &options)).into_py(py)?;
+        return new_bytes(py, frame.len(), |bytes| {
+            frame.copy_to(bytes);
+            Ok(())
+        });
     }
     let header = view.header().into_py(py)?;
     let head = header.encode().map_err(Error::from).into_py(py)?;

@@ -335,7 +335,7 @@ pub(crate) fn threads() -> usize {
 
 /// How many threads work on this many bytes: for few, a thread costs more than it brings.
 pub(crate) fn threads_for(nbytes: usize) -> usize {
-    if nbytes < 1 << 20 { 1 } else { threads() }
+    if nbytes < 1 << 19 { 1 } else { threads() }
 }
 
 pub(crate) fn zeroed_vec(len: usize) -> Result<Vec<u8>> {

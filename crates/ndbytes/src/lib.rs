@@ -51,8 +51,8 @@ pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{NpyFile, load, save};
 pub use frame::{
-    FrameOptions, FrameReader, Pipeline, Preset, dump_frame, read_frame, read_frame_header,
-    read_frame_into, write_frame,
+    EncodedFrame, FrameOptions, FrameReader, Pipeline, Preset, dump_frame, encode_frame,
+    read_frame, read_frame_header, read_frame_into, write_frame,
 };
 pub use message::Message;
 #[cfg(feature = "ndarray")]

@@ -86,12 +86,8 @@ impl Encoder {
                     return Ok(false);
                 }
                 grow(&mut self.packed, self.packer.room(options.codec, stream.len()))?;
-                let packed = self.packer.pack(
-                    options.codec,
-                    options.level,
-                    stream,
-                    &mut self.packed,
-                )?;
+                let packed =
+                    self.packer.pack(options.codec, options.level, stream, &mut self.packed)?;
                 let bytes = packed.map_or(stream, |len| &self.packed[..len]);
                 reserve(out, 4 + bytes.len())?;
                 out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
@@ -100,6 +96,16 @@ impl Encoder {
         }
         Ok(out.len() - start < src.len() + HEADER_LEN)
     }
+}
+
+/// The header of a buffer of so many bytes as they are, which follow it.
+///
+/// # Errors
+/// As [`Encoder::encode`].
+pub fn stored_header(nbytes: usize, typesize: usize) -> Result<[u8; HEADER_LEN], FormatError> {
+    let mut header = plan(nbytes, &Options { codec: Codec::Raw, typesize, ..Default::default() })?;
+    header.cbytes = (HEADER_LEN + nbytes) as u32;
+    Ok(header.encode())
 }
 
 /// The header, as far as it is known beforehand.
@@ -121,7 +127,8 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
     };
     // Whole items; whole eights of them where bits are turned, which c-blosc else leaves as is.
     let unit = if filter == Filter::Bitshuffle { 8 * size } else { size };
-    let mut block_size = options.block_size.unwrap_or(BLOCK_SIZE).max(MIN_NBYTES).min(nbytes);
+    let even = || even_block_size(nbytes, most_of_a_block(options, filter), unit);
+    let mut block_size = options.block_size.unwrap_or_else(even).max(MIN_NBYTES).min(nbytes);
     for unit in [unit, size] {
         if block_size > unit {
             block_size -= block_size % unit;
@@ -130,8 +137,14 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
     }
     let can_split = size <= MAX_SPLIT_TYPESIZE && block_size / size >= MIN_SPLIT_ITEMS;
     // Planes differ more than neighbours in one do: each with tables of its own is smaller, and a
-    // plane of noise is copied instead of searched. Unfiltered bytes have no planes.
-    let split = options.split.unwrap_or(filter != Filter::None) && can_split && size > 1;
+    // plane of noise is copied instead of searched. Planes of bits are too short for tables of
+    // their own, which LZ4 does without. Unfiltered bytes have no planes.
+    let split = match filter {
+        Filter::None => false,
+        Filter::Shuffle => true,
+        Filter::Bitshuffle => options.codec.is_without_tables(),
+    };
+    let split = options.split.unwrap_or(split) && can_split && size > 1;
     Ok(Header {
         compressor: options.codec.compressor(),
         filter,
@@ -142,6 +155,27 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
         block_size: block_size.max(1) as u32,
         cbytes: 0,
     })
+}
+
+/// The size of blocks that are alike, so that no large one is left over with a part of a unit, whose
+/// bits would stay as they are.
+fn even_block_size(nbytes: usize, most: usize, unit: usize) -> usize {
+    let count = nbytes.div_ceil(most).max(1);
+    if nbytes.is_multiple_of(unit) {
+        nbytes.div_ceil(count).next_multiple_of(unit)
+    } else {
+        nbytes / count
+    }
+}
+
+/// Bytes of a block unless told otherwise, at most.
+fn most_of_a_block(options: &Options, filter: Filter) -> usize {
+    match filter {
+        // Levels that search little find more in what is near.
+        Filter::None if options.level <= 3 => BLOCK_SIZE,
+        _ if options.codec.is_without_tables() => BLOCK_SIZE,
+        _ => LARGE_BLOCK_SIZE,
+    }
 }
 
 /// Makes sure that `vec` has that length at least.
@@ -160,5 +194,39 @@ fn reserve(vec: &mut Vec<u8>, more: usize) -> Result<(), FormatError> {
     })
 }
 
+/// Where longer streams mean fewer tables of codes, which are most of what planes cost.
+const LARGE_BLOCK_SIZE: usize = 1 << 22;
 /// Less than this is stored, and blocks are no smaller, as in c-blosc.
 const MIN_NBYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_alike_and_whole_where_bits_are_turned() {
+        let header = |nbytes| {
+            let filter = Filter::Bitshuffle;
+            plan(
+                nbytes,
+                &Options {
+                    codec: Codec::Zlib,
+                    filter,
+                    typesize: 4,
+                    level: 1,
+                    ..Default::default()
+                },
+            )
+            .unwrap()
+        };
+        for nbytes in
+            [128, 132, 4096, 472_392, 472_384, 1 << 20, 5 << 20, (5 << 20) + 4, (9 << 20) + 20]
+        {
+            let header = header(nbytes);
+            let size = header.block_size as usize;
+            assert!(size.is_multiple_of(32), "{nbytes}: {size}");
+            let last = nbytes % size;
+            assert!(last < 8 * 32 || last.is_multiple_of(32), "{nbytes}: {size}, {last}");
+        }
+    }
+}

@@ -33,24 +33,25 @@ use ndbytes_format::FormatError;
 pub use ndbytes_format::blosc::{Compressor, Filter, Header};
 
 pub use decode::Decoder;
-pub use encode::Encoder;
+pub use encode::{Encoder, stored_header};
 
 /// How to encode a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// What streams are compressed with.
     pub codec: Codec,
-    /// The codec's own level: zstd 1 to 19, zlib 1 to 9; others have none.
+    /// The codec's own level: LZ4 1 to 12, zstd 1 to 19, zlib 1 to 9.
     pub level: u32,
     /// What is done to a block before. Bits are not turned when there is a part of an item: not
     /// every reader gets that part back.
     pub filter: Filter,
     /// Bytes of an item, which the filter takes apart. Over 255 counts as 1, as in c-blosc.
     pub typesize: usize,
-    /// Bytes of a block, rounded down to whole items; [`BLOCK_SIZE`] unless given.
+    /// Bytes of a block, rounded down to whole items; unless given, [`BLOCK_SIZE`] or, where a
+    /// codec gains by it, 4 MiB.
     pub block_size: Option<usize>,
     /// Whether each byte of an item is a stream by itself, where the format allows it; unless given,
-    /// where there is a filter.
+    /// where the codec gains by it.
     pub split: Option<bool>,
 }
 
@@ -73,7 +74,7 @@ impl Default for Options {
 pub enum Codec {
     /// Nothing: the buffer is a header and the bytes, unfiltered.
     Raw,
-    /// LZ4, which has one level.
+    /// LZ4: levels 1 and 2 are its fast search, 3 to 12 are LZ4 HC.
     #[cfg(feature = "lz4")]
     Lz4,
     /// zlib.
@@ -84,6 +85,16 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// Whether its streams begin without a table of codes, and may as well be short.
+    fn is_without_tables(self) -> bool {
+        match self {
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => true,
+            Codec::Raw => true,
+            _ => false,
+        }
+    }
+
     /// Its compressor in the header. Readers do not look at that of stored buffers.
     fn compressor(self) -> Compressor {
         match self {

@@ -30,7 +30,7 @@ impl Packer {
             Codec::Zlib => {
                 crate::Codec::Zlib.check_level(level)?;
                 if self.zlib.is_none() || self.level != level {
-                    self.zlib = Some(Compress::new(Compression::new(level), true));
+                    self.zlib = Some(zlib_context(level));
                 }
             }
             #[cfg(feature = "zstd")]
@@ -75,18 +75,23 @@ impl Packer {
         let len = match codec {
             Codec::Raw => None,
             #[cfg(feature = "lz4")]
-            Codec::Lz4 => {
-                match level {
-                    1 | 2 => lzzzz::lz4::compress(stream, out, 1).ok(),
-                    level => lzzzz::lz4_hc::compress(stream, out, level as i32).ok(),
-                }
-            }
+            Codec::Lz4 => match level {
+                1 | 2 => lzzzz::lz4::compress(stream, out, 1).ok(),
+                level => lzzzz::lz4_hc::compress(stream, out, level as i32).ok(),
+            },
             Codec::Zlib => {
-                let context = self.zlib.as_mut().ok_or_else(broken)?;
-                context.reset();
+                let context = self.zlib.get_or_insert_with(|| zlib_context(level));
                 let status = context.compress(stream, &mut out[..most], FlushCompress::Finish);
-                let ended = status.map_err(|_| broken())? == Status::StreamEnd;
-                ended.then_some(context.total_out() as usize)
+                let len = context.total_out() as usize;
+                if matches!(status, Ok(Status::StreamEnd)) {
+                    context.reset();
+                    Some(len)
+                } else {
+                    // zlib-rs 0.6 writes damaged streams with a context whose last one was broken
+                    // off, also after it was reset.
+                    self.zlib = None;
+                    None
+                }
             }
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
@@ -100,6 +105,10 @@ impl Packer {
         };
         Ok(len.filter(|&len| len <= most))
     }
+}
+
+fn zlib_context(level: u32) -> Compress {
+    Compress::new(Compression::new(level), true)
 }
 
 #[cfg(feature = "zstd")]

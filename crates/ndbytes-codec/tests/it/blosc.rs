@@ -294,3 +294,37 @@ proptest! {
         let _ = Decoder::new().decode_to_vec(&bytes, 1 << 16);
     }
 }
+
+#[test]
+fn streams_after_one_that_was_broken_off_are_whole() {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state >> 40
+    };
+    // Planes of noise, which do not become smaller, before others that do.
+    let numbers: Vec<u8> = (0..100_000u64)
+        .flat_map(|i| (next() | ((i / 3) << 24) | (next() % 5) << 56).to_le_bytes())
+        .collect();
+    let mut encoder = Encoder::new();
+    for codec in [Codec::Zlib, Codec::Zstd, Codec::Lz4] {
+        for level in 1..=9 {
+            for block_size in [1 << 15, 1 << 18, 1 << 20] {
+                let options = Options {
+                    codec,
+                    level,
+                    filter: Filter::Shuffle,
+                    typesize: 8,
+                    block_size: Some(block_size),
+                    split: Some(true),
+                };
+                let mut buffer = Vec::new();
+                encoder.encode(&numbers, &options, &mut buffer).unwrap();
+                assert!(buffer.len() < numbers.len() * 3 / 4);
+                let mut again = vec![0; numbers.len()];
+                Decoder::new().decode(&buffer, &mut again).unwrap();
+                assert!(again == numbers, "{codec:?} {level} {block_size}");
+            }
+        }
+    }
+}

@@ -23,12 +23,14 @@ impl Chooser {
         items: &[u8],
         typesize: usize,
     ) -> Result<Options> {
-        self.take_sample(items, typesize);
-        let (codec, level, trial) = match preset {
+        // A lower level tells as well which filter is best.
+        let (codec, trial, level) = match preset {
             Preset::Fast => (Codec::Lz4, 1, 1),
             Preset::Auto => (Codec::Zstd, 1, 1),
-            Preset::Small => (Codec::Zstd, 9, 3),
+            Preset::Small => (Codec::Zstd, 3, 9),
+            Preset::Smallest => (Codec::Zstd, 9, 19),
         };
+        self.take_sample(items, typesize);
         let options =
             |codec, level, filter| Options { codec, level, filter, typesize, ..Default::default() };
         let filters: &[Filter] = match typesize {
@@ -44,11 +46,10 @@ impl Chooser {
         if size > self.sample.len() - self.sample.len() / WORTH {
             return Ok(options(Codec::Raw, 1, Filter::None));
         }
-        if preset == Preset::Auto {
-            let quick = self.size(&options(Codec::Lz4, 1, filter))?;
-            if quick <= size + size / NEARLY {
-                return Ok(options(Codec::Lz4, 1, filter));
-            }
+        if preset == Preset::Auto
+            && self.size(&options(Codec::Lz4, 1, filter))? <= size + size / NEARLY
+        {
+            return Ok(options(Codec::Lz4, 1, filter));
         }
         Ok(options(codec, level, filter))
     }
@@ -75,12 +76,12 @@ impl Chooser {
 }
 
 const PIECES: usize = 4;
-/// Bytes of a piece: four times the codecs' smallest useful window.
+/// Bytes of a piece. Of less, bits that are turned seem worse than they are.
 const PIECE: usize = 8 << 10;
 /// Less than one part in so many is not worth decompressing.
 const WORTH: usize = 50;
 /// More by one part in so many is worth the speed of LZ4.
-const NEARLY: usize = 25;
+const NEARLY: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -112,8 +113,10 @@ mod tests {
 
     #[test]
     fn a_chunk_of_any_size_can_be_sampled() {
-        for len in [0, 1, 7, 8, 4095, 32 << 10, (32 << 10) + 8, 100_000] {
-            chosen(Preset::Auto, &vec![1; len], 8);
+        for len in [0, 1, 7, 8, 4095, 8 << 10, (8 << 10) + 8, 32 << 10, (32 << 10) + 8, 400_000] {
+            for &preset in Preset::ALL {
+                chosen(preset, &vec![1; len], 8);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
 
 use crate::error::{Error, Result};
 use crate::frame::choose::Chooser;
+use crate::frame::piece::{Items, Piece};
 use crate::frame::pipeline::Pipeline;
 use crate::validate::validate;
 
@@ -23,39 +24,34 @@ pub(super) struct ChunkDecoder {
 }
 
 impl ChunkEncoder {
-    /// The record of a chunk of these items: prefix, payload, checksum.
-    pub(super) fn record(
+    /// The record of a chunk of these items.
+    pub(super) fn record<'a>(
         &mut self,
         header: &FrameHeader,
         pipeline: Pipeline,
-        items: &[u8],
-    ) -> Result<Vec<u8>> {
-        let dtype = header.array().dtype();
-        let mut record = Vec::new();
-        record.try_reserve(Record::PREFIX_LEN + items.len() / 2).map_err(|_| no_memory())?;
-        record.extend([0; Record::PREFIX_LEN]);
-        match pipeline {
-            Pipeline::Raw => {
-                record.try_reserve_exact(items.len() + CHECKSUM_LEN).map_err(|_| no_memory())?;
-                record.extend_from_slice(items);
+        items: Items<'a, '_>,
+    ) -> Result<Piece<'a>> {
+        let (dtype, bytes) = (header.array().dtype(), items.bytes());
+        let typesize = typesize(dtype);
+        let mut front = vec![0; Record::PREFIX_LEN];
+        let options = match pipeline {
+            Pipeline::Raw => return stored(front, items),
+            Pipeline::Pco(level) => {
+                pco::encode(bytes, number(dtype)?, level, &mut front)?;
+                return Piece::record(front, &[], Record::Chunk);
             }
-            Pipeline::Pco(level) => pco::encode(items, number(dtype)?, level, &mut record)?,
-            Pipeline::Preset(preset) => {
-                let options = self.chooser.choose(preset, items, typesize(dtype))?;
-                self.encoder.encode(items, &options, &mut record)?;
-            }
+            Pipeline::Preset(preset) => self.chooser.choose(preset, bytes, typesize)?,
             Pipeline::Blosc(codec, level, filter) => {
-                let typesize = typesize(dtype);
-                let options =
-                    blosc::Options { codec, level, filter, typesize, ..Default::default() };
-                self.encoder.encode(items, &options, &mut record)?;
+                blosc::Options { codec, level, filter, typesize, ..Default::default() }
             }
+        };
+        if options.codec == blosc::Codec::Raw {
+            front.extend(blosc::stored_header(bytes.len(), typesize)?);
+            return stored(front, items);
         }
-        let checksum = crc32c::crc32c(&record[Record::PREFIX_LEN..]);
-        record.extend(checksum.to_le_bytes());
-        let len = u32::try_from(record.len() - Record::PREFIX_LEN).map_err(|_| no_memory())?;
-        record[..Record::PREFIX_LEN].copy_from_slice(&Record::Chunk(len).encode());
-        Ok(record)
+        front.try_reserve(bytes.len() / 2).map_err(|_| no_memory())?;
+        self.encoder.encode(bytes, &options, &mut front)?;
+        Piece::record(front, &[], Record::Chunk)
     }
 }
 
@@ -84,6 +80,18 @@ impl ChunkDecoder {
         };
         decoded.map_err(|error| Error::from(error).shifted(at))?;
         validate(dtype, items)
+    }
+}
+
+/// The record of items that stay as they are.
+fn stored<'a>(mut front: Vec<u8>, items: Items<'a, '_>) -> Result<Piece<'a>> {
+    match items {
+        Items::Placed(items) => Piece::record(front, items, Record::Chunk),
+        Items::Gathered(items) => {
+            front.try_reserve_exact(items.len()).map_err(|_| no_memory())?;
+            front.extend_from_slice(items);
+            Piece::record(front, &[], Record::Chunk)
+        }
     }
 }
 
@@ -146,6 +154,6 @@ fn typesize(dtype: &Dtype) -> usize {
 }
 
 #[cold]
-fn no_memory() -> Error {
+pub(super) fn no_memory() -> Error {
     std::io::Error::new(std::io::ErrorKind::OutOfMemory, "no memory for a chunk").into()
 }

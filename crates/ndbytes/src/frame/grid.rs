@@ -84,8 +84,8 @@ pub(super) fn target(nbytes: usize) -> usize {
 }
 
 /// Enough chunks for threads to share, and for slices to touch few bytes.
-const CHUNKS: usize = 32;
-const SMALLEST: usize = 1 << 18;
+const CHUNKS: usize = 16;
+const SMALLEST: usize = 1 << 19;
 /// Large enough for the choice of a pipeline to cost little.
 const LARGEST: usize = 4 << 20;
 

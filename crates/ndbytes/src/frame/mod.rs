@@ -18,13 +18,17 @@
 
 mod choose;
 mod chunk;
+mod encoded;
+mod family;
 mod grid;
+mod piece;
 mod pipeline;
 mod read;
 mod stream;
 mod write;
 
+pub use encoded::{EncodedFrame, dump_frame, encode_frame};
 pub use pipeline::{Pipeline, Preset};
 pub use read::FrameReader;
 pub use stream::{read_frame, read_frame_header, read_frame_into};
-pub use write::{FrameOptions, dump_frame, write_frame};
+pub use write::{FrameOptions, write_frame};

@@ -31,15 +31,18 @@ pub enum Pipeline {
 pub enum Preset {
     /// Little time: LZ4 where it gains anything.
     Fast,
-    /// Both: LZ4 or Zstandard at a low level.
+    /// Both: Zstandard at its lowest level, or pco for a frame of numbers that gain much by it.
     Auto,
-    /// Few bytes: Zstandard at a high level, or pco for all of a frame of numbers.
+    /// Few bytes: Zstandard at level 9, or pco.
     Small,
+    /// As few bytes as there can be, at a few MB a second: Zstandard at level 19, or pco.
+    Smallest,
 }
 
 impl Preset {
     /// Every preset.
-    pub const ALL: &'static [Preset] = &[Preset::Fast, Preset::Auto, Preset::Small];
+    pub const ALL: &'static [Preset] =
+        &[Preset::Fast, Preset::Auto, Preset::Small, Preset::Smallest];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Preset {
             Preset::Fast => "fast",
             Preset::Auto => "auto",
             Preset::Small => "small",
+            Preset::Smallest => "smallest",
         }
     }
 }
@@ -66,7 +70,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fast, auto, small, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fast, auto, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)
@@ -150,9 +154,16 @@ mod tests {
             assert_eq!(pipeline.to_string(), printed);
             assert_eq!(printed.parse::<Pipeline>().unwrap(), pipeline);
         }
-        for name in
-            ["", "gzip", "zstd-20", "zstd-shuffle-3", "zstd-3-4", "pco-8-shuffle", "lz4-13", "raw-1"]
-        {
+        for name in [
+            "",
+            "gzip",
+            "zstd-20",
+            "zstd-shuffle-3",
+            "zstd-3-4",
+            "pco-8-shuffle",
+            "lz4-13",
+            "raw-1",
+        ] {
             assert_eq!(name.parse::<Pipeline>().unwrap_err().code(), Code::Argument, "{name}");
         }
     }

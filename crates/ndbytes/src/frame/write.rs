@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
-use ndbytes_format::frame::{ChunkPlace, Family, FrameHeader, Record, encode_index};
-use ndbytes_format::{Header, strides};
+use ndbytes_format::frame::{ChunkPlace, FrameHeader, Record, encode_index};
 
 use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
-use crate::frame::chunk::{ChunkEncoder, number};
+use crate::frame::chunk::ChunkEncoder;
+use crate::frame::family::plan;
 use crate::frame::grid;
-use crate::frame::pipeline::{Pipeline, Preset};
+use crate::frame::piece::{Items, Piece};
+use crate::frame::pipeline::Pipeline;
 use crate::parallel::in_order;
 use crate::write::write_all_vectored;
 
@@ -60,11 +61,19 @@ pub fn write_frame(
     array: &ArrayView<'_>,
     options: &FrameOptions,
 ) -> Result<()> {
+    encode(array, options, |piece| Ok(write_all_vectored(sink, &piece.parts())?))
+}
+
+/// Makes the pieces of a frame, in order.
+pub(super) fn encode<'a>(
+    array: &ArrayView<'a>,
+    options: &FrameOptions,
+    mut sink: impl FnMut(Piece<'a>) -> Result<()>,
+) -> Result<()> {
     let (header, pipeline) = plan(array, options)?;
-    let mut head = header.encode()?;
-    head.extend(crc32c::crc32c(&head).to_le_bytes());
-    write_all_vectored(sink, &[&head])?;
+    let head = Piece::header(header.encode()?);
     let mut at = head.len() as u64;
+    sink(head)?;
     let mut places = Vec::with_capacity(header.chunk_count());
     let threads = options.threads.unwrap_or_else(|| threads_for(header.array().nbytes())).max(1);
     in_order(
@@ -72,96 +81,33 @@ pub fn write_frame(
         threads,
         || (ChunkEncoder::default(), Vec::new()),
         |(encoder, buffer), chunk| {
-            let items = items(array, &header, chunk, buffer)?;
-            encoder.record(&header, pipeline, items)
+            encoder.record(&header, pipeline, items(array, &header, chunk, buffer)?)
         },
         |_, record| {
             let len = (record.len() - Record::PREFIX_LEN) as u64;
             places.push(ChunkPlace { offset: at + Record::PREFIX_LEN as u64, len });
             at += record.len() as u64;
-            Ok(write_all_vectored(sink, &[&record])?)
+            sink(record)
         },
     )?;
-    let index = encode_index(&places);
-    let prefix = Record::Index(header.index_len() as u32).encode();
-    let checksum = crc32c::crc32c(&index).to_le_bytes();
-    Ok(write_all_vectored(sink, &[&prefix, &index, &checksum])?)
-}
-
-/// The array as the bytes of a frame.
-///
-/// # Errors
-/// As [`write_frame`].
-pub fn dump_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    write_frame(&mut bytes, array, options)?;
-    Ok(bytes)
-}
-
-/// The header, and the pipeline of all chunks as far as it is the same for them.
-fn plan(array: &ArrayView<'_>, options: &FrameOptions) -> Result<(FrameHeader, Pipeline)> {
-    let facts = array.header()?;
-    let itemsize = facts.dtype().itemsize();
-    let chunk_shape = match &options.chunk_shape {
-        Some(shape) if shape.len() == facts.shape().len() => {
-            shape.iter().zip(facts.shape()).map(|(&edge, &n)| edge.min(n.max(1))).collect()
-        }
-        Some(shape) => shape.clone(),
-        None => {
-            grid::balanced(facts.shape(), itemsize, facts.order(), grid::target(facts.nbytes()))
-        }
-    };
-    let pipeline = match options.pipeline {
-        Pipeline::Preset(Preset::Small) if pays_by_pco(array, &facts)? => Pipeline::Pco(PCO_LEVEL),
-        pipeline => pipeline,
-    };
-    let family = match pipeline {
-        Pipeline::Raw => Family::Raw,
-        Pipeline::Pco(_) => {
-            number(facts.dtype())?;
-            Family::Pco
-        }
-        _ => Family::Blosc,
-    };
-    Ok((FrameHeader::new(facts, family, chunk_shape)?, pipeline))
-}
-
-/// Whether pco makes less of some items from all over the array than Blosc would.
-fn pays_by_pco(array: &ArrayView<'_>, facts: &Header) -> Result<bool> {
-    let itemsize = facts.dtype().itemsize();
-    if number(facts.dtype()).is_err() || facts.nbytes() == 0 {
-        return Ok(false);
-    }
-    let piece = (TRIAL / itemsize).max(1).min(facts.count());
-    let mut items = vec![0; piece * itemsize];
-    let sample = |shape: Vec<usize>| Header::new(facts.dtype().clone(), facts.order(), shape);
-    let (mut by_pco, mut by_blosc) = (0, 0);
-    let mut encoder = ChunkEncoder::default();
-    let header = |family| FrameHeader::new(sample(vec![piece])?, family, vec![piece]);
-    let (pco, blosc) = (header(Family::Pco)?, header(Family::Blosc)?);
-    for i in 0..TRIALS {
-        let from = (facts.count() - piece) / (TRIALS - 1) * i;
-        array.copy_to(&mut items, from, facts.order())?;
-        by_pco += encoder.record(&pco, Pipeline::Pco(PCO_LEVEL), &items)?.len();
-        by_blosc += encoder.record(&blosc, Pipeline::Preset(Preset::Small), &items)?.len();
-    }
-    Ok(by_pco < by_blosc)
+    let mut index = vec![0; Record::PREFIX_LEN];
+    index.extend(encode_index(&places));
+    sink(Piece::record(index, &[], Record::Index)?)
 }
 
 /// The items of a chunk: where they lie, if nothing has to be done to them, or gathered.
-fn items<'a>(
-    array: &'a ArrayView<'_>,
+fn items<'a, 'b>(
+    array: &ArrayView<'a>,
     header: &FrameHeader,
     chunk: usize,
-    buffer: &'a mut Vec<u8>,
-) -> Result<&'a [u8]> {
+    buffer: &'b mut Vec<u8>,
+) -> Result<Items<'a, 'b>> {
     let place = grid::place(header, chunk);
     let part = array.part(&place.start, &place.shape);
     let whole = place.shape == header.chunk_shape();
     if whole && let Some(bytes) = part.as_bytes(header.array().order()) {
-        return Ok(bytes);
+        return Ok(Items::Placed(bytes));
     }
-    let itemsize = header.array().dtype().itemsize();
     if !whole {
         // What an edge cuts off is zero.
         buffer.clear();
@@ -169,11 +115,6 @@ fn items<'a>(
     let len = header.chunk_nbytes();
     buffer.try_reserve(len.saturating_sub(buffer.len())).map_err(std::io::Error::from)?;
     buffer.resize(len, 0);
-    part.copy_into(buffer, &strides(header.chunk_shape(), itemsize, header.array().order()));
-    Ok(buffer)
+    part.copy_into(buffer, &grid::chunk_strides(header));
+    Ok(Items::Gathered(buffer))
 }
-
-const PCO_LEVEL: u32 = 8;
-/// Bytes that pco is tried on, and how often.
-const TRIAL: usize = 1 << 16;
-const TRIALS: usize = 4;

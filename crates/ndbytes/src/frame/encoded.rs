@@ -1,0 +1,122 @@
+//! A frame in memory, before its bytes are put one after another.
+
+use ndbytes_mem::fill_parts;
+
+use crate::array::{ArrayView, threads_for};
+use crate::error::Result;
+use crate::frame::piece::Piece;
+use crate::frame::write::{FrameOptions, encode};
+
+/// The pieces of a frame whose length is known, to be copied to where they are wanted. What is
+/// stored as it is lies in the array still.
+pub struct EncodedFrame<'a> {
+    pieces: Vec<Piece<'a>>,
+    /// Where each piece begins.
+    starts: Vec<usize>,
+    len: usize,
+    threads: usize,
+}
+
+impl EncodedFrame<'_> {
+    /// Bytes of the frame; there are always some.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Copies the frame, on several threads.
+    ///
+    /// # Panics
+    /// When `out` is not as long as the frame.
+    pub fn copy_to(&self, out: &mut [u8]) {
+        assert_eq!(out.len(), self.len, "the frame has another length");
+        let share = self.len.div_ceil(2 * self.threads).max(SHARE);
+        fill_parts(out, share, self.threads, &|part, at| self.copy_part(at, part));
+    }
+
+    /// Copies the bytes from `at` on.
+    fn copy_part(&self, at: usize, mut out: &mut [u8]) {
+        let first = self.starts.partition_point(|&start| start <= at).saturating_sub(1);
+        let mut skip = at - self.starts[first];
+        for part in self.pieces[first..].iter().flat_map(Piece::parts) {
+            let bytes = &part[skip.min(part.len())..];
+            skip -= part.len() - bytes.len();
+            let n = bytes.len().min(out.len());
+            let (to, rest) = out.split_at_mut(n);
+            to.copy_from_slice(&bytes[..n]);
+            out = rest;
+            if out.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for EncodedFrame<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncodedFrame").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// Compresses the array, so that the length of its frame is known before memory is taken for it.
+///
+/// # Errors
+/// As [`write_frame`](crate::write_frame).
+pub fn encode_frame<'a>(array: &ArrayView<'a>, options: &FrameOptions) -> Result<EncodedFrame<'a>> {
+    let mut pieces = Vec::new();
+    let mut starts = Vec::new();
+    let mut len = 0;
+    encode(array, options, |piece| {
+        starts.push(len);
+        len += piece.len();
+        pieces.push(piece);
+        Ok(())
+    })?;
+    let threads = options.threads.unwrap_or_else(|| threads_for(len)).max(1);
+    Ok(EncodedFrame { pieces, starts, len, threads })
+}
+
+/// The array as the bytes of a frame.
+///
+/// # Errors
+/// As [`write_frame`](crate::write_frame).
+pub fn dump_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Vec<u8>> {
+    let frame = encode_frame(array, options)?;
+    let mut bytes = crate::array::zeroed_vec(frame.len())?;
+    frame.copy_to(&mut bytes);
+    Ok(bytes)
+}
+
+/// Bytes that one thread copies at a time, at least.
+const SHARE: usize = 1 << 19;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Order;
+
+    #[test]
+    fn any_part_of_a_frame_can_be_copied() {
+        let bytes: Vec<u8> = (0..3000u16).flat_map(u16::to_le_bytes).collect();
+        let array =
+            ArrayView::contiguous("<u2".parse().unwrap(), &[3000], Order::C, &bytes).unwrap();
+        for name in ["raw", "lz4", "pco"] {
+            let options = FrameOptions::default()
+                .with_pipeline(name.parse().unwrap())
+                .with_chunk_shape(Some(vec![1000]));
+            let frame = encode_frame(&array, &options).unwrap();
+            let whole = dump_frame(&array, &options).unwrap();
+            let mut written = Vec::new();
+            crate::write_frame(&mut written, &array, &options).unwrap();
+            assert!(whole == written && whole.len() == frame.len());
+            for start in [0, 1, 50, 2000, whole.len() - 1, whole.len()] {
+                for end in [start, start + 1, start + 2500, whole.len()] {
+                    let end = end.min(whole.len());
+                    let mut part = vec![0; end - start.min(end)];
+                    frame.copy_part(start, &mut part);
+                    assert!(part == whole[start.min(end)..end], "{start} {end}");
+                }
+            }
+        }
+    }
+}

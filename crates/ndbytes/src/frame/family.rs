@@ -1,0 +1,108 @@
+//! The header of a frame that is to be written, and the pipeline of its chunks: what is decided for
+//! all of them.
+
+use ndbytes_format::Header;
+use ndbytes_format::frame::{Family, FrameHeader};
+
+use crate::array::ArrayView;
+use crate::error::Result;
+use crate::frame::chunk::{ChunkEncoder, number};
+use crate::frame::grid;
+use crate::frame::piece::Items;
+use crate::frame::pipeline::{Pipeline, Preset};
+use crate::frame::write::FrameOptions;
+
+/// The header, and the pipeline of all chunks as far as it is the same for them.
+pub(super) fn plan(
+    array: &ArrayView<'_>,
+    options: &FrameOptions,
+) -> Result<(FrameHeader, Pipeline)> {
+    let facts = array.header()?;
+    let itemsize = facts.dtype().itemsize();
+    let chunk_shape = match &options.chunk_shape {
+        Some(shape) if shape.len() == facts.shape().len() => {
+            shape.iter().zip(facts.shape()).map(|(&edge, &n)| edge.min(n.max(1))).collect()
+        }
+        Some(shape) => shape.clone(),
+        None => {
+            grid::balanced(facts.shape(), itemsize, facts.order(), grid::target(facts.nbytes()))
+        }
+    };
+    let pipeline = match options.pipeline {
+        Pipeline::Preset(preset) => match Trial::of(preset, &facts) {
+            Some(trial) if trial.pays(array, &facts)? => Pipeline::Pco(trial.level),
+            _ => options.pipeline,
+        },
+        pipeline => pipeline,
+    };
+    let family = match pipeline {
+        Pipeline::Raw => Family::Raw,
+        Pipeline::Pco(_) => {
+            number(facts.dtype())?;
+            Family::Pco
+        }
+        _ => Family::Blosc,
+    };
+    Ok((FrameHeader::new(facts, family, chunk_shape)?, pipeline))
+}
+
+/// When a preset takes pco, which is stronger and slower than the codecs of Blosc.
+struct Trial {
+    preset: Preset,
+    level: u32,
+    /// It must save this part of the bytes: one in so many.
+    gain: usize,
+    /// Of the array, one part in so many is tried.
+    part: usize,
+}
+
+impl Trial {
+    fn of(preset: Preset, facts: &Header) -> Option<Self> {
+        let itemsize = facts.dtype().itemsize();
+        let (level, gain, part) = match (preset, itemsize) {
+            (Preset::Fast, _) => return None,
+            // Of small numbers pco does few bytes a second, and a small array is to be quick.
+            (Preset::Auto, 0..4) => return None,
+            (Preset::Auto, _) if facts.nbytes() < 1 << 18 => return None,
+            (Preset::Auto, _) => (6, 6, 24),
+            (Preset::Small, 0..=1) => (6, 6, 6),
+            (Preset::Small, 2) => (6, 10, 6),
+            (Preset::Small, _) => (6, 50, 6),
+            (Preset::Smallest, _) => (12, 100, 3),
+        };
+        Some(Self { preset, level, gain, part })
+    }
+
+    /// Whether pco makes enough less of items from all over the array than Blosc would.
+    fn pays(&self, array: &ArrayView<'_>, facts: &Header) -> Result<bool> {
+        let itemsize = facts.dtype().itemsize();
+        if number(facts.dtype()).is_err() || facts.nbytes() == 0 {
+            return Ok(false);
+        }
+        let bytes = (facts.nbytes() / self.part / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
+        let piece = (bytes / itemsize).max(1).min(facts.count());
+        let mut items = vec![0; piece * itemsize];
+        let header = |family| {
+            let facts = Header::new(facts.dtype().clone(), facts.order(), vec![piece])?;
+            FrameHeader::new(facts, family, vec![piece])
+        };
+        let (pco, blosc) = (header(Family::Pco)?, header(Family::Blosc)?);
+        let (mut by_pco, mut by_blosc) = (0, 0);
+        let mut encoder = ChunkEncoder::default();
+        for i in 0..PIECES {
+            let from = (facts.count() - piece) / (PIECES - 1) * i;
+            array.copy_to(&mut items, from, facts.order())?;
+            let items = Items::Gathered(&items);
+            by_blosc += encoder.record(&blosc, Pipeline::Preset(self.preset), items)?.len();
+            by_pco += encoder.record(&pco, Pipeline::Pco(self.level), items)?.len();
+        }
+        // What is left of pieces that compress very well is little but their frames.
+        let tells = by_blosc > PIECES * piece * itemsize / TELLS;
+        Ok(tells && by_pco <= by_blosc - by_blosc / self.gain)
+    }
+}
+
+const PIECES: usize = 4;
+const SMALLEST_PIECE: usize = 1 << 13;
+const LARGEST_PIECE: usize = 1 << 16;
+const TELLS: usize = 64;
