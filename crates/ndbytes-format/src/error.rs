@@ -211,6 +211,8 @@ codes! {
     FrameIndex = "frame.index", Malformed;
     /// A frame's checksum does not match its bytes.
     FrameChecksum = "frame.checksum", Malformed;
+    /// The journal of an append is damaged, or not of this frame.
+    FrameJournal = "frame.journal", Malformed;
     /// Decompressing would give more than the limit.
     CodecTooLarge = "limit.decompressed", LimitExceeded;
     /// The operating system said no.

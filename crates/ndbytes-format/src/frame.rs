@@ -219,7 +219,7 @@ impl FrameHeader {
     /// # Errors
     /// As [`Header::encode`]; [`Code::NpyHeaderOverflow`].
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let text = self.array.literal_text()?;
+        let text = self.array.text()?;
         let overflow = || {
             let message = format!("a header of {} bytes fits no frame", text.len());
             FormatError::new(Code::NpyHeaderOverflow, message)

@@ -226,27 +226,31 @@ impl Header {
         })
     }
 
-    fn text(&self) -> Result<String> {
+    /// The axis along which an array grows when others are appended: the slowest. There is none
+    /// without dimensions.
+    pub fn growing_axis(&self) -> Option<usize> {
+        match self.order {
+            Order::C => (!self.shape.is_empty()).then_some(0),
+            Order::F => self.shape.len().checked_sub(1),
+        }
+    }
+
+    /// The dictionary as `numpy.save` spells it, with a comment where that does not say all, and
+    /// with room for the growing axis to become longer in place, as NumPy leaves it.
+    ///
+    /// # Errors
+    /// [`Code::UnsupportedDtype`] for fields that overlap.
+    pub fn text(&self) -> Result<String> {
         let mut text = self.literal_text()?;
-        // Room for the growing axis to become longer in place, as NumPy leaves it.
-        let growing = match self.order {
-            Order::C => self.shape.first(),
-            Order::F => self.shape.last(),
-        };
-        if let Some(n) = growing {
-            let digits = n.checked_ilog10().unwrap_or(0) as usize + 1;
+        if let Some(axis) = self.growing_axis() {
+            let digits = self.shape[axis].checked_ilog10().unwrap_or(0) as usize + 1;
             let room = GROWTH_AXIS_MAX_DIGITS.saturating_sub(digits);
             text.extend(std::iter::repeat_n(' ', room));
         }
         Ok(text)
     }
 
-    /// The dictionary as `numpy.save` spells it, with a comment where that does not say all, and
-    /// without padding.
-    ///
-    /// # Errors
-    /// [`Code::UnsupportedDtype`] for fields that overlap.
-    pub fn literal_text(&self) -> Result<String> {
+    fn literal_text(&self) -> Result<String> {
         if let Some(text) = canonical::text(&self.dtype, self.order, &self.shape) {
             return Ok(text);
         }

@@ -26,6 +26,7 @@ mod error;
 mod extended;
 pub mod frame;
 mod header;
+pub mod journal;
 mod limits;
 pub mod literal;
 mod padding;

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use ndbytes::frame_format::{CHECKSUM_LEN, FramePrelude, Record};
+use ndbytes::journal_format::Journal;
 use ndbytes::literal::Literal;
 use ndbytes::{
     Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, FrameReader, Header,
@@ -128,8 +129,16 @@ pub fn npz_read(data: &[u8]) {
 }
 
 /// A frame from a stream and by position are the same array, or refused, also where every checksum
-/// is right; parts are parts of the whole.
+/// is right; parts are parts of the whole. A journal holds what it says.
 pub fn frame_read(data: &[u8]) {
+    if let Ok(journal) = Journal::parse(data, data.len() as u64) {
+        assert_eq!(journal.encode(), data[..Journal::PRELUDE_LEN]);
+        for at in [0, u64::from(journal.header_len), journal.tail_at, journal.file_len] {
+            if let Some((at, n)) = journal.find(at) {
+                assert!(at + n + CHECKSUM_LEN as u64 <= data.len() as u64);
+            }
+        }
+    }
     read_frame_both(data);
     read_frame_both(&resealed(data));
 }

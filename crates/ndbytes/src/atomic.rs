@@ -281,7 +281,7 @@ fn in_proc(link: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn sync_folder(target: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(target: &Path) -> io::Result<()> {
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -290,7 +290,7 @@ fn sync_folder(target: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_target: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_target: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -51,8 +51,8 @@ pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{NpyFile, load, save};
 pub use frame::{
-    EncodedFrame, FrameOptions, FrameReader, Pipeline, Preset, dump_frame, encode_frame,
-    read_frame, read_frame_header, read_frame_into, write_frame,
+    EncodedFrame, FrameFile, FrameOptions, FrameReader, Pipeline, Preset, append_frame, dump_frame,
+    encode_frame, read_frame, read_frame_header, read_frame_into, write_frame,
 };
 pub use message::Message;
 #[cfg(feature = "ndarray")]
@@ -61,7 +61,8 @@ pub use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL};
 pub use ndbytes_format::{
     ByteOrder, Code, Dtype, ErrorKind, Extended, Field, FormatError, Header, Kind, Limits, Looks,
     Order, Prelude, Span, TimeUnit, Unit, Version, element_count, frame as frame_format,
-    is_contiguous, literal, looks_like, nbytes, padding_spans, strides, swap_units, zip,
+    is_contiguous, journal as journal_format, literal, looks_like, nbytes, padding_spans, strides,
+    swap_units, zip,
 };
 pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
 pub use npy::{dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, write_npy};

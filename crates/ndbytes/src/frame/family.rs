@@ -1,11 +1,11 @@
 //! The header of a frame that is to be written, and the pipeline of its chunks: what is decided for
 //! all of them.
 
-use ndbytes_format::Header;
 use ndbytes_format::frame::{Family, FrameHeader};
+use ndbytes_format::{Code, Header};
 
 use crate::array::ArrayView;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::chunk::{ChunkEncoder, number};
 use crate::frame::grid;
 use crate::frame::piece::Items;
@@ -44,6 +44,26 @@ pub(super) fn plan(
         _ => Family::Blosc,
     };
     Ok((FrameHeader::new(facts, family, chunk_shape)?, pipeline))
+}
+
+/// How to make more chunks for a frame of this family.
+pub(super) fn pipeline_for(family: Family, wanted: Pipeline) -> Result<Pipeline> {
+    let pipeline = match (family, wanted) {
+        (Family::Raw, Pipeline::Preset(_)) => Pipeline::Raw,
+        (Family::Pco, Pipeline::Preset(Preset::Smallest)) => Pipeline::Pco(12),
+        (Family::Pco, Pipeline::Preset(_)) => Pipeline::Pco(6),
+        (_, pipeline) => pipeline,
+    };
+    let fits = match pipeline {
+        Pipeline::Raw => family == Family::Raw,
+        Pipeline::Pco(_) => family == Family::Pco,
+        _ => family == Family::Blosc,
+    };
+    if fits {
+        return Ok(pipeline);
+    }
+    let message = format!("`{pipeline}` is not of the frame's family, {}", family.as_str());
+    Err(Error::new(Code::Argument, message))
 }
 
 /// When a preset takes pco, which is stronger and slower than the codecs of Blosc.

@@ -83,9 +83,19 @@ pub(super) fn target(nbytes: usize) -> usize {
     (nbytes / CHUNKS).clamp(SMALLEST, LARGEST)
 }
 
+/// The edge of chunks along the axis on which a frame grows to so many bytes.
+pub(super) fn grown(header: &FrameHeader, nbytes: usize) -> usize {
+    let axis = header.array().growing_axis().unwrap_or(0);
+    let edge = header.chunk_shape()[axis];
+    let slice = header.chunk_nbytes() / edge;
+    // It may go on growing: many small chunks would stay small for ever.
+    (target(nbytes).max(GROWING) / slice.max(1)).max(edge)
+}
+
 /// Enough chunks for threads to share, and for slices to touch few bytes.
 const CHUNKS: usize = 16;
 const SMALLEST: usize = 1 << 19;
+const GROWING: usize = 2 << 20;
 /// Large enough for the choice of a pipeline to cost little.
 const LARGEST: usize = 4 << 20;
 

@@ -16,18 +16,25 @@
 //! # Ok::<(), ndbytes::Error>(())
 //! ```
 
+mod append;
 mod choose;
 mod chunk;
 mod encoded;
 mod family;
 mod grid;
+mod journal;
 mod piece;
 mod pipeline;
 mod read;
+mod slice;
+mod source;
 mod stream;
+mod target;
 mod write;
 
+pub use append::append_frame;
 pub use encoded::{EncodedFrame, dump_frame, encode_frame};
+pub use journal::FrameFile;
 pub use pipeline::{Pipeline, Preset};
 pub use read::FrameReader;
 pub use stream::{read_frame, read_frame_header, read_frame_into};

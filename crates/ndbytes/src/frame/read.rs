@@ -5,13 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use ndbytes_codec::blosc::{self, Filter};
 use ndbytes_format::frame::{ChunkPlace, Family, FrameHeader, Record, parse_index};
 use ndbytes_format::{Code, Header, Limits, is_contiguous, strides};
-use ndbytes_mem::{Strided, copy, fill_parts};
+use ndbytes_mem::{Strided, fill_parts};
 
 use crate::array::{Array, threads_for};
 use crate::error::{Error, Result};
 use crate::frame::chunk::{ChunkDecoder, checked, most};
-use crate::frame::grid::{self, Place};
+use crate::frame::grid;
 use crate::frame::stream::{read_frame_header, truncated};
+use crate::frame::target::Target;
 use crate::parallel::in_order;
 use crate::read_at::{ReadAt, Section, read_part_at};
 
@@ -20,6 +21,7 @@ use crate::read_at::{ReadAt, Section, read_part_at};
 pub struct FrameReader<R> {
     source: R,
     header: FrameHeader,
+    header_len: usize,
     places: Vec<ChunkPlace>,
 }
 
@@ -54,12 +56,21 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let index = checked(index, "the index").map_err(|error| error.shifted(at))?;
         let places =
             parse_index(index, len as u64, start).map_err(|error| Error::from(error).at(at))?;
-        Ok(Self { source, header, places })
+        Ok(Self { source, header, header_len: len, places })
     }
 
     /// The header.
     pub fn header(&self) -> &FrameHeader {
         &self.header
+    }
+
+    /// Bytes of the header in the source.
+    pub(super) fn header_len(&self) -> usize {
+        self.header_len
+    }
+
+    pub(super) fn source(&self) -> &R {
+        &self.source
     }
 
     /// Where the chunks are, in the order of their numbers.
@@ -144,76 +155,8 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         filled.into_iter().try_for_each(|(_, read)| read)
     }
 
-    /// Reads a part of the array: `shape` items from `start` on, from the chunks that hold any.
-    ///
-    /// # Errors
-    /// As [`FrameReader::read_into`]; [`Code::OutOfBounds`] when the part reaches outside of the
-    /// array.
-    pub fn read_part(&self, start: &[usize], shape: &[usize]) -> Result<Array> {
-        let array = self.header.array();
-        let inside = start.len() == array.shape().len()
-            && shape.len() == start.len()
-            && start
-                .iter()
-                .zip(shape)
-                .zip(array.shape())
-                .all(|((&start, &n), &all)| start.checked_add(n).is_some_and(|end| end <= all));
-        if !inside {
-            let message = format!(
-                "{shape:?} items from {start:?} are not within an array of shape {:?}",
-                array.shape()
-            );
-            return Err(Error::new(Code::OutOfBounds, message));
-        }
-        let facts = Header::new(array.dtype().clone(), array.order(), shape.to_vec())?;
-        let mut part = Array::zeroed(facts.clone())?;
-        if facts.nbytes() == 0 {
-            return Ok(part);
-        }
-        let touched = self.touched(start, shape);
-        let own = own_strides(&facts);
-        let inner = grid::chunk_strides(&self.header);
-        in_order(
-            touched.len(),
-            threads_for(touched.len().saturating_mul(self.header.chunk_nbytes())),
-            || (ChunkDecoder::default(), Vec::new()),
-            |(decoder, record), i| self.chunk(decoder, record, touched[i]),
-            |i, items| {
-                let place = grid::place(&self.header, touched[i]);
-                let common = common(&place, start, shape);
-                let from = |base: &[usize]| -> Vec<usize> {
-                    common.start.iter().zip(base).map(|(&at, &base)| at - base).collect()
-                };
-                let layout = |strides, base: &[usize]| {
-                    let whole = Strided { origin: 0, strides };
-                    Strided { origin: grid::offset(whole, &from(base)), strides }
-                };
-                let (to, source) = (layout(&own, start), layout(&inner, &place.start));
-                let itemsize = facts.dtype().itemsize();
-                copy(part.bytes_mut(), to, &items, source, &common.shape, itemsize);
-                Ok(())
-            },
-        )?;
-        Ok(part)
-    }
-
-    /// The chunks that hold any item of a part, in order.
-    fn touched(&self, start: &[usize], shape: &[usize]) -> Vec<usize> {
-        let grid = self.header.grid();
-        let mut numbers = vec![0];
-        for (axis, &edge) in self.header.chunk_shape().iter().enumerate() {
-            let range = start[axis] / edge..=(start[axis] + shape[axis] - 1) / edge;
-            numbers = numbers
-                .iter()
-                .flat_map(|&number: &usize| range.clone().map(move |i| (number, i)))
-                .map(|(number, i)| number * grid[axis] + i)
-                .collect();
-        }
-        numbers
-    }
-
     /// Reads a chunk's items.
-    fn chunk(
+    pub(super) fn chunk(
         &self,
         decoder: &mut ChunkDecoder,
         record: &mut Vec<u8>,
@@ -232,15 +175,27 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         chunk: usize,
         out: &mut [u8],
     ) -> Result<()> {
+        let (payload, at) = (self.record(chunk, record)?, self.places[chunk].offset);
+        if out.len() == self.header.chunk_nbytes() {
+            return decoder.items(&self.header, payload, at, out);
+        }
+        let mut items = crate::array::zeroed_vec(self.header.chunk_nbytes())?;
+        decoder.items(&self.header, payload, at, &mut items)?;
+        out.copy_from_slice(&items[..out.len()]);
+        Ok(())
+    }
+
+    /// Reads a chunk's record, and returns payload and checksum.
+    pub(super) fn record<'r>(&self, chunk: usize, record: &'r mut Vec<u8>) -> Result<&'r [u8]> {
         let place = self.places[chunk];
         let prefix_at = place.offset - Record::PREFIX_LEN as u64;
-        let bad = |message: String| Err(Error::new(Code::FrameRecord, message).at(prefix_at));
         if place.len > most(&self.header) {
-            return bad(format!(
+            let message = format!(
                 "a chunk of {} bytes, of {} when it is decoded",
                 place.len,
                 self.header.chunk_nbytes()
-            ));
+            );
+            return Err(Error::new(Code::FrameRecord, message).at(prefix_at));
         }
         let len = Record::PREFIX_LEN + place.len as usize;
         record.try_reserve(len.saturating_sub(record.len())).map_err(std::io::Error::from)?;
@@ -250,79 +205,25 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         else {
             return Err(truncated("a chunk", len, have).at(prefix_at + have as u64));
         };
-        if Record::parse(*prefix).ok() != Some(Record::Chunk(place.len as u32)) {
-            return bad(format!("the index has chunk {chunk} here, which does not begin so"));
-        }
-        if out.len() == self.header.chunk_nbytes() {
-            return decoder.items(&self.header, payload, place.offset, out);
-        }
-        let mut items = crate::array::zeroed_vec(self.header.chunk_nbytes())?;
-        decoder.items(&self.header, payload, place.offset, &mut items)?;
-        out.copy_from_slice(&items[..out.len()]);
-        Ok(())
-    }
-}
-
-/// Memory that chunks are put into.
-pub(super) struct Target<'a> {
-    header: &'a FrameHeader,
-    pub(super) out: &'a mut [u8],
-    layout: Strided<'a>,
-    chunk_strides: Vec<isize>,
-}
-
-impl<'a> Target<'a> {
-    pub(super) fn new(
-        header: &'a FrameHeader,
-        out: &'a mut [u8],
-        layout: Strided<'a>,
-    ) -> Result<Self> {
-        let array = header.array();
-        if !layout.fits(array.shape(), array.dtype().itemsize(), out.len()) {
-            return Err(Error::new(Code::OutOfBounds, "the array reaches outside of its memory"));
-        }
-        Ok(Self { header, out, layout, chunk_strides: grid::chunk_strides(header) })
+        self.check_prefix(chunk, *prefix)?;
+        Ok(payload)
     }
 
-    /// Decodes a record and puts the items where they belong.
-    pub(super) fn decode(
-        &mut self,
-        decoder: &mut ChunkDecoder,
+    /// Makes sure that the bytes before a chunk say what the index does.
+    pub(super) fn check_prefix(
+        &self,
         chunk: usize,
-        record: &[u8],
-        at: u64,
-        items: &mut Vec<u8>,
+        prefix: [u8; Record::PREFIX_LEN],
     ) -> Result<()> {
-        let size = self.header.chunk_nbytes();
-        if items.len() != size {
-            *items = crate::array::zeroed_vec(size)?;
+        let place = self.places[chunk];
+        if Record::parse(prefix).ok() == Some(Record::Chunk(place.len as u32)) {
+            return Ok(());
         }
-        decoder.items(self.header, record, at, items)?;
-        self.place(chunk, items);
-        Ok(())
-    }
-
-    /// Puts a chunk's items where they belong.
-    fn place(&mut self, chunk: usize, items: &[u8]) {
-        let Place { start, shape } = grid::place(self.header, chunk);
-        let to =
-            Strided { origin: grid::offset(self.layout, &start), strides: self.layout.strides };
-        let from = Strided { origin: 0, strides: &self.chunk_strides };
-        copy(self.out, to, items, from, &shape, self.header.array().dtype().itemsize());
+        let message = format!("the index has chunk {chunk} here, which does not begin so");
+        Err(Error::new(Code::FrameRecord, message).at(place.offset - prefix.len() as u64))
     }
 }
 
-/// What a chunk and a part have in common, counted in the array.
-fn common(place: &Place, start: &[usize], shape: &[usize]) -> Place {
-    let mut common = place.clone();
-    for axis in 0..start.len() {
-        let end = (place.start[axis] + place.shape[axis]).min(start[axis] + shape[axis]);
-        common.start[axis] = place.start[axis].max(start[axis]);
-        common.shape[axis] = end - common.start[axis];
-    }
-    common
-}
-
-fn own_strides(header: &Header) -> Vec<isize> {
+pub(super) fn own_strides(header: &Header) -> Vec<isize> {
     strides(header.shape(), header.dtype().itemsize(), header.order())
 }

@@ -2,16 +2,14 @@
 
 use std::io::Read;
 
-use ndbytes_format::frame::{
-    CHECKSUM_LEN, ChunkPlace, FrameHeader, FramePrelude, Record, encode_index,
-};
+use ndbytes_format::frame::{ChunkPlace, FrameHeader, FramePrelude, Record, encode_index};
 use ndbytes_format::{Code, Limits};
 use ndbytes_mem::Strided;
 
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::frame::chunk::{ChunkDecoder, checked, most};
-use crate::frame::read::Target;
+use crate::frame::target::Target;
 use crate::npy::{fill, fill_growing};
 
 /// Reads a frame's header, and returns it with its length in bytes.
@@ -132,7 +130,6 @@ fn next(source: &mut (impl Read + ?Sized), at: u64) -> Result<Record> {
 
 #[cold]
 pub(super) fn truncated(what: &str, expected: usize, got: usize) -> Error {
-    debug_assert!(expected >= CHECKSUM_LEN);
     let message = format!("the frame ends inside {what}: expected {expected} bytes, got {got}");
     Error::new(Code::FrameTruncated, message)
 }

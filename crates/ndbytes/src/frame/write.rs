@@ -8,9 +8,9 @@ use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
 use crate::frame::chunk::ChunkEncoder;
 use crate::frame::family::plan;
-use crate::frame::grid;
-use crate::frame::piece::{Items, Piece};
+use crate::frame::piece::Piece;
 use crate::frame::pipeline::Pipeline;
+use crate::frame::source::Source;
 use crate::parallel::in_order;
 use crate::write::write_all_vectored;
 
@@ -72,49 +72,56 @@ pub(super) fn encode<'a>(
 ) -> Result<()> {
     let (header, pipeline) = plan(array, options)?;
     let head = Piece::header(header.encode()?);
-    let mut at = head.len() as u64;
+    let mut chunks =
+        Chunks { header: &header, pipeline, places: Vec::new(), at: head.len() as u64 };
     sink(head)?;
-    let mut places = Vec::with_capacity(header.chunk_count());
-    let threads = options.threads.unwrap_or_else(|| threads_for(header.array().nbytes())).max(1);
-    in_order(
-        header.chunk_count(),
-        threads,
-        || (ChunkEncoder::default(), Vec::new()),
-        |(encoder, buffer), chunk| {
-            encoder.record(&header, pipeline, items(array, &header, chunk, buffer)?)
-        },
-        |_, record| {
-            let len = (record.len() - Record::PREFIX_LEN) as u64;
-            places.push(ChunkPlace { offset: at + Record::PREFIX_LEN as u64, len });
-            at += record.len() as u64;
-            sink(record)
-        },
-    )?;
-    let mut index = vec![0; Record::PREFIX_LEN];
-    index.extend(encode_index(&places));
-    sink(Piece::record(index, &[], Record::Index)?)
+    chunks.encode(array, options.threads, &mut sink)?;
+    sink(chunks.index()?)
 }
 
-/// The items of a chunk: where they lie, if nothing has to be done to them, or gathered.
-fn items<'a, 'b>(
-    array: &ArrayView<'a>,
-    header: &FrameHeader,
-    chunk: usize,
-    buffer: &'b mut Vec<u8>,
-) -> Result<Items<'a, 'b>> {
-    let place = grid::place(header, chunk);
-    let part = array.part(&place.start, &place.shape);
-    let whole = place.shape == header.chunk_shape();
-    if whole && let Some(bytes) = part.as_bytes(header.array().order()) {
-        return Ok(Items::Placed(bytes));
+/// The chunks of a frame, and where they come to lie.
+pub(super) struct Chunks<'h> {
+    pub(super) header: &'h FrameHeader,
+    pub(super) pipeline: Pipeline,
+    /// Those that are there.
+    pub(super) places: Vec<ChunkPlace>,
+    /// Where the next record begins.
+    pub(super) at: u64,
+}
+
+impl Chunks<'_> {
+    /// Makes the records of the chunks that are not there yet, in order.
+    pub(super) fn encode<'a>(
+        &mut self,
+        source: &impl Source<'a>,
+        threads: Option<usize>,
+        sink: &mut impl FnMut(Piece<'a>) -> Result<()>,
+    ) -> Result<()> {
+        let Self { header, pipeline, places, at } = self;
+        let (header, pipeline, first) = (*header, *pipeline, places.len());
+        let count = header.chunk_count() - first;
+        places.reserve(count);
+        let nbytes = count.saturating_mul(header.chunk_nbytes());
+        in_order(
+            count,
+            threads.unwrap_or_else(|| threads_for(nbytes)).max(1),
+            || (ChunkEncoder::default(), Vec::new()),
+            |(encoder, buffer), i| {
+                encoder.record(header, pipeline, source.items(header, first + i, buffer)?)
+            },
+            |_, record| {
+                let len = (record.len() - Record::PREFIX_LEN) as u64;
+                places.push(ChunkPlace { offset: *at + Record::PREFIX_LEN as u64, len });
+                *at += record.len() as u64;
+                sink(record)
+            },
+        )
     }
-    if !whole {
-        // What an edge cuts off is zero.
-        buffer.clear();
+
+    /// The record that ends the frame.
+    pub(super) fn index<'a>(&self) -> Result<Piece<'a>> {
+        let mut index = vec![0; Record::PREFIX_LEN];
+        index.extend(encode_index(&self.places));
+        Piece::record(index, &[], Record::Index)
     }
-    let len = header.chunk_nbytes();
-    buffer.try_reserve(len.saturating_sub(buffer.len())).map_err(std::io::Error::from)?;
-    buffer.resize(len, 0);
-    part.copy_into(buffer, &grid::chunk_strides(header));
-    Ok(Items::Gathered(buffer))
 }

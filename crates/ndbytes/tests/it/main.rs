@@ -1,6 +1,7 @@
 //! `ndbytes` from outside: promises, each kept by a test of its name.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
 
+mod append;
 mod atomic;
 mod concat;
 mod examples;
