@@ -1,6 +1,6 @@
 //! Reading the selected elements of an array, and little else.
 
-use ndbytes::{ArrayView, Dtype, Order, byte_extent, strides, validate};
+use ndbytes::{ArrayView, Dtype, Order, byte_extent, validate};
 
 use crate::elements::{Elements, memory};
 use crate::exit::Failure;
@@ -9,7 +9,7 @@ use crate::slice::{Selection, Slice};
 /// Applies an index to an array's header.
 pub(crate) fn select(elements: &Elements<'_>, slice: &Slice) -> Result<Selection, Failure> {
     let header = elements.header();
-    let strides = strides(header.shape(), header.dtype().itemsize(), header.order());
+    let strides = header.strides();
     slice.select(header.shape(), &strides).map_err(Failure::no)
 }
 

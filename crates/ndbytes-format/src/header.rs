@@ -226,6 +226,11 @@ impl Header {
         })
     }
 
+    /// The strides of the elements where they follow one another in the array's order, in bytes.
+    pub fn strides(&self) -> Vec<isize> {
+        crate::shape::strides(&self.shape, self.dtype.itemsize(), self.order)
+    }
+
     /// The axis along which an array grows when others are appended: the slowest. There is none
     /// without dimensions.
     pub fn growing_axis(&self) -> Option<usize> {

@@ -1,17 +1,19 @@
-//! `.npy` files by path.
+//! Files of one array by path.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use ndbytes_format::frame::FRAME_MAGIC;
 use ndbytes_format::{Code, Header, Limits};
 use ndbytes_mem::Strided;
 
 use crate::array::{Array, ArrayView};
 use crate::atomic::{AtomicFile, SaveOptions};
 use crate::error::{Error, Result};
+use crate::frame::{FrameFile, FrameReader};
 use crate::npy::{read_header, truncated, write_npy};
-use crate::read_at::read_full_at;
+use crate::read_at::{read_full_at, read_part_at};
 use crate::stream::read_scattered;
 use crate::validate::validate;
 
@@ -31,15 +33,26 @@ pub fn save(path: &Path, array: &ArrayView<'_>, options: &SaveOptions) -> Result
     })
 }
 
-/// Loads an `.npy` file.
+/// Loads an `.npy` file or a frame, as the first bytes say.
 ///
 /// # Errors
-/// As [`NpyFile::open`] and [`NpyFile::read`].
+/// As [`ArrayFile::open`] and [`ArrayFile::read_strided`].
 pub fn load(path: &Path, limits: &Limits) -> Result<Array> {
-    let mut file = NpyFile::open(path, limits)?;
+    let mut file = ArrayFile::open(path, limits)?;
     let mut array = Array::zeroed(file.header().clone())?;
-    file.read(array.bytes_mut())?;
+    let strides = array.header().strides();
+    file.read_strided(array.bytes_mut(), Strided { origin: 0, strides: &strides })?;
     Ok(array)
+}
+
+/// An open file of one array, of whatever format.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ArrayFile {
+    /// An `.npy` file.
+    Npy(NpyFile),
+    /// A frame.
+    Frame(Box<FrameReader<FrameFile>>),
 }
 
 /// An open `.npy` file whose header has been read.
@@ -51,6 +64,49 @@ pub struct NpyFile {
     data_offset: usize,
 }
 
+impl ArrayFile {
+    /// Opens the file and reads what precedes the data, which stays where it is.
+    ///
+    /// # Errors
+    /// As [`FrameReader::open`] where the file begins as a frame, otherwise as [`NpyFile::open`].
+    pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        let open = || {
+            let file = File::open(path)?;
+            let mut first = [0; FRAME_MAGIC.len()];
+            let is_frame = file.metadata()?.is_file()
+                && read_part_at(&file, &mut first, 0)? == first.len()
+                && first == *FRAME_MAGIC;
+            Ok(match is_frame {
+                true => Self::Frame(Box::new(FrameReader::open(path, limits)?)),
+                false => Self::Npy(NpyFile::new(file, path, limits)?),
+            })
+        };
+        open().map_err(|error: Error| error.with_path(path))
+    }
+
+    /// Dtype, order and shape.
+    pub fn header(&self) -> &Header {
+        match self {
+            Self::Npy(file) => file.header(),
+            Self::Frame(frame) => frame.header().array(),
+        }
+    }
+
+    /// Reads the data into memory of any layout.
+    ///
+    /// # Errors
+    /// As [`NpyFile::read`] and [`FrameReader::read_into`].
+    pub fn read_strided(&mut self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
+        match self {
+            Self::Npy(file) => file.read_strided(out, layout),
+            Self::Frame(frame) => {
+                let read = frame.read_into(out, layout);
+                read.map_err(|error| error.with_path(frame.path()))
+            }
+        }
+    }
+}
+
 impl NpyFile {
     /// Opens the file and reads its header; the data stays where it is.
     ///
@@ -59,17 +115,18 @@ impl NpyFile {
     /// [`Code::DataTruncated`] when a regular file is too short for what its header announces,
     /// before anything is allocated.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        let open = || {
-            let mut file = File::open(path)?;
-            let (header, data_offset) = read_header(&mut file, limits)?;
-            let meta = file.metadata()?;
-            let size = meta.len().saturating_sub(data_offset as u64);
-            if meta.is_file() && size < header.nbytes() as u64 {
-                return Err(truncated(&header, size as usize).shifted(data_offset as u64));
-            }
-            Ok(Self { file, path: path.to_owned(), header, data_offset })
-        };
+        let open = || Self::new(File::open(path)?, path, limits);
         open().map_err(|error: Error| error.with_path(path))
+    }
+
+    fn new(mut file: File, path: &Path, limits: &Limits) -> Result<Self> {
+        let (header, data_offset) = read_header(&mut file, limits)?;
+        let meta = file.metadata()?;
+        let size = meta.len().saturating_sub(data_offset as u64);
+        if meta.is_file() && size < header.nbytes() as u64 {
+            return Err(truncated(&header, size as usize).shifted(data_offset as u64));
+        }
+        Ok(Self { file, path: path.to_owned(), header, data_offset })
     }
 
     /// Dtype, order and shape.
@@ -101,9 +158,7 @@ impl NpyFile {
                 format!("{} bytes of memory for {} of data", out.len(), self.header.nbytes());
             return Err(Error::new(Code::Mismatch, message));
         }
-        let order = self.header.order();
-        let strides =
-            ndbytes_format::strides(self.header.shape(), self.header.dtype().itemsize(), order);
+        let strides = self.header.strides();
         self.read_strided(out, Strided { origin: 0, strides: &strides })
     }
 

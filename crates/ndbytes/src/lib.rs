@@ -49,7 +49,7 @@ pub use array::{Array, ArrayView};
 pub use atomic::{AtomicFile, SaveOptions};
 pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};
-pub use file::{NpyFile, load, save};
+pub use file::{ArrayFile, NpyFile, load, save};
 pub use frame::{
     EncodedFrame, FrameFile, FrameOptions, FrameReader, Pipeline, Preset, append_frame, dump_frame,
     encode_frame, read_frame, read_frame_header, read_frame_into, write_frame,

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use ndbytes_format::frame::{FRAME_MAGIC, FrameHeader};
-use ndbytes_format::{Header, Limits, strides};
+use ndbytes_format::{Header, Limits};
 use ndbytes_mem::Strided;
 
 use crate::array::Array;
@@ -70,7 +70,7 @@ impl Message {
     pub fn read_array(&self, source: &mut (impl Read + ?Sized)) -> Result<Array> {
         let header = self.array();
         let mut array = Array::zeroed(header.clone())?;
-        let strides = strides(header.shape(), header.dtype().itemsize(), header.order());
+        let strides = header.strides();
         self.read_into(source, array.bytes_mut(), Strided { origin: 0, strides: &strides })?;
         Ok(array)
     }

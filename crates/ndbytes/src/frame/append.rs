@@ -1,7 +1,7 @@
 //! Appending to a frame in its file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use ndbytes_format::frame::{CHECKSUM_LEN, ChunkPlace, FrameHeader};
@@ -48,19 +48,19 @@ fn append(
     save: &SaveOptions,
 ) -> Result<()> {
     let path = fs::canonicalize(path)?;
-    let file = OpenOptions::new().read(true).write(true).open(&path)?;
-    lock(&file)?;
-    journal::settle(&path, &file, save)?;
-    let reader = FrameReader::new(&file, &Limits::default())?;
+    let locked = Locked::new(OpenOptions::new().read(true).write(true).open(&path)?)?;
+    let file = &locked.0;
+    journal::settle(&path, file, save)?;
+    let reader = FrameReader::new(file, &Limits::default())?;
     let growth = Growth::new(&reader, array, options)?;
     if growth.header == *reader.header() {
         return Ok(());
     }
     let first = growth.rest(&reader)?;
-    journal::keep(&path, &file, &growth.journal(&file)?, save)?;
-    let grown = growth.write(&file, &first, array, options, save);
+    journal::keep(&path, file, &growth.journal(file)?, save)?;
+    let grown = growth.write(file, &first, array, options, save);
     // If it did not go well, this puts back what was there.
-    journal::settle(&path, &file, save).and(grown)
+    journal::settle(&path, file, save).and(grown)
 }
 
 /// What becomes of a frame.
@@ -197,19 +197,29 @@ impl Growth {
     }
 }
 
-/// Keeps other processes from appending until the file is closed. A process that ends lets go.
-fn lock(file: &File) -> Result<()> {
-    use std::fs::TryLockError;
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            let message = "another process appends to this frame: wait until it is done";
-            Err(std::io::Error::new(std::io::ErrorKind::WouldBlock, message).into())
+/// A file to which no other process appends. A process that ends lets go.
+struct Locked(File);
+
+impl Locked {
+    fn new(file: File) -> Result<Self> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                let message = "another process appends to this frame: wait until it is done";
+                Err(std::io::Error::new(ErrorKind::WouldBlock, message).into())
+            }
+            // Not every file system has locks.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Self(file))
+            }
+            Err(TryLockError::Error(error)) => Err(error.into()),
         }
-        // Not every file system has locks.
-        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
-            Ok(())
-        }
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing alone leaves the lock to children that were forked meanwhile.
+        let _ = self.0.unlock();
     }
 }

@@ -18,6 +18,7 @@ use crate::read_at::{ReadAt, Section, read_part_at};
 /// A frame's file; of one whose append was cut off, or is under way, as it was before.
 #[derive(Debug)]
 pub struct FrameFile {
+    path: PathBuf,
     file: File,
     before: Option<Before>,
 }
@@ -37,6 +38,11 @@ impl FrameReader<FrameFile> {
     /// As [`FrameReader::new`], and what the operating system said.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
         open(path, limits).map_err(|error| error.with_path(path))
+    }
+
+    /// The path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.source().path
     }
 }
 
@@ -147,8 +153,9 @@ pub(super) fn keep(
 pub(super) fn settle(frame: &Path, file: &File, options: &SaveOptions) -> Result<()> {
     let Some(before) = Before::open(frame)? else { return Ok(()) };
     if !before.is_over(file) {
-        let source = FrameFile { file: file.try_clone()?, before: Some(before) };
-        let reader = reader_before(frame, source, &Limits::default())?;
+        let own = file.try_clone()?;
+        let source = FrameFile { path: frame.to_owned(), file: own, before: Some(before) };
+        let reader = reader_before(source, &Limits::default())?;
         if let Some(before) = &reader.source().before {
             before.put_back(file, options)?;
         }
@@ -158,38 +165,34 @@ pub(super) fn settle(frame: &Path, file: &File, options: &SaveOptions) -> Result
     if options.durable { Ok(sync_folder(&journal)?) } else { Ok(()) }
 }
 
-fn open(path: &Path, limits: &Limits) -> Result<FrameReader<FrameFile>> {
-    let path = fs::canonicalize(path)?;
+fn open(given: &Path, limits: &Limits) -> Result<FrameReader<FrameFile>> {
+    let path = fs::canonicalize(given)?;
     let mut turn = 0;
     loop {
         let file = File::open(&path)?;
         let size = file.size()?;
         // A journal that is damaged was never needed: appends begin when it is whole.
         let before = Before::open(&path).ok().flatten().filter(|before| !before.is_over(&file));
-        if before.is_some() {
-            return reader_before(&path, FrameFile { file, before }, limits);
+        let cut_off = before.is_some();
+        let source = FrameFile { path: given.to_owned(), file, before };
+        if cut_off {
+            return reader_before(source, limits);
         }
-        let reader = FrameReader::new(FrameFile { file, before: None }, limits);
+        let reader = FrameReader::new(source, limits);
         turn += 1;
         // An append may have begun or ended just now.
-        let changed =
-            || path_for(&path).is_ok_and(|path| path.exists()) || size_of(&path) != Some(size);
+        let changed = || {
+            path_for(&path).is_ok_and(|journal| journal.exists())
+                || fs::metadata(&path).ok().map(|meta| meta.len()) != Some(size)
+        };
         if reader.is_ok() || turn == TURNS || !changed() {
             return reader;
         }
     }
 }
 
-fn size_of(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().map(|meta| meta.len())
-}
-
 /// The frame as it was, if the journal is of this frame.
-fn reader_before(
-    frame: &Path,
-    source: FrameFile,
-    limits: &Limits,
-) -> Result<FrameReader<FrameFile>> {
+fn reader_before(source: FrameFile, limits: &Limits) -> Result<FrameReader<FrameFile>> {
     let reader = FrameReader::new(source, limits)?;
     for chunk in 0..reader.places().len() {
         let mut prefix = [0; Record::PREFIX_LEN];
@@ -197,7 +200,9 @@ fn reader_before(
         read_part_at(reader.source(), &mut prefix, at)?;
         if reader.check_prefix(chunk, prefix).is_err() {
             let message = "the journal is not of this frame";
-            return Err(Error::new(Code::FrameJournal, message).with_path(&path_for(frame)?));
+            return Err(
+                Error::new(Code::FrameJournal, message).with_path(&path_for(reader.path())?)
+            );
         }
     }
     Ok(reader)

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndbytes_codec::blosc::{self, Filter};
 use ndbytes_format::frame::{ChunkPlace, Family, FrameHeader, Record, parse_index};
-use ndbytes_format::{Code, Header, Limits, is_contiguous, strides};
+use ndbytes_format::{Code, Limits, is_contiguous};
 use ndbytes_mem::{Strided, fill_parts};
 
 use crate::array::{Array, threads_for};
@@ -108,7 +108,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     /// As [`FrameReader::read_into`].
     pub fn read(&self) -> Result<Array> {
         let mut array = Array::zeroed(self.header.array().clone())?;
-        let strides = own_strides(self.header.array());
+        let strides = self.header.array().strides();
         self.read_into(array.bytes_mut(), Strided { origin: 0, strides: &strides })?;
         Ok(array)
     }
@@ -222,8 +222,4 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let message = format!("the index has chunk {chunk} here, which does not begin so");
         Err(Error::new(Code::FrameRecord, message).at(place.offset - prefix.len() as u64))
     }
-}
-
-pub(super) fn own_strides(header: &Header) -> Vec<isize> {
-    strides(header.shape(), header.dtype().itemsize(), header.order())
 }

@@ -7,7 +7,7 @@ use crate::array::{Array, threads_for};
 use crate::error::{Error, Result};
 use crate::frame::chunk::ChunkDecoder;
 use crate::frame::grid;
-use crate::frame::read::{FrameReader, own_strides};
+use crate::frame::read::FrameReader;
 use crate::parallel::in_order;
 use crate::read_at::ReadAt;
 
@@ -20,7 +20,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let array = self.header().array();
         let facts = Header::new(array.dtype().clone(), array.order(), shape.to_vec())?;
         let mut part = Array::zeroed(facts)?;
-        let strides = own_strides(part.header());
+        let strides = part.header().strides();
         let layout = Strided { origin: 0, strides: &strides };
         self.read_slice_into(start, &vec![1; start.len()], shape, part.bytes_mut(), layout)?;
         Ok(part)

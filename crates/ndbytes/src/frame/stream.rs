@@ -109,11 +109,7 @@ pub fn read_frame_into(
 pub fn read_frame(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<Array> {
     let (header, len) = read_frame_header(source, limits)?;
     let mut array = Array::zeroed(header.array().clone())?;
-    let strides = ndbytes_format::strides(
-        header.array().shape(),
-        header.array().dtype().itemsize(),
-        header.array().order(),
-    );
+    let strides = header.array().strides();
     let layout = Strided { origin: 0, strides: &strides };
     read_frame_into(source, &header, len, array.bytes_mut(), layout)?;
     Ok(array)

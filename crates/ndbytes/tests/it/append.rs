@@ -234,7 +234,7 @@ fn what_does_not_fit_is_refused_and_the_frame_is_as_before() {
     reader.lock().unwrap();
     let busy = append(&path, &one.view()).unwrap_err();
     assert_eq!(busy.io().map(std::io::Error::kind), Some(std::io::ErrorKind::WouldBlock));
-    drop(reader);
+    reader.unlock().unwrap();
     assert!(fs::read(&path).unwrap() == frame);
     append_frame(&path, &one.view(), &options("lz4-9"), &SaveOptions::default()).unwrap();
 
