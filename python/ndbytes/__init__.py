@@ -19,6 +19,7 @@ from ._errors import (
     TruncatedError,
     UnsupportedError,
 )
+from ._frame import Chunk, Frame, open
 from ._memmap import memmap, open_memmap
 from ._native import __version__, dumps, loads, tobytes
 from ._npy import Header, load, read_header, save
@@ -28,9 +29,11 @@ from ._stream import recv, send
 
 __all__ = [
     "ArgumentError",
+    "Chunk",
     "Connection",
     "EndOfStreamError",
     "FormatError",
+    "Frame",
     "Header",
     "LimitError",
     "MismatchError",
@@ -50,6 +53,7 @@ __all__ = [
     "load",
     "loads",
     "memmap",
+    "open",
     "open_memmap",
     "read_header",
     "recv",

@@ -4,18 +4,19 @@
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ndbytes::{Header, Limits, Strided};
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use ndbytes::{Header, Limits};
+use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
-use crate::array::{as_array, memory_mut, view};
+use crate::array::{as_array, view};
 use crate::error::IntoPy;
 use crate::fd::Fd;
 use crate::file::{PyReader, PyWriter};
 use crate::header::limits;
-use crate::npy::{Target, load_from};
+use crate::npy::load_from;
 use crate::stream::{SMALL, duration};
+use crate::target::fill;
 
 /// The native half of `ndbytes.Connection`; the socket is its caller's, who closes it.
 ///
@@ -119,15 +120,12 @@ impl Wire {
             return load_from(py, inbox, out, &self.limits);
         };
         inbox.start += len;
-        let mut target = Target::new(py, out, &header)?;
-        let strides = target.array.strides().to_vec();
-        let (memory, origin) = memory_mut(&mut target.array)?;
-        let layout = Strided { origin, strides: &strides };
-        let held = header.nbytes() <= inbox.end - inbox.start;
-        let mut read = || ndbytes::read_scattered(inbox, &header, memory, layout);
-        let read = if held { read() } else { py.detach(read) };
-        read.map_err(|error| error.shifted(len as u64)).into_py(py)?;
-        target.finish()
+        fill(py, out, &header, |memory, layout| {
+            let held = header.nbytes() <= inbox.end - inbox.start;
+            let mut read = || ndbytes::read_scattered(inbox, &header, memory, layout);
+            let read = if held { read() } else { py.detach(read) };
+            read.map_err(|error| error.shifted(len as u64))
+        })
     }
 }
 

@@ -13,6 +13,7 @@ mod dtype;
 mod error;
 mod fd;
 mod file;
+mod frame;
 mod header;
 mod memory;
 mod npy;
@@ -20,6 +21,7 @@ mod npz;
 mod raw;
 mod signals;
 mod stream;
+mod target;
 mod warn;
 
 use pyo3::prelude::*;
@@ -35,9 +37,11 @@ mod _native {
     #[pymodule_export]
     use crate::connection::Wire;
     #[pymodule_export]
+    use crate::frame::{FrameReader, append_frame, save_frame_file};
+    #[pymodule_export]
     use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
     #[pymodule_export]
-    use crate::npy::{dumps, load_file, load_path, loads, save_file, save_frame_file, save_path};
+    use crate::npy::{dumps, load_file, load_path, loads, save_file, save_path};
     #[pymodule_export]
     use crate::npz::{NpzReader, savez_file, savez_path};
     #[pymodule_export]

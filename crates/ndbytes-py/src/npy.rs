@@ -1,23 +1,22 @@
 //! `.npy` in memory, by path and over file objects.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ndbytes::frame_format::FRAME_MAGIC;
-use ndbytes::{
-    AtomicFile, Code, Error, FrameOptions, FrameReader, Header, Message, NpyFile, ReadAt,
-    SaveOptions, Strided,
-};
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use ndbytes::{ArrayFile, AtomicFile, Error, Message, SaveOptions};
+use numpy::PyUntypedArray;
+use numpy::PyUntypedArrayMethods;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::array::{as_array, check_out, empty, frombuffer, memory_mut, over_bytes, view};
-use crate::error::{IntoPy, to_py};
+use crate::array::{as_array, empty, frombuffer, memory_mut, over_bytes, view};
+use crate::error::IntoPy;
 use crate::file::{PyReader, PyWriter};
+use crate::frame::{frame_options, loads_frame};
 use crate::header::limits;
 use crate::memory::{detached, new_bytes};
 use crate::signals::Interruptible;
+use crate::target::fill;
 use crate::warn::warn_of_version;
 
 /// dumps(a, /, codec=None, *, chunks=None, threads=None)
@@ -187,28 +186,6 @@ pub(crate) fn save_path(
     py.detach(save).into_py(py)
 }
 
-/// Writes a frame to a file object.
-#[pyfunction]
-#[pyo3(signature = (file, a, codec, chunks=None, threads=None))]
-pub(crate) fn save_frame_file(
-    py: Python<'_>,
-    file: &Bound<'_, PyAny>,
-    a: &Bound<'_, PyAny>,
-    codec: &str,
-    chunks: Option<Vec<usize>>,
-    threads: Option<usize>,
-) -> PyResult<()> {
-    let array = as_array(a)?;
-    let view = view(&array)?;
-    let options = frame_options(py, Some(codec), chunks, threads)?.unwrap_or_default();
-    let mut sink = PyWriter::new(file)?;
-    py.detach(|| {
-        ndbytes::write_frame(&mut sink, &view, &options)?;
-        Ok(std::io::Write::flush(&mut sink)?)
-    })
-    .into_py(py)
-}
-
 /// Writes to a file object.
 #[pyfunction]
 #[pyo3(signature = (file, a, version=None))]
@@ -255,15 +232,9 @@ pub(crate) fn load_path<'py>(
     max_bytes: Option<u64>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let limits = limits(max_header_size, max_bytes);
-    if let Some(reader) = py.detach(|| open_frame(&path, &limits)).into_py(py)? {
-        return read_frame(py, &reader, out);
-    }
-    let mut file = py.detach(|| NpyFile::open(&path, &limits)).into_py(py)?;
-    let mut target = Target::new(py, out, file.header())?;
-    let strides = target.array.strides().to_vec();
-    let (memory, origin) = memory_mut(&mut target.array)?;
-    py.detach(|| file.read_strided(memory, Strided { origin, strides: &strides })).into_py(py)?;
-    target.finish()
+    let mut file = py.detach(|| ArrayFile::open(&path, &limits)).into_py(py)?;
+    let header = file.header().clone();
+    fill(py, out, &header, |memory, layout| py.detach(|| file.read_strided(memory, layout)))
 }
 
 /// Loads one array from a file object and not a byte more; `prefix` was read before.
@@ -289,98 +260,7 @@ pub(crate) fn load_from<'py>(
     limits: &ndbytes::Limits,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let message = py.detach(|| Message::read(source, limits)).into_py(py)?;
-    let mut target = Target::new(py, out, message.array())?;
-    let strides = target.array.strides().to_vec();
-    let (memory, origin) = memory_mut(&mut target.array)?;
-    let layout = Strided { origin, strides: &strides };
-    py.detach(|| message.read_into(source, memory, layout)).into_py(py)?;
-    target.finish()
-}
-
-fn loads_frame<'py>(
-    py: Python<'py>,
-    source: &[u8],
-    limits: &ndbytes::Limits,
-) -> PyResult<Bound<'py, PyAny>> {
-    let reader = FrameReader::new(source, limits).into_py(py)?;
-    Ok(read_frame(py, &reader, None)?.into_any())
-}
-
-/// The frame in a file; none where it is none.
-fn open_frame(path: &Path, limits: &ndbytes::Limits) -> Result<Option<FrameReader<File>>, Error> {
-    let open = || {
-        let file = File::open(path)?;
-        let mut first = [0; FRAME_MAGIC.len()];
-        let is_frame = file.metadata()?.is_file()
-            && ndbytes::read_full_at(&file, &mut first, 0)? == first.len()
-            && first == *FRAME_MAGIC;
-        if is_frame { FrameReader::new(file, limits).map(Some) } else { Ok(None) }
-    };
-    open().map_err(|error: Error| error.with_path(path))
-}
-
-fn read_frame<'py>(
-    py: Python<'py>,
-    reader: &FrameReader<impl ReadAt + Sync + Send>,
-    out: Option<Bound<'py, PyUntypedArray>>,
-) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let mut target = Target::new(py, out, reader.header().array())?;
-    let strides = target.array.strides().to_vec();
-    let (memory, origin) = memory_mut(&mut target.array)?;
-    let layout = Strided { origin, strides: &strides };
-    py.detach(|| reader.read_into(memory, layout)).into_py(py)?;
-    target.finish()
-}
-
-/// How to write a frame, if a codec is named.
-pub(crate) fn frame_options(
-    py: Python<'_>,
-    codec: Option<&str>,
-    chunks: Option<Vec<usize>>,
-    threads: Option<usize>,
-) -> PyResult<Option<FrameOptions>> {
-    let Some(codec) = codec else {
-        if chunks.is_some() || threads.is_some() {
-            let message = "chunks and threads are those of a frame: name a codec, such as 'auto'";
-            return Err(to_py(py, Error::new(Code::Argument, message)));
-        }
-        return Ok(None);
-    };
-    let pipeline = codec.parse().into_py(py)?;
-    let options = FrameOptions::default().with_pipeline(pipeline);
-    Ok(Some(options.with_chunk_shape(chunks).with_threads(threads)))
-}
-
-/// Where the elements go.
-pub(crate) struct Target<'py> {
-    /// What is filled.
-    pub(crate) array: Bound<'py, PyUntypedArray>,
-    /// What it is then copied to, field by field: what lies between the fields is not ours.
-    out: Option<Bound<'py, PyUntypedArray>>,
-}
-
-impl<'py> Target<'py> {
-    pub(crate) fn new(
-        py: Python<'py>,
-        out: Option<Bound<'py, PyUntypedArray>>,
-        header: &Header,
-    ) -> PyResult<Self> {
-        let Some(out) = out else {
-            return Ok(Self { array: empty(py, header)?, out: None });
-        };
-        check_out(&out, header)?;
-        if header.count() > 0 && !ndbytes::padding_spans(header.dtype()).is_empty() {
-            return Ok(Self { array: empty(py, header)?, out: Some(out) });
-        }
-        Ok(Self { array: out, out: None })
-    }
-
-    /// The array that the caller gets.
-    pub(crate) fn finish(self) -> PyResult<Bound<'py, PyUntypedArray>> {
-        let Some(out) = self.out else {
-            return Ok(self.array);
-        };
-        out.set_item(out.py().Ellipsis(), self.array)?;
-        Ok(out)
-    }
+    fill(py, out, message.array(), |memory, layout| {
+        py.detach(|| message.read_into(source, memory, layout))
+    })
 }

@@ -6,16 +6,18 @@
 
 use std::time::Duration;
 
-use ndbytes::{Limits, Strided};
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use ndbytes::Limits;
+use numpy::PyUntypedArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::array::{as_array, memory_mut, view};
+use crate::array::{as_array, view};
 use crate::error::IntoPy;
 use crate::fd::Fd;
+use crate::frame::frame_options;
 use crate::header::limits;
-use crate::npy::{Target, frame_options, load_from};
+use crate::npy::load_from;
+use crate::target::Target;
 
 /// A Python timeout in seconds.
 pub(crate) fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
@@ -109,16 +111,14 @@ fn recv_peeked<'py>(
         let message = "another reader took bytes from this socket meanwhile";
         return Err(io(std::io::Error::other(message)));
     }
-    let mut target = target?;
-    let strides = target.array.strides().to_vec();
-    let (memory, origin) = memory_mut(&mut target.array)?;
-    let layout = Strided { origin, strides: &strides };
-    let read = match taken == total {
-        true => ndbytes::read_scattered(&mut &peeked[len..total], &header, memory, layout),
-        false => py.detach(|| ndbytes::read_scattered(source, &header, memory, layout)),
-    };
-    read.map_err(|error| error.shifted(len as u64)).into_py(py)?;
-    target.finish().map(Some)
+    let filled = target?.fill(|memory, layout| {
+        let read = match taken == total {
+            true => ndbytes::read_scattered(&mut &peeked[len..total], &header, memory, layout),
+            false => py.detach(|| ndbytes::read_scattered(source, &header, memory, layout)),
+        };
+        read.map_err(|error| error.shifted(len as u64))
+    });
+    filled.map(Some)
 }
 
 /// Bytes that a socket takes without much ado.

@@ -69,13 +69,21 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         self.header_len
     }
 
-    pub(super) fn source(&self) -> &R {
+    /// What it reads.
+    pub fn source(&self) -> &R {
         &self.source
     }
 
     /// Where the chunks are, in the order of their numbers.
     pub fn places(&self) -> &[ChunkPlace] {
         &self.places
+    }
+
+    /// Where a chunk lies in the array, without what an edge cuts off: start and shape. It must be
+    /// one of [`FrameReader::places`].
+    pub fn chunk_range(&self, chunk: usize) -> (Vec<usize>, Vec<usize>) {
+        let grid::Place { start, shape } = grid::place(&self.header, chunk);
+        (start, shape)
     }
 
     /// What was done to a chunk, as its own bytes tell: a codec and a filter.

@@ -1,0 +1,331 @@
+"""Frames that are read in parts, and grow."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _native
+from ._errors import ArgumentError, make
+from ._files import MAX_HEADER_SIZE, as_path, seek_position
+from ._memmap import open_memmap
+from ._npz import NpzFile
+
+MAGIC = b"\x89NDB\r\n\x1a\n"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+class Chunk(NamedTuple):
+    """A chunk of a frame."""
+
+    start: tuple[int, ...]
+    """The index of its first element."""
+    shape: tuple[int, ...]
+    """Its shape, without what the array's edges cut off."""
+    offset: int
+    """Where it is in the file, in bytes."""
+    nbytes: int
+    """Bytes that it takes there, with its checksum."""
+    codec: str
+    """What was done to it, such as ``'zstd, shuffle'``."""
+
+
+class Frame:
+    """An array in a frame, of which parts are read when they are asked for.
+
+    ``frame[...]`` takes what slices and integers can say, reads the chunks that hold any of it,
+    checks them, and returns an array, or one element. Reads are positional, so that threads and
+    forked processes may share a frame that was opened by its path.
+
+    Parameters
+    ----------
+    file : path or file object
+        A file object needs ``seek`` and ``read``.
+    mode : {'r', 'a'}
+        'a' allows `append`.
+    max_header_size : int
+        Longest header that is parsed, in bytes.
+    max_bytes : int, optional
+        The most bytes that the whole array may have.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        The type of the elements.
+    shape : tuple of int
+        The shape.
+    fortran_order : bool
+        Whether the first axis is the fastest.
+    chunks : tuple of int
+        The shape of the chunks.
+    family : {'blosc', 'pco', 'raw'}
+        How chunks are stored.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran_order: bool
+    chunks: tuple[int, ...]
+    family: str
+
+    def __init__(
+        self,
+        file: Any,
+        mode: str = "r",
+        *,
+        max_header_size: int = MAX_HEADER_SIZE,
+        max_bytes: int | None = None,
+    ) -> None:
+        if mode not in {"r", "a"}:
+            raise ValueError(f"mode must be 'r' or 'a', not {mode!r}")
+        self._file = file
+        self._path = as_path(file)
+        if mode == "a" and self._path is None:
+            raise ValueError("only a frame with a path can grow")
+        self._mode = mode
+        self._limits = (max_header_size, max_bytes)
+        self._open()
+
+    def _open(self) -> None:
+        if self._path is None:
+            self._reader = _native.FrameReader.from_file(self._file, *self._limits)
+        else:
+            self._reader = _native.FrameReader.from_path(self._path, *self._limits)
+        self.shape, self.fortran_order, self.dtype, _ = self._reader.facts()
+        self.chunks, self.family = self._reader.chunks()
+        self._closed = False
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements when they are read."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def nbytes_stored(self) -> int:
+        """Bytes of the whole frame."""
+        return self._reader.size()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def chunk_info(self) -> list[Chunk]:
+        """Return what is known of each chunk without decoding it."""
+        return [Chunk(*self._reader.chunk(i)) for i in range(self._reader.chunk_count())]
+
+    def read(self, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+        """Read the whole array, into `out` if given.
+
+        Parameters
+        ----------
+        out : numpy.ndarray, optional
+            Of the same dtype and shape, and any layout.
+        """
+        return self._reader.read([0] * self.ndim, [1] * self.ndim, self.shape, out)
+
+    def append(
+        self,
+        arr: Any,
+        *,
+        codec: str | None = None,
+        threads: int | None = None,
+        durable: bool = False,
+    ) -> None:
+        """Append an array along the first axis, or the last in Fortran order.
+
+        Chunks that are full stay as they are. The file is as before or after, wherever this is cut
+        off: what is written over is kept beside it, in ``NAME.journal``, until it is done. One
+        process at a time appends; others may read what was there before.
+
+        Parameters
+        ----------
+        arr : array_like
+            Of the frame's dtype, and of its shape but for that axis.
+        codec : str, optional
+            As for `dumps`, of the same family; 'auto' unless given.
+        threads : int, optional
+            The most threads; as many as there are processors unless given.
+        durable : bool
+            Wait until it is on the disk.
+
+        Raises
+        ------
+        MismatchError
+            For another dtype or shape.
+        NdbytesOSError
+            When a write fails, or another process appends; the frame is then as it was.
+        """
+        if self._mode != "a":
+            raise make(ArgumentError, "argument", "open the frame with mode 'a' to append to it")
+        if self._closed:
+            raise make(ArgumentError, "argument", "the frame is closed")
+        assert self._path is not None
+        _native.append_frame(self._path, arr, durable, codec, threads)
+        self._open()
+
+    def close(self) -> None:
+        """Let the file go; arrays that were read stay."""
+        self._closed = True
+        self._reader.close()
+
+    def __enter__(self) -> Frame:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        start, step, count, rest = _select(key, self.shape)
+        return self._reader.read(start, step, count)[rest]
+
+    def __iter__(self) -> Iterator[Any]:
+        # As many as a row of chunks holds at a time: each chunk is read once.
+        for at in range(0, len(self), self.chunks[0]):
+            yield from self[at : at + self.chunks[0]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if copy is False:
+            raise ValueError("a frame is decoded into new memory: copy=False cannot be")
+        array = self.read()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __repr__(self) -> str:
+        name = self._path if self._path is not None else getattr(self._file, "name", "object")
+        state = "closed " if self._closed else ""
+        return f"<{state}Frame {name!r}: {self.dtype}, shape {self.shape}, chunks {self.chunks}>"
+
+
+def open(
+    file: Any,
+    mode: str = "r",
+    *,
+    max_header_size: int = MAX_HEADER_SIZE,
+    max_bytes: int | None = None,
+) -> Any:
+    """Open an array in a file to read parts of it, whatever its format.
+
+    Parameters
+    ----------
+    file : path or file object
+        What begins as a frame becomes a `Frame`, as an ``.npz`` archive an `NpzFile`, and anything
+        else a `memmap` of an ``.npy`` file, which needs a path.
+    mode : {'r', 'a'}
+        'a' opens a frame that is to grow by `Frame.append`.
+    max_header_size : int
+        Longest header that is parsed, in bytes.
+    max_bytes : int, optional
+        The most bytes that an array may have.
+
+    Returns
+    -------
+    Frame, NpzFile or memmap
+    """
+    limits: dict[str, Any] = {"max_header_size": max_header_size, "max_bytes": max_bytes}
+    path = as_path(file)
+    if path is None:
+        position = seek_position(file)
+        if position is None:
+            raise ValueError("parts are read by position: this file object cannot seek")
+        file.seek(0)
+        first = file.read(len(MAGIC))
+        file.seek(position)
+    else:
+        if Path(path).is_fifo():
+            raise ValueError(f"a pipe has no parts that can be read alone: {path!r}")
+        with builtins.open(path, "rb", buffering=0) as opened:
+            first = opened.read(len(MAGIC))
+    if first == MAGIC:
+        return Frame(file, mode, **limits)
+    if mode != "r":
+        raise ValueError(f"mode {mode!r} is for frames, and this is none: {file!r}")
+    if first[:4] in ZIP_MAGICS:
+        return NpzFile(file, **limits)
+    if path is None:
+        raise ValueError("a file object cannot be mapped: give its path")
+    return open_memmap(path, "r", max_header_size=max_header_size)
+
+
+def _select(
+    key: Any, shape: tuple[int, ...]
+) -> tuple[list[int], list[int], list[int], tuple[Any, ...]]:
+    """Turn an index into starts, steps and counts, and an index into what was read."""
+    keys = key if isinstance(key, tuple) else (key,)
+    given = sum(k is not None and k is not Ellipsis for k in keys)
+    if sum(k is Ellipsis for k in keys) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if given > len(shape):
+        raise IndexError(
+            f"too many indices for array: array is {len(shape)}-dimensional,"
+            f" but {given} were indexed"
+        )
+    if not any(k is Ellipsis for k in keys):
+        # All that is left is taken whole; a scalar stays one.
+        keys += (slice(None),) * (len(shape) - given)
+    start: list[int] = []
+    step: list[int] = []
+    count: list[int] = []
+    rest: list[Any] = []
+    for k in keys:
+        if k is None:
+            rest.append(k)
+        elif k is Ellipsis:
+            rest.append(k)
+            whole = range(len(start), len(start) + len(shape) - given)
+            start += [0 for _ in whole]
+            step += [1 for _ in whole]
+            count += [shape[axis] for axis in whole]
+        elif isinstance(k, slice):
+            chosen = range(*k.indices(shape[len(start)]))
+            turned = chosen.step < 0
+            if turned:
+                chosen = chosen[::-1]
+            rest.append(slice(None, None, -1) if turned else slice(None))
+            start.append(chosen.start if len(chosen) else 0)
+            step.append(chosen.step)
+            count.append(len(chosen))
+        else:
+            axis = len(start)
+            start.append(_position(k, shape[axis], axis))
+            step.append(1)
+            count.append(1)
+            rest.append(0)
+    return start, step, count, tuple(rest)
+
+
+def _position(k: Any, n: int, axis: int) -> int:
+    if isinstance(k, (bool, np.bool_)) or (isinstance(k, np.ndarray) and k.ndim > 0):
+        k = None
+    try:
+        index = operator.index(k)
+    except TypeError:
+        raise IndexError(
+            "a frame takes integers, slices, ellipsis and None;"
+            " read it, as frame[...], to index with arrays"
+        ) from None
+    if not -n <= index < n:
+        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
+    return index % n
