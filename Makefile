@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .PHONY: help demo test check check-fast bench bench-instructions bench-memory bench-plots corpus fuzz conformance clean venv venv-bench venvs wheel cli
 
 PY := .venv/bin/python
-PYTHON_SOURCES = $(wildcard python tests demo bench tools)
+PYTHON_SOURCES = $(wildcard python tests demo bench tools docs/spec)
 # pyo3 asks an interpreter for its version; the python3 on PATH may be too old.
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 
