@@ -60,7 +60,7 @@ fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 
 clean: ## remove what was built here; .tools, slow to build, stays
 	cargo clean
-	rm -rf .venv .venv-np126 fuzz/target bench/rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-np126 .venv-readers fuzz/target bench/rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 venv-bench: venv
 	@tools/venv.sh .venv-bench requirements/bench.txt
@@ -72,9 +72,10 @@ venv:
 # NumPy 1.26 has no wheels for Python 3.13.
 venvs: venv
 	@tools/venv.sh .venv-np126 requirements/numpy126.txt 3.12
+	@tools/venv.sh .venv-readers requirements/readers.txt
 
 wheel: venvs
-	tools/wheel.sh .venv .venv-np126
+	tools/wheel.sh .venv .venv-np126 .venv-readers
 
 cli:
 	cargo build --release -p ndbytes-cli

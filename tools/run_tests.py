@@ -177,6 +177,7 @@ PARTS = [
     Part("rust-docs", "cargo", [*CARGO_TEST, "--doc"]),
     Part("python", "pytest", PYTEST_RUN, ".venv"),
     Part("python-numpy126", "pytest", PYTEST_RUN, ".venv-np126"),
+    Part("readers", "pytest", ["-m", "pytest", "-q", "tests/readers"], ".venv-readers"),
     Part("conformance", "plain", CONFORMANCE, ".venv"),
     Part("conformance-numpy126", "plain", CONFORMANCE, ".venv-np126"),
 ]

@@ -182,6 +182,34 @@ class Frame:
         _native.append_frame(self._path, arr, durable, codec, threads)
         self._open()
 
+    def to_zarr(self, path: Any, *, link: bool = False, durable: bool = False) -> None:
+        """Write the array as one of Zarr v3, whose one shard is this frame.
+
+        Nothing is compressed again: the folder has a ``zarr.json`` and a copy of the frame, which
+        shares its blocks where the file system can. zarr-python, tensorstore and zarrs read it.
+
+        Parameters
+        ----------
+        path : path
+            The folder to make; there must be nothing of this name.
+        link : bool
+            Give the frame's own file another name instead of a copy: it takes no room, and changes
+            when the frame grows, which ``zarr.json`` does not.
+        durable : bool
+            Wait until it is on the disk.
+
+        Raises
+        ------
+        UnsupportedError
+            For a dtype that Zarr has no name for.
+        """
+        if self._path is None:
+            raise make(ArgumentError, "argument", "only a frame with a path becomes a Zarr array")
+        folder = as_path(path)
+        if folder is None:
+            raise TypeError(f"a folder has a path, not a file object: {path!r}")
+        _native.export_zarr(self._path, folder, link, durable)
+
     def close(self) -> None:
         """Let the file go; arrays that were read stay."""
         self._closed = True
@@ -232,7 +260,8 @@ def open(
     ----------
     file : path or file object
         What begins as a frame becomes a `Frame`, as an ``.npz`` archive an `NpzFile`, and anything
-        else a `memmap` of an ``.npy`` file, which needs a path.
+        else a `memmap` of an ``.npy`` file, which needs a path. The folder of a Zarr array whose
+        one shard is a frame is that frame.
     mode : {'r', 'a'}
         'a' opens a frame that is to grow by `Frame.append`.
     max_header_size : int
@@ -254,6 +283,8 @@ def open(
         first = file.read(len(MAGIC))
         file.seek(position)
     else:
+        if Path(path).is_dir():
+            path = file = _native.zarr_shard(path)
         if Path(path).is_fifo():
             raise ValueError(f"a pipe has no parts that can be read alone: {path!r}")
         with builtins.open(path, "rb", buffering=0) as opened:

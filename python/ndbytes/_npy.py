@@ -96,6 +96,8 @@ def load(
 ) -> Any:
     """Load an array from ``.npy`` or a frame, or an archive from ``.npz``, as the content says.
 
+    The folder of a Zarr array whose one shard is a frame is read as that.
+
     Parameters
     ----------
     file : path or file object

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Info(Info),
     /// Print values
     Cat(Cat),
-    /// Convert between raw bytes, .npy and .npz, orders and byte orders
+    /// Convert between raw bytes, .npy, .npz, .ndb and .zarr, orders and byte orders
     Convert(Convert),
     /// Compress any file to a standard stream
     Compress(Compress),
@@ -141,10 +141,14 @@ pub(crate) struct Convert {
     /// Compress an .npz at this level, 0 to 9; without it members are stored and can be mapped
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=9))]
     pub(crate) level: Option<u32>,
-    /// Compress an .ndb by this: auto, fast, small, smallest, or a pipeline such as `zstd-9-bitshuffle`; auto
+    /// Compress an .ndb or .zarr by this: auto, fast, small, smallest, or a pipeline such as `zstd-9-bitshuffle`; auto
     /// unless given
     #[arg(long)]
     pub(crate) codec: Option<Pipeline>,
+    /// Make the shard of a .zarr the same file as IN, an .ndb, under another name: it takes no room,
+    /// and changes when IN does
+    #[arg(long)]
+    pub(crate) link: bool,
 }
 
 /// Arguments of `compress`.
@@ -348,6 +352,8 @@ pub(crate) enum Form {
     Npz,
     /// One array in compressed, checked chunks
     Ndb,
+    /// A folder of Zarr v3, whose one shard is such an array
+    Zarr,
 }
 
 /// An order of the elements, or the one they have.

@@ -5,7 +5,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ndbytes::{Limits, Looks, NpzReader, ReadAt, Section, looks_like};
+use ndbytes::{
+    FrameFile, FrameReader, Limits, Looks, NpzReader, ReadAt, Section, looks_like, zarr_shard,
+};
 
 use crate::exit::Failure;
 
@@ -21,6 +23,8 @@ pub(crate) struct Input {
 pub(crate) enum Source {
     /// A regular file.
     File(File),
+    /// A regular file with a frame.
+    Frame(FrameFile),
     /// A pipe.
     Spool(Spool),
 }
@@ -41,13 +45,26 @@ impl Input {
         if is_dash(path) {
             return Ok(Self { name: "standard input".into(), source: Source::spool(io::stdin()) });
         }
+        // A Zarr array whose shard is a frame is that frame.
+        let shard = match path.join("zarr.json").is_file() {
+            true => Some(zarr_shard(path)?),
+            false => None,
+        };
+        let own = shard.as_deref().unwrap_or(path);
         let open = || {
-            let file = File::open(path)?;
+            let file = File::open(own)?;
             let meta = file.metadata()?;
             if meta.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
-            Ok(if meta.is_file() { Source::File(file) } else { Source::spool(file) })
+            if !meta.is_file() {
+                return Ok(Source::spool(file));
+            }
+            // A frame may have a journal; what is wrong with one is for others to say.
+            Ok(match FrameReader::open(own, &Limits::default()) {
+                Ok(frame) => Source::Frame(frame.into_source()),
+                Err(_) => Source::File(file),
+            })
         };
         let source = open().map_err(|error| Failure::io(error, path))?;
         Ok(Self { name: path.to_owned(), source })
@@ -97,6 +114,7 @@ impl Source {
     pub(crate) fn known_size(&self) -> io::Result<Option<u64>> {
         match self {
             Source::File(file) => file.size().map(Some),
+            Source::Frame(file) => file.size().map(Some),
             Source::Spool(_) => Ok(None),
         }
     }
@@ -106,6 +124,7 @@ impl ReadAt for Source {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Source::File(file) => file.read_at(buffer, offset),
+            Source::Frame(file) => file.read_at(buffer, offset),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(offset.saturating_add(buffer.len() as u64))?;
@@ -117,6 +136,7 @@ impl ReadAt for Source {
     fn size(&self) -> io::Result<u64> {
         match self {
             Source::File(file) => file.size(),
+            Source::Frame(file) => file.size(),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(u64::MAX)?;

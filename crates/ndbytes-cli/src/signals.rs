@@ -62,7 +62,10 @@ fn watch() {
                 // Held to the end, so that no new path comes after these.
                 let doomed = paths();
                 for path in doomed.iter() {
-                    let _ = std::fs::remove_file(path);
+                    // A folder is one that we made, beside what it was to become.
+                    if std::fs::remove_file(path).is_err() {
+                        let _ = std::fs::remove_dir_all(path);
+                    }
                 }
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }

@@ -213,6 +213,10 @@ codes! {
     FrameChecksum = "frame.checksum", Malformed;
     /// The journal of an append is damaged, or not of this frame.
     FrameJournal = "frame.journal", Malformed;
+    /// A `zarr.json` is none, or says something else than the frame beside it.
+    ZarrMetadata = "zarr.metadata", Malformed;
+    /// A Zarr array that is no frame.
+    ZarrUnsupported = "zarr.unsupported", Unsupported;
     /// Decompressing would give more than the limit.
     CodecTooLarge = "limit.decompressed", LimitExceeded;
     /// The operating system said no.

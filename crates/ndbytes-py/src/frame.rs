@@ -58,6 +58,25 @@ pub(crate) fn append_frame(
         .into_py(py)
 }
 
+/// Makes a Zarr array of the frame at a path.
+#[pyfunction]
+pub(crate) fn export_zarr(
+    py: Python<'_>,
+    path: PathBuf,
+    folder: PathBuf,
+    link: bool,
+    durable: bool,
+) -> PyResult<()> {
+    let save = SaveOptions::default().with_durable(durable);
+    py.detach(|| ndbytes::export_zarr(&path, &folder, link, &save)).into_py(py)
+}
+
+/// The frame that is the one shard of a Zarr array.
+#[pyfunction]
+pub(crate) fn zarr_shard(py: Python<'_>, folder: PathBuf) -> PyResult<PathBuf> {
+    py.detach(|| ndbytes::zarr_shard(&folder)).into_py(py)
+}
+
 /// The array of a frame in memory.
 pub(crate) fn loads_frame<'py>(
     py: Python<'py>,

@@ -65,12 +65,18 @@ pub struct NpyFile {
 }
 
 impl ArrayFile {
-    /// Opens the file and reads what precedes the data, which stays where it is.
+    /// Opens the file and reads what precedes the data, which stays where it is. With the feature
+    /// `zarr` it may be the folder of a Zarr array whose shard is a frame.
     ///
     /// # Errors
     /// As [`FrameReader::open`] where the file begins as a frame, otherwise as [`NpyFile::open`].
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let open = || {
+            #[cfg(feature = "zarr")]
+            if path.is_dir() {
+                let shard = crate::zarr::zarr_shard(path)?;
+                return Ok(Self::Frame(Box::new(FrameReader::open(&shard, limits)?)));
+            }
             let file = File::open(path)?;
             let mut first = [0; FRAME_MAGIC.len()];
             let is_frame = file.metadata()?.is_file()

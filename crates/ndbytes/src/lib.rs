@@ -44,6 +44,8 @@ mod read_at;
 mod stream;
 mod validate;
 mod write;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 pub use array::{Array, ArrayView};
 pub use atomic::{AtomicFile, SaveOptions};
@@ -72,3 +74,5 @@ pub use read_at::{ReadAt, Section, read_full_at};
 pub use stream::{read_scattered, recv, recv_into, send};
 pub use validate::validate;
 pub use write::write_all_vectored;
+#[cfg(feature = "zarr")]
+pub use zarr::{ZarrFolder, export_zarr, zarr_metadata, zarr_shard};

@@ -1,13 +1,14 @@
-//! `convert`: between raw bytes, .npy, .npz and .ndb, orders and byte orders.
+//! `convert`: between raw bytes, .npy, .npz, .ndb and .zarr, orders and byte orders.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use ndbytes::zip::key_of;
 use ndbytes::{
     ArrayView, ByteOrder, Compression, Dtype, FrameOptions, Header, Looks, NpzWriter, Order,
-    is_contiguous, strides, write_frame,
+    SaveOptions, ZarrFolder, is_contiguous, write_frame,
 };
 
 use crate::args::{Convert, Form, OutBytes, OutOrder};
@@ -16,6 +17,7 @@ use crate::elements::{Elements, blank, storage_order, turn};
 use crate::exit::{ExitStatus, Failure};
 use crate::input::{Input, is_dash};
 use crate::output::Output;
+use crate::signals::Doomed;
 
 /// Converts a file.
 pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
@@ -25,8 +27,11 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
             "`--level` is for .npz output: compress other files by `ndbytes compress`",
         ));
     }
-    if args.codec.is_some() && to != Form::Ndb {
-        return Err(Failure::trouble("`--codec` is for .ndb output"));
+    if args.codec.is_some() && !matches!(to, Form::Ndb | Form::Zarr) {
+        return Err(Failure::trouble("`--codec` is for .ndb and .zarr output"));
+    }
+    if args.link && to != Form::Zarr {
+        return Err(Failure::trouble("`--link` is for .zarr output"));
     }
     let input = Input::open(&args.input)?;
     let from = input_form(args, &input)?;
@@ -51,9 +56,12 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
         }
         Form::Npy => Elements::npy(&input)?.alone()?,
         Form::Npz => Elements::member(&input, &input.npz()?, args.member.as_deref(), false)?,
-        Form::Ndb => Elements::frame(&input)?,
+        Form::Ndb | Form::Zarr => Elements::frame(&input)?,
     };
     check(args, elements.header()).map_err(|f| f.about(&input.name.display().to_string()))?;
+    if to == Form::Zarr {
+        return zarr(args, from, elements);
+    }
     let out = Output::create(&args.output)?;
     match to {
         Form::Npz => {
@@ -66,14 +74,41 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
             writer.finish()?.commit()?;
         }
         Form::Ndb => {
-            let target = target(args, elements.header(), to);
-            let options = FrameOptions::default().with_pipeline(args.codec.unwrap_or_default());
             let mut out = out;
-            with_view(elements, &target, &mut |view| Ok(write_frame(&mut out, view, &options)?))?;
+            frame(args, elements, &mut out)?;
             out.commit()?;
         }
         _ => one(args, elements, to, out)?,
     }
+    Ok(ExitStatus::Done)
+}
+
+fn frame(args: &Convert, elements: Elements<'_>, out: &mut impl Write) -> Result<(), Failure> {
+    let target = target(args, elements.header(), Form::Ndb);
+    let options = FrameOptions::default().with_pipeline(args.codec.unwrap_or_default());
+    with_view(elements, &target, &mut |view| Ok(write_frame(out, view, &options)?))
+}
+
+/// A folder with a frame as its one shard: the one that was read, if it stays as it is.
+fn zarr(args: &Convert, from: Form, elements: Elements<'_>) -> Result<ExitStatus, Failure> {
+    let folder = ZarrFolder::create(&args.output, &SaveOptions::default())?;
+    let _doomed = Doomed::new(folder.temporary());
+    let stays = from == Form::Ndb
+        && args.codec.is_none()
+        && matches!(args.out_order, None | Some(OutOrder::Keep))
+        && args.byte_order == OutBytes::Keep
+        && !is_dash(&args.input);
+    if stays {
+        folder.put(&args.input, args.link)?;
+    } else if args.link {
+        return Err(Failure::trouble("`--link` is for an .ndb that stays as it is"));
+    } else {
+        let shard = folder.shard(elements.header().shape().len())?;
+        let mut file = File::create(&shard).map_err(|error| Failure::io(error, &shard))?;
+        frame(args, elements, &mut file)
+            .map_err(|f| f.about(&args.output.display().to_string()))?;
+    }
+    folder.finish()?;
     Ok(ExitStatus::Done)
 }
 
@@ -184,8 +219,7 @@ fn turn_to(items: &mut [u8], dtype: &Dtype, bytes: Option<ByteOrder>) {
 /// Whether the stored elements already follow one another in this order.
 fn same_order(header: &Header, order: Order) -> bool {
     let itemsize = header.dtype().itemsize();
-    let strides = strides(header.shape(), itemsize, header.order());
-    is_contiguous(header.shape(), &strides, itemsize, order)
+    is_contiguous(header.shape(), &header.strides(), itemsize, order)
 }
 
 /// Whether the array is what `--dtype`, `--shape` and `--order` say that it must be.
@@ -222,7 +256,9 @@ fn input_form(args: &Convert, input: &Input) -> Result<Form, Failure> {
         (Some(from), Some(seen)) if from == seen => Ok(from),
         (Some(Form::Npy), _) => Err(input.refuse(looks, "an .npy file")),
         (Some(Form::Npz), _) => Err(input.refuse(looks, "an .npz file")),
-        (Some(Form::Ndb), _) => Err(input.refuse(looks, "an .ndb frame")),
+        // The folder of a Zarr array is read as the frame in it.
+        (Some(Form::Zarr), Some(Form::Ndb)) => Ok(Form::Zarr),
+        (Some(Form::Ndb | Form::Zarr), _) => Err(input.refuse(looks, "an .ndb frame")),
         (None, Some(seen)) => Ok(seen),
         // A page of HTML with a length that happens to fit is no data: raw must be said.
         (None, None) if suffix(&input.name) == Some(Form::Raw) => Ok(Form::Raw),
@@ -242,7 +278,7 @@ fn output_form(args: &Convert) -> Result<Form, Failure> {
     }
     suffix(&args.output).ok_or_else(|| {
         Failure::trouble(format!(
-            "{}: say by `--to` what this shall be: the suffix is none of .npy, .npz, .ndb, .raw, .bin",
+            "{}: say by `--to` what this shall be: the suffix is none of .npy, .npz, .ndb, .zarr, .raw, .bin",
             args.output.display()
         ))
     })
@@ -253,6 +289,7 @@ fn suffix(path: &Path) -> Option<Form> {
         "npy" => Some(Form::Npy),
         "npz" => Some(Form::Npz),
         "ndb" => Some(Form::Ndb),
+        "zarr" => Some(Form::Zarr),
         "raw" | "bin" => Some(Form::Raw),
         _ => None,
     }

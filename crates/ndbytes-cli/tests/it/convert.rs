@@ -132,3 +132,50 @@ fn gaps_of_structs_are_written_as_zeros() {
     let a = ndbytes::load(&folder.path("a.npy"), &Limits::default()).unwrap();
     assert_eq!(a.bytes(), [1, 0, 0, 0, 2, 0, 0, 0]);
 }
+
+#[test]
+fn frames_become_zarr_arrays_and_come_back() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[30, 4]);
+    folder.ok(&["convert", "a.npy", "a.ndb", "--codec", "lz4"]);
+    folder.ok(&["convert", "a.ndb", "copy.zarr"]);
+    folder.ok(&["convert", "a.ndb", "link.zarr", "--link"]);
+    folder.ok(&["convert", "a.npy", "own.zarr", "--codec", "zstd", "--out-order", "F"]);
+    let frame = std::fs::read(folder.path("a.ndb")).unwrap();
+    for name in ["copy.zarr", "link.zarr"] {
+        assert!(std::fs::read(folder.path(name).join("c/0/0")).unwrap() == frame);
+    }
+    for name in ["copy.zarr", "link.zarr", "own.zarr"] {
+        folder.ok(&["convert", name, "back.npy", "--out-order", "C"]);
+        folder.ok(&["diff", "a.npy", "back.npy"]);
+        folder.ok(&["diff", "a.npy", name]);
+        folder.ok(&["verify", name]);
+        assert!(folder.ok(&["info", name]).contains("(30, 4)"));
+    }
+    folder.ok(&["convert", "copy.zarr", "again.zarr"]);
+    // Nothing is replaced, and nothing is left behind.
+    let taken = folder.run(&["convert", "a.ndb", "copy.zarr"]);
+    assert_eq!(taken.status, 2, "{taken:?}");
+    let refused = folder.run(&["convert", "a.npy", "b.zarr", "--link"]);
+    assert_eq!(refused.status, 2, "{refused:?}");
+    assert_eq!(folder.run(&["convert", "a.npy", "b.npy", "--link"]).status, 2);
+    folder.save("long.npy", "<f16", &[3], Order::C, &[0; 48]);
+    let unknown = folder.run(&["convert", "long.npy", "b.zarr"]);
+    assert_eq!(unknown.status, 1, "{unknown:?}");
+    let mut names: Vec<_> = std::fs::read_dir(folder.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = [
+        "a.ndb",
+        "a.npy",
+        "again.zarr",
+        "back.npy",
+        "copy.zarr",
+        "link.zarr",
+        "long.npy",
+        "own.zarr",
+    ];
+    assert_eq!(names, expected);
+}

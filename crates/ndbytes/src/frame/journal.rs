@@ -46,6 +46,13 @@ impl FrameReader<FrameFile> {
     }
 }
 
+impl FrameFile {
+    /// Whether an append to it was cut off, or is under way.
+    pub fn is_cut_off(&self) -> bool {
+        self.before.is_some()
+    }
+}
+
 impl ReadAt for FrameFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let Some(before) = &self.before else { return self.file.read_at(buffer, offset) };

@@ -74,6 +74,11 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         &self.source
     }
 
+    /// What it read.
+    pub fn into_source(self) -> R {
+        self.source
+    }
+
     /// Where the chunks are, in the order of their numbers.
     pub fn places(&self) -> &[ChunkPlace] {
         &self.places

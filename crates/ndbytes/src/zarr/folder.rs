@@ -1,0 +1,237 @@
+//! The folder of a Zarr array of one shard.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use ndbytes_format::frame::FrameHeader;
+use ndbytes_format::{Code, Limits};
+use serde_json::Value;
+
+use crate::atomic::{SaveOptions, sync_folder};
+use crate::error::{Error, Result};
+use crate::frame::FrameReader;
+use crate::read_at::{ReadAt, Section};
+use crate::zarr::metadata::zarr_metadata;
+
+/// A new folder that takes its name only when it is complete. What is not finished is removed.
+#[derive(Debug)]
+pub struct ZarrFolder {
+    temporary: tempfile::TempDir,
+    target: PathBuf,
+    options: SaveOptions,
+}
+
+impl ZarrFolder {
+    /// Begins to write the folder, under a temporary name beside it.
+    ///
+    /// # Errors
+    /// What the operating system said; also when there is something of this name, which is not
+    /// replaced.
+    pub fn create(path: &Path, options: &SaveOptions) -> Result<Self> {
+        Self::create_at(path, options).map_err(|error| error.with_path(path))
+    }
+
+    fn create_at(path: &Path, options: &SaveOptions) -> Result<Self> {
+        if path.symlink_metadata().is_ok() {
+            return Err(taken());
+        }
+        let name = path
+            .file_name()
+            .ok_or_else(|| Error::new(Code::Argument, "the path names no folder"))?;
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let short: String = name.to_string_lossy().chars().take(40).collect();
+        let prefix = format!(".{short}.");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        // What the umask leaves, as for any folder.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let temporary = builder.tempdir_in(parent)?;
+        Ok(Self { temporary, target: path.to_owned(), options: *options })
+    }
+
+    /// The temporary folder: what a program that a signal ends should remove.
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Where the frame of an array with so many dimensions is to be written, which is the shard.
+    ///
+    /// # Errors
+    /// What the operating system said of its folder.
+    pub fn shard(&self, ndim: usize) -> Result<PathBuf> {
+        let shard = self.temporary().join(key(ndim));
+        if let Some(folder) = shard.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(shard)
+    }
+
+    /// Makes the frame in a file the shard: a copy of it or, with `link`, the same file under another
+    /// name, which takes no room and changes when it does.
+    ///
+    /// # Errors
+    /// As [`FrameReader::open`] and [`zarr_metadata`]; what the operating system said.
+    pub fn put(&self, frame: &Path, link: bool) -> Result<()> {
+        let put = || {
+            let frame = &if frame.is_dir() { zarr_shard(frame)? } else { frame.to_owned() };
+            let reader = FrameReader::open(frame, &Limits::default())?;
+            zarr_metadata(reader.header())?;
+            let shard = self.shard(reader.header().array().shape().len())?;
+            let file = reader.source();
+            if link && file.is_cut_off() {
+                let message = "an append to it was cut off: append again, or copy it";
+                return Err(Error::new(Code::Argument, message));
+            }
+            if link {
+                fs::hard_link(fs::canonicalize(frame)?, &shard)?;
+            } else if file.is_cut_off() {
+                io::copy(&mut Section::new(file, 0, file.size()?), &mut File::create(&shard)?)?;
+            } else {
+                // Shares the blocks where the file system can.
+                fs::copy(frame, &shard)?;
+            }
+            Ok(())
+        };
+        put().map_err(|error: Error| error.with_path(frame))
+    }
+
+    /// Adds `zarr.json` for the frame that was written as the shard, and gives the folder its name.
+    ///
+    /// # Errors
+    /// As [`zarr_metadata`] and [`FrameReader::open`]; what the operating system said.
+    pub fn finish(self) -> Result<()> {
+        let target = self.target.clone();
+        self.finish_at().map_err(|error| error.with_path(&target))
+    }
+
+    fn finish_at(self) -> Result<()> {
+        let shard = find_shard(self.temporary())?;
+        let header = FrameReader::open(&shard, &Limits::default())?.header().clone();
+        let metadata = self.temporary().join(METADATA);
+        fs::write(&metadata, zarr_metadata(&header)?)?;
+        if header.chunk_count() == 0 {
+            // An array without bytes has no shard.
+            fs::remove_dir_all(self.temporary().join("c")).or_else(|_| fs::remove_file(&shard))?;
+        }
+        if self.options.durable {
+            for path in [&metadata, &shard].into_iter().filter(|path| path.exists()) {
+                File::open(path)?.sync_all()?;
+                sync_folder(path)?;
+            }
+        }
+        fs::rename(self.temporary(), &self.target).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => taken(),
+            _ => error.into(),
+        })?;
+        let _ = self.temporary.keep();
+        if self.options.durable {
+            sync_folder(&self.target)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a Zarr array of the frame in a file: a folder with the frame as its one shard; see
+/// [`ZarrFolder::put`].
+///
+/// # Errors
+/// As [`ZarrFolder::create`], [`ZarrFolder::put`] and [`ZarrFolder::finish`].
+pub fn export_zarr(frame: &Path, folder: &Path, link: bool, options: &SaveOptions) -> Result<()> {
+    let out = ZarrFolder::create(folder, options)?;
+    out.put(frame, link)?;
+    out.finish()
+}
+
+/// The frame in the folder of a Zarr array: its one shard, if it is such a frame and `zarr.json`
+/// agrees with it.
+///
+/// # Errors
+/// [`Code::ZarrMetadata`] when `zarr.json` is none, or says something else than the frame;
+/// [`Code::ZarrUnsupported`] for other arrays; as [`FrameReader::open`].
+pub fn zarr_shard(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join(METADATA);
+    let read = || {
+        let mut text = Vec::new();
+        File::open(&path)?.take(MAX_METADATA).read_to_end(&mut text)?;
+        let value: Value = serde_json::from_slice(&text).map_err(|error| {
+            Error::new(Code::ZarrMetadata, format!("not the metadata of a Zarr array: {error}"))
+        })?;
+        if value["zarr_format"] != 3 || value["node_type"] != "array" {
+            let message = "not the metadata of an array of Zarr version 3";
+            return Err(Error::new(Code::ZarrMetadata, message));
+        }
+        let shard = find_shard(folder).map_err(|_| {
+            let message = "an array of no shard, or of several: zarr-python reads it";
+            Error::new(Code::ZarrUnsupported, message)
+        })?;
+        let header = match FrameReader::open(&shard, &Limits::default()) {
+            Ok(reader) => reader.header().clone(),
+            Err(error) if error.code() == Code::FrameMagic => {
+                let message = "its chunks are no frame of ndbytes: zarr-python reads it";
+                return Err(Error::new(Code::ZarrUnsupported, message));
+            }
+            Err(error) => return Err(error.with_path(&shard)),
+        };
+        check(&value, &header)?;
+        Ok(shard)
+    };
+    read().map_err(|error: Error| error.with_path(&path))
+}
+
+/// Whether metadata says what a frame does.
+fn check(value: &Value, header: &FrameHeader) -> Result<()> {
+    let ours: Value = serde_json::from_str(&zarr_metadata(header)?).unwrap_or_default();
+    let inner = |value: &Value| value["codecs"][0]["configuration"]["chunk_shape"].clone();
+    for (what, theirs, ours) in [
+        ("shape", &value["shape"], &ours["shape"]),
+        ("data type", &value["data_type"], &ours["data_type"]),
+        ("chunk shape", &inner(value), &inner(&ours)),
+    ] {
+        if theirs != ours {
+            let message = format!("it says that the {what} is {theirs}, and the frame {ours}");
+            return Err(Error::new(Code::ZarrMetadata, message));
+        }
+    }
+    Ok(())
+}
+
+/// The shard of a folder that has one alone.
+fn find_shard(folder: &Path) -> io::Result<PathBuf> {
+    let mut path = folder.join("c");
+    for _ in 0..=MAX_NDIM {
+        if !path.is_dir() {
+            path.metadata()?;
+            return Ok(path);
+        }
+        let mut entries = fs::read_dir(&path)?;
+        match (entries.next(), entries.next()) {
+            (Some(entry), None) => path = entry?.path(),
+            _ => return Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// The key of the one shard: `c/0/0` for two dimensions.
+fn key(ndim: usize) -> String {
+    "c".to_owned() + &"/0".repeat(ndim)
+}
+
+/// A folder is not replaced: what is in it may be all there is of it.
+#[cold]
+fn taken() -> Error {
+    #[cfg(unix)]
+    return io::Error::from(rustix::io::Errno::EXIST).into();
+    #[cfg(not(unix))]
+    return io::Error::from(io::ErrorKind::AlreadyExists).into();
+}
+
+const METADATA: &str = "zarr.json";
+/// More would be no metadata of an array, which is a page of text.
+const MAX_METADATA: u64 = 1 << 24;
+const MAX_NDIM: usize = 64;

@@ -1,0 +1,7 @@
+//! Frames as Zarr v3 arrays of one shard: the frame is the shard, and `zarr.json` says so.
+
+mod folder;
+mod metadata;
+
+pub use folder::{ZarrFolder, export_zarr, zarr_shard};
+pub use metadata::zarr_metadata;
