@@ -18,6 +18,11 @@ pub trait ReadAt {
     /// # Errors
     /// What the source said.
     fn size(&self) -> io::Result<u64>;
+
+    /// All of its bytes, of a source that is memory: they need not be read to be looked at.
+    fn in_memory(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A part of a source, as a reader.
@@ -77,6 +82,10 @@ impl ReadAt for [u8] {
     fn size(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
     }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        Some(self)
+    }
 }
 
 impl ReadAt for Vec<u8> {
@@ -87,6 +96,10 @@ impl ReadAt for Vec<u8> {
     fn size(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
     }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        Some(self)
+    }
 }
 
 impl<R: ReadAt + ?Sized> ReadAt for &R {
@@ -96,6 +109,10 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
 
     fn size(&self) -> io::Result<u64> {
         (**self).size()
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        (**self).in_memory()
     }
 }
 

@@ -26,7 +26,7 @@ impl Chooser {
         // A lower level tells as well which filter is best.
         let (codec, trial, level) = match preset {
             Preset::Fast => (Codec::Lz4, 1, 1),
-            Preset::Auto => (Codec::Zstd, 1, 1),
+            Preset::Quick | Preset::Auto => (Codec::Zstd, 1, 1),
             Preset::Small => (Codec::Zstd, 3, 9),
             Preset::Smallest => (Codec::Zstd, 9, 19),
         };
@@ -46,7 +46,7 @@ impl Chooser {
         if size > self.sample.len() - self.sample.len() / WORTH {
             return Ok(options(Codec::Raw, 1, Filter::None));
         }
-        if preset == Preset::Auto
+        if matches!(preset, Preset::Quick | Preset::Auto)
             && self.size(&options(Codec::Lz4, 1, filter))? <= size + size / NEARLY
         {
             return Ok(options(Codec::Lz4, 1, filter));

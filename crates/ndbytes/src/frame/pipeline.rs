@@ -31,6 +31,8 @@ pub enum Pipeline {
 pub enum Preset {
     /// Little time: LZ4 where it gains anything.
     Fast,
+    /// A little more time: Zstandard at its lowest level.
+    Quick,
     /// Both: Zstandard at its lowest level, or pco for a frame of numbers that gain much by it.
     Auto,
     /// Few bytes: Zstandard at level 9, or pco.
@@ -42,12 +44,13 @@ pub enum Preset {
 impl Preset {
     /// Every preset.
     pub const ALL: &'static [Preset] =
-        &[Preset::Fast, Preset::Auto, Preset::Small, Preset::Smallest];
+        &[Preset::Fast, Preset::Quick, Preset::Auto, Preset::Small, Preset::Smallest];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Preset::Fast => "fast",
+            Preset::Quick => "quick",
             Preset::Auto => "auto",
             Preset::Small => "small",
             Preset::Smallest => "smallest",
@@ -70,7 +73,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fast, auto, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fast, quick, auto, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)

@@ -1,5 +1,6 @@
 //! Reading frames by position: all of them on several threads, or parts of them.
 
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use ndbytes_codec::blosc::{self, Filter};
@@ -199,7 +200,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     }
 
     /// Reads a chunk's record, and returns payload and checksum.
-    pub(super) fn record<'r>(&self, chunk: usize, record: &'r mut Vec<u8>) -> Result<&'r [u8]> {
+    pub(super) fn record<'r>(&'r self, chunk: usize, record: &'r mut Vec<u8>) -> Result<&'r [u8]> {
         let place = self.places[chunk];
         let prefix_at = place.offset - Record::PREFIX_LEN as u64;
         if place.len > most(&self.header) {
@@ -211,11 +212,20 @@ impl<R: ReadAt + Sync> FrameReader<R> {
             return Err(Error::new(Code::FrameRecord, message).at(prefix_at));
         }
         let len = Record::PREFIX_LEN + place.len as usize;
-        record.try_reserve(len.saturating_sub(record.len())).map_err(std::io::Error::from)?;
-        record.resize(len, 0);
-        let have = read_part_at(&self.source, record, prefix_at)?;
-        let Some((prefix, payload)) = record[..have].split_first_chunk().filter(|_| have == len)
-        else {
+        let held = match self.source.in_memory() {
+            Some(bytes) => {
+                let rest = bytes.get(prefix_at as usize..).unwrap_or_default();
+                &rest[..len.min(rest.len())]
+            }
+            None => {
+                record.try_reserve(len.saturating_sub(record.len())).map_err(io::Error::from)?;
+                record.resize(len, 0);
+                let have = read_part_at(&self.source, record, prefix_at)?;
+                &record[..have]
+            }
+        };
+        let Some((prefix, payload)) = held.split_first_chunk().filter(|_| held.len() == len) else {
+            let have = held.len();
             return Err(truncated("a chunk", len, have).at(prefix_at + have as u64));
         };
         self.check_prefix(chunk, *prefix)?;
