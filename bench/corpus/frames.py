@@ -25,7 +25,7 @@ import ndbytes as nb
 
 DATA = Path(__file__).parent / "data"
 THREADS = 2
-OURS = ["fast", "auto", "small", "smallest"]
+OURS = ["fast", "quick", "auto", "small", "smallest"]
 DEFAULT = "blosc2"
 
 

@@ -19,6 +19,7 @@ from ._errors import (
     TruncatedError,
     UnsupportedError,
 )
+from ._explain import Choice, Explanation, explain
 from ._frame import Chunk, Frame, open
 from ._memmap import memmap, open_memmap
 from ._native import __version__, dumps, loads, tobytes
@@ -29,9 +30,11 @@ from ._stream import recv, send
 
 __all__ = [
     "ArgumentError",
+    "Choice",
     "Chunk",
     "Connection",
     "EndOfStreamError",
+    "Explanation",
     "FormatError",
     "Frame",
     "Header",
@@ -47,6 +50,7 @@ __all__ = [
     "compress",
     "decompress",
     "dumps",
+    "explain",
     "format",
     "frombuffer",
     "fromfile",

@@ -6,6 +6,7 @@ import numpy as np
 __version__: str
 
 _Array = np.ndarray[Any, Any]
+_Trials = tuple[int, list[tuple[str, int]]]
 _Facts = tuple[tuple[int, ...], bool, np.dtype[Any], int]
 
 def append_frame(
@@ -45,6 +46,14 @@ def encode_header(
     shape: tuple[int, ...],
     version: tuple[int, int] | None = None,
 ) -> bytes: ...
+def explain_frame(
+    a: Any, codec: str, chunks: tuple[int, ...] | None = None
+) -> tuple[
+    str,
+    tuple[int, ...],
+    _Trials | None,
+    list[tuple[tuple[int, ...], tuple[int, ...], str, _Trials | None]],
+]: ...
 def export_zarr(path: str, folder: str, link: bool, durable: bool) -> None: ...
 def fromfile_fd(fd: int, dtype: Any, shape: tuple[int, ...], order: str, offset: int) -> _Array: ...
 def fromfile_file(file: Any, dtype: Any, shape: tuple[int, ...], order: str) -> _Array: ...

@@ -16,7 +16,7 @@ import ndbytes as nb
 from arrays import DTYPES, EXTENDED, clean, layouts, quietly, same
 from sockets import WAIT, running
 
-CODECS = ["auto", "fast", "small", "smallest", "raw", "zstd-1-bitshuffle", "lz4-noshuffle"]
+CODECS = ["auto", "fast", "quick", "small", "smallest", "raw", "zstd-1-bitshuffle", "lz4-noshuffle"]
 ALL = {**DTYPES, **EXTENDED}
 
 
@@ -182,6 +182,31 @@ def test_noise_costs_next_to_nothing():
     noise = np.frombuffer(np.random.default_rng(5).bytes(8 << 20), "f8")
     for codec in ("auto", "fast", "small", "smallest"):
         assert len(nb.dumps(noise, codec)) <= noise.nbytes * 1.001
+
+
+def test_what_is_chosen_is_explained():
+    rng = np.random.default_rng(6)
+    noise = np.frombuffer(rng.bytes(2 << 20), "u4")
+    array = np.concatenate([noise, np.arange(len(noise), dtype="u4") // 9])
+    told = nb.explain(array, "quick", chunks=(len(noise),))
+    assert (told.family, told.chunks, told.sample) == ("blosc", (len(noise),), 0)
+    first, second = told.choices
+    assert (first.start, first.shape, first.codec) == ((0,), (len(noise),), "raw")
+    assert second.codec != "raw"
+    assert second.tried[second.codec] == min(second.tried.values()) < second.sample / 4
+    assert "raw (of 32768 bytes: zstd-1-shuffle" in str(told)
+    decimals = rng.integers(0, 10_000, 200_000) / 100
+    told = nb.explain(decimals)
+    assert told.family == "pco"
+    assert told.tried["pco-6"] < told.tried["auto"] < told.sample
+    assert told.choices[0].tried == {}
+    named = nb.explain(decimals, "lz4")
+    assert {choice.codec for choice in named.choices} == {"lz4-1-shuffle"}
+    assert nb.explain(np.zeros(0)).choices == []
+    with pytest.raises(nb.ArgumentError):
+        nb.explain(array, "none")
+    with pytest.raises(nb.UnsupportedError):
+        nb.explain(np.array([None]))
 
 
 # The specification.

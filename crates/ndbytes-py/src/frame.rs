@@ -39,6 +39,45 @@ pub(crate) fn save_frame_file(
     .into_py(py)
 }
 
+/// Pipelines that were tried on a sample of so many bytes, and what came of them.
+type Trials = (usize, Vec<(String, usize)>);
+
+/// Family, chunk shape, what made it this family, and of each chunk start, shape, pipeline, trials.
+type Explanation<'py> = (
+    &'static str,
+    Bound<'py, PyTuple>,
+    Option<Trials>,
+    Vec<(Bound<'py, PyTuple>, Bound<'py, PyTuple>, String, Option<Trials>)>,
+);
+
+/// What is chosen for a frame, and why.
+#[pyfunction]
+#[pyo3(signature = (a, codec, chunks=None))]
+pub(crate) fn explain_frame<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    codec: &str,
+    chunks: Option<Vec<usize>>,
+) -> PyResult<Explanation<'py>> {
+    let array = as_array(a)?;
+    let view = view(&array)?;
+    let options = frame_options(py, Some(codec), chunks, None)?.unwrap_or_default();
+    let told = py.detach(|| ndbytes::explain_frame(&view, &options)).into_py(py)?;
+    let trials = |trials: Option<ndbytes::Trials>| {
+        trials.map(|trials| {
+            let sizes = trials.sizes.iter().map(|(pipeline, size)| (pipeline.to_string(), *size));
+            (trials.sample, sizes.collect())
+        })
+    };
+    let mut choices = Vec::with_capacity(told.chunks.len());
+    for chunk in told.chunks {
+        let (start, shape) = (PyTuple::new(py, chunk.start)?, PyTuple::new(py, chunk.shape)?);
+        choices.push((start, shape, chunk.pipeline.to_string(), trials(chunk.trials)));
+    }
+    let shape = PyTuple::new(py, told.chunk_shape)?;
+    Ok((told.family.as_str(), shape, trials(told.families), choices))
+}
+
 /// Appends to the frame at a path.
 #[pyfunction]
 #[pyo3(signature = (path, a, durable, codec=None, threads=None))]

@@ -37,7 +37,9 @@ mod _native {
     #[pymodule_export]
     use crate::connection::Wire;
     #[pymodule_export]
-    use crate::frame::{FrameReader, append_frame, export_zarr, save_frame_file, zarr_shard};
+    use crate::frame::{
+        FrameReader, append_frame, explain_frame, export_zarr, save_frame_file, zarr_shard,
+    };
     #[pymodule_export]
     use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
     #[pymodule_export]

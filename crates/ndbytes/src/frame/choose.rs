@@ -13,6 +13,7 @@ pub(super) struct Chooser {
     encoder: Encoder,
     sample: Vec<u8>,
     packed: Vec<u8>,
+    tried: Vec<(Options, usize)>,
 }
 
 impl Chooser {
@@ -31,6 +32,7 @@ impl Chooser {
             Preset::Smallest => (Codec::Zstd, 9, 19),
         };
         self.take_sample(items, typesize);
+        self.tried.clear();
         let options =
             |codec, level, filter| Options { codec, level, filter, typesize, ..Default::default() };
         let filters: &[Filter] = match typesize {
@@ -58,7 +60,13 @@ impl Chooser {
     fn size(&mut self, options: &Options) -> Result<usize> {
         self.packed.clear();
         self.encoder.encode(&self.sample, options, &mut self.packed)?;
+        self.tried.push((*options, self.packed.len()));
         Ok(self.packed.len())
+    }
+
+    /// Bytes of the last chunk's sample, and what was made of it by what was tried.
+    pub(super) fn tried(&self) -> (usize, &[(Options, usize)]) {
+        (self.sample.len(), &self.tried)
     }
 
     /// Pieces from all over the chunk, of whole items.

@@ -168,7 +168,7 @@ pub(super) fn number(dtype: &Dtype) -> Result<pco::Number> {
 }
 
 /// Bytes that a filter takes apart: those of a number where all of the item is numbers of one size.
-fn typesize(dtype: &Dtype) -> usize {
+pub(super) fn typesize(dtype: &Dtype) -> usize {
     match dtype.kind() {
         Kind::Struct(_) | Kind::Subarray(_) => {
             let size = dtype.itemsize();

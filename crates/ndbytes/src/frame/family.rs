@@ -28,12 +28,9 @@ pub(super) fn plan(
             grid::balanced(facts.shape(), itemsize, facts.order(), grid::target(facts.nbytes()))
         }
     };
-    let pipeline = match options.pipeline {
-        Pipeline::Preset(preset) => match Trial::of(preset, &facts) {
-            Some(trial) if trial.pays(array, &facts)? => Pipeline::Pco(trial.level),
-            _ => options.pipeline,
-        },
-        pipeline => pipeline,
+    let pipeline = match tried(array, options.pipeline)? {
+        Some(sizes) if sizes.pco_pays => Pipeline::Pco(sizes.level),
+        _ => options.pipeline,
     };
     let family = match pipeline {
         Pipeline::Raw => Family::Raw,
@@ -44,6 +41,30 @@ pub(super) fn plan(
         _ => Family::Blosc,
     };
     Ok((FrameHeader::new(facts, family, chunk_shape)?, pipeline))
+}
+
+/// What Blosc and pco made of samples of the array, where a preset is to choose between them.
+pub(super) fn tried(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<Option<Sizes>> {
+    let Pipeline::Preset(preset) = pipeline else { return Ok(None) };
+    let facts = array.header()?;
+    match Trial::of(preset, &facts) {
+        Some(trial) => trial.sizes(array, &facts),
+        None => Ok(None),
+    }
+}
+
+/// What came of samples.
+pub(super) struct Sizes {
+    /// Bytes of the samples.
+    pub(super) sample: usize,
+    /// Bytes that Blosc made of them, as the preset has it.
+    pub(super) blosc: usize,
+    /// Bytes that pco made of them.
+    pub(super) pco: usize,
+    /// At this level.
+    pub(super) level: u32,
+    /// Whether that is less by enough.
+    pub(super) pco_pays: bool,
 }
 
 /// How to make more chunks for a frame of this family.
@@ -93,11 +114,11 @@ impl Trial {
         Some(Self { preset, level, gain, part })
     }
 
-    /// Whether pco makes enough less of items from all over the array than Blosc would.
-    fn pays(&self, array: &ArrayView<'_>, facts: &Header) -> Result<bool> {
+    /// What Blosc and pco make of items from all over the array; none where pco does not take them.
+    fn sizes(&self, array: &ArrayView<'_>, facts: &Header) -> Result<Option<Sizes>> {
         let itemsize = facts.dtype().itemsize();
         if number(facts.dtype()).is_err() || facts.nbytes() == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let bytes = (facts.nbytes() / self.part / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
         let piece = (bytes / itemsize).max(1).min(facts.count());
@@ -117,8 +138,10 @@ impl Trial {
             by_pco += encoder.record(&pco, Pipeline::Pco(self.level), items)?.len();
         }
         // What is left of pieces that compress very well is little but their frames.
-        let tells = by_blosc > PIECES * piece * itemsize / TELLS;
-        Ok(tells && by_pco <= by_blosc - by_blosc / self.gain)
+        let sample = PIECES * piece * itemsize;
+        let pco_pays = by_blosc > sample / TELLS && by_pco <= by_blosc - by_blosc / self.gain;
+        let level = self.level;
+        Ok(Some(Sizes { sample, blosc: by_blosc, pco: by_pco, level, pco_pays }))
     }
 }
 

@@ -20,6 +20,7 @@ mod append;
 mod choose;
 mod chunk;
 mod encoded;
+mod explain;
 mod family;
 mod grid;
 mod journal;
@@ -34,6 +35,7 @@ mod write;
 
 pub use append::append_frame;
 pub use encoded::{EncodedFrame, dump_frame, encode_frame};
+pub use explain::{Choice, Explanation, Trials, explain_frame};
 pub use journal::FrameFile;
 pub use pipeline::{Pipeline, Preset};
 pub use read::FrameReader;

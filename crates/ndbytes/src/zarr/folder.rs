@@ -17,10 +17,14 @@ use crate::zarr::metadata::zarr_metadata;
 /// A new folder that takes its name only when it is complete. What is not finished is removed.
 #[derive(Debug)]
 pub struct ZarrFolder {
-    temporary: tempfile::TempDir,
+    temporary: Temporary,
     target: PathBuf,
     options: SaveOptions,
 }
+
+/// A folder that is removed, unless it has another name by then.
+#[derive(Debug)]
+struct Temporary(PathBuf);
 
 impl ZarrFolder {
     /// Begins to write the folder, under a temporary name beside it.
@@ -47,16 +51,15 @@ impl ZarrFolder {
         let prefix = format!(".{short}.");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".tmp");
-        // What the umask leaves, as for any folder.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let temporary = builder.tempdir_in(parent)?;
+        // `make_in` keeps the system's error number, which `tempdir_in` hides.
+        let made = builder.make_in(parent, |path| fs::create_dir(path))?;
+        let temporary = Temporary(made.into_temp_path().keep().map_err(|error| error.error)?);
         Ok(Self { temporary, target: path.to_owned(), options: *options })
     }
 
     /// The temporary folder: what a program that a signal ends should remove.
     pub fn temporary(&self) -> &Path {
-        self.temporary.path()
+        &self.temporary.0
     }
 
     /// Where the frame of an array with so many dimensions is to be written, which is the shard.
@@ -128,11 +131,16 @@ impl ZarrFolder {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => taken(),
             _ => error.into(),
         })?;
-        let _ = self.temporary.keep();
         if self.options.durable {
             sync_folder(&self.target)?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

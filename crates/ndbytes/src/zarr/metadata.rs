@@ -88,7 +88,11 @@ impl DataType {
             Bcomplex32 | Complex32 => return Err(unknown(dtype)),
             _ => json!(0.0),
         };
-        let endian = (extended.itemsize() > 1).then_some(ByteOrder::Little);
+        let endian = match dtype.byte_order() {
+            _ if extended.itemsize() == 1 => None,
+            ByteOrder::Big => Some(ByteOrder::Big),
+            _ => Some(ByteOrder::Little),
+        };
         Ok(Self { name: json!(extended.as_str()), fill_value, endian })
     }
 
@@ -189,6 +193,15 @@ mod tests {
         assert_eq!(shard["codecs"][0]["configuration"]["order"], json!([1, 0]));
         assert_eq!(shard["codecs"][1]["configuration"]["endian"], "big");
         assert_eq!(shard["codecs"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn types_of_ml_dtypes_have_a_byte_order() {
+        for (order, endian) in [(ByteOrder::Big, "big"), (ByteOrder::Little, "little")] {
+            let dtype = Dtype::scalar(Kind::Extended(Extended::Bfloat16), order, 2).unwrap();
+            let data_type = DataType::of(&dtype).unwrap();
+            assert_eq!(bytes(data_type.endian)["configuration"]["endian"], endian);
+        }
     }
 
     #[test]
