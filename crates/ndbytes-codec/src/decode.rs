@@ -210,7 +210,7 @@ pub(crate) fn damaged(codec: Codec) -> FormatError {
     FormatError::new(Code::CodecCorrupt, format!("the {} stream is damaged", codec.as_str()))
 }
 
-fn invalid(error: FormatError) -> io::Error {
+pub(crate) fn invalid(error: FormatError) -> io::Error {
     let kind = match error.code() {
         Code::CodecTruncated => io::ErrorKind::UnexpectedEof,
         _ => io::ErrorKind::InvalidData,

@@ -14,6 +14,8 @@ pub enum Method {
     Stored,
     /// RFC 1951.
     Deflate,
+    /// RFC 8878.
+    Zstd,
     /// Another method of the APPNOTE; not read here.
     Other(u16),
 }
@@ -58,7 +60,16 @@ impl Method {
         match self {
             Method::Stored => 0,
             Method::Deflate => 8,
+            Method::Zstd => 93,
             Method::Other(number) => number,
+        }
+    }
+
+    /// The version of ZIP that a reader needs.
+    const fn version_needed(self) -> u16 {
+        match self {
+            Method::Zstd => VERSION_ZSTD,
+            _ => VERSION_ZIP64,
         }
     }
 
@@ -66,6 +77,7 @@ impl Method {
         match number {
             0 => Method::Stored,
             8 => Method::Deflate,
+            93 => Method::Zstd,
             other => Method::Other(other),
         }
     }
@@ -75,9 +87,9 @@ impl Method {
         match self {
             Method::Stored => "stored".into(),
             Method::Deflate => "deflate".into(),
+            Method::Zstd => "zstd".into(),
             Method::Other(12) => "bzip2".into(),
             Method::Other(14) => "lzma".into(),
-            Method::Other(93) => "zstd".into(),
             Method::Other(number) => format!("method {number}"),
         }
     }
@@ -98,7 +110,7 @@ impl Entry {
         let gap = if gap == 0 || gap >= 4 { gap } else { gap + align };
         let mut out = Vec::with_capacity(LOCAL_LEN + name.len() + 20 + gap as usize);
         put32(&mut out, LOCAL_SIGNATURE);
-        put16(&mut out, VERSION_ZIP64);
+        put16(&mut out, self.method.version_needed());
         self.put_middle(&mut out);
         let known = !self.descriptor;
         put32(&mut out, if known { self.crc32 } else { 0 });
@@ -146,8 +158,8 @@ impl Entry {
         let (uncompressed, compressed) = (small(self.uncompressed), small(self.compressed));
         let header_offset = small(self.header_offset);
         put32(out, CENTRAL_SIGNATURE);
-        put16(out, MADE_BY_UNIX | VERSION_ZIP64);
-        put16(out, VERSION_ZIP64);
+        put16(out, MADE_BY_UNIX | self.method.version_needed());
+        put16(out, self.method.version_needed());
         self.put_middle(out);
         put32(out, self.crc32);
         put32(out, compressed);
@@ -441,6 +453,7 @@ const LOCATOR_SIGNATURE: u32 = 0x0706_4b50;
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
 const FLAG_UTF8: u16 = 1 << 11;
 const VERSION_ZIP64: u16 = 45;
+const VERSION_ZSTD: u16 = 63;
 const MADE_BY_UNIX: u16 = 3 << 8;
 const ZIP64_TAG: u16 = 1;
 /// Android's `zipalign` tag for padding, which other tools know to ignore.

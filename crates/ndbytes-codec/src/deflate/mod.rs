@@ -13,7 +13,7 @@ mod inflate;
 mod parse;
 mod symbols;
 
-pub use inflate::BlockDecoder;
+pub use inflate::{BlockDecoder, Inflater};
 
 use bits::BitWriter;
 use cost::{BIT, Counts};

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use flate2::read::DeflateDecoder;
-use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, period};
+use flate2::read::{DeflateDecoder, DeflateEncoder};
+use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, Inflater, period};
 use ndbytes_format::Code;
 use proptest::prelude::*;
 
@@ -16,9 +16,18 @@ fn check(level: u32, period: usize, size: usize, data: &[u8]) -> usize {
         blocks.push(&[]);
     }
     let mut stream = Vec::new();
+    let mut before: Option<(usize, &[u8])> = None;
     for (index, block) in blocks.iter().enumerate() {
         let (start, last) = (stream.len(), index + 1 == blocks.len());
         encoder.encode(block, last, &mut stream);
+        if let Some((from, one)) = before {
+            let mut back = [vec![0; one.len()], vec![0; block.len()]];
+            let [a, b] = &mut back;
+            let both = [&stream[from..start], &stream[start..]];
+            decoder.decode_two(both, last, [a, b]).unwrap();
+            assert!(back[0] == one && back[1] == *block, "level {level}, blocks to {index}");
+        }
+        before = Some((start, block));
         let mut back = vec![0; block.len()];
         decoder.decode(&stream[start..], last, &mut back).unwrap();
         assert!(back == *block, "level {level}, period {period}, block {index}");
@@ -28,7 +37,65 @@ fn check(level: u32, period: usize, size: usize, data: &[u8]) -> usize {
     inflate.read_to_end(&mut back).unwrap();
     assert!(back == data);
     assert_eq!(inflate.total_in(), stream.len() as u64);
+    inflates(&stream, data);
     stream.len()
+}
+
+/// A source that gives few bytes at a time, not always as many.
+struct Short<'a>(&'a [u8], usize);
+
+impl Read for Short<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = self.1 * 7 % 65_521 + 1;
+        let n = buffer.len().min(self.1);
+        self.0.read(&mut buffer[..n])
+    }
+}
+
+/// Checks that a stream inflates to `data`, in pieces of any length, from a source of any.
+fn inflates(stream: &[u8], data: &[u8]) {
+    for piece in [1, 3, 1000, 100_000, usize::MAX] {
+        if data.len() / piece > 2000 {
+            continue;
+        }
+        let mut inflater = Inflater::new(Short(stream, piece.min(50_000)));
+        let mut back = vec![0; data.len()];
+        let mut have = 0;
+        while have < data.len() {
+            let end = data.len().min(have.saturating_add(piece));
+            let got = inflater.fill(&mut back[..end], have).unwrap();
+            assert_eq!(got, end);
+            have = got;
+        }
+        assert!(inflater.ends().unwrap());
+        assert!(back == data, "in pieces of {piece}");
+        if let Some(short) = data.len().checked_sub(1) {
+            let mut inflater = Inflater::new(stream);
+            assert_eq!(inflater.fill(&mut back[..short], 0).unwrap(), short);
+            assert!(!inflater.ends().unwrap());
+        }
+    }
+    let mut room = vec![0; data.len() + 1];
+    assert_eq!(Inflater::new(stream).fill(&mut room, 0).unwrap(), data.len());
+    for end in (0..stream.len()).rev().step_by(1 + stream.len() / 100) {
+        let mut inflater = Inflater::new(&stream[..end]);
+        let read = inflater.fill(&mut room, 0).and_then(|_| inflater.ends());
+        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof, "{end}");
+    }
+    let longer = [stream, b"x"].concat();
+    let mut inflater = Inflater::new(&longer[..]);
+    inflater.fill(&mut room, 0).unwrap();
+    assert!(inflater.ends().unwrap_err().to_string().contains("follow"));
+}
+
+/// As [`inflates`], what zlib makes of the data: all kinds of blocks, matches across them.
+fn inflates_others(data: &[u8], levels: &[u32]) {
+    for &level in levels {
+        let mut stream = Vec::new();
+        let mut deflate = DeflateEncoder::new(data, flate2::Compression::new(level));
+        deflate.read_to_end(&mut stream).unwrap();
+        inflates(&stream, data);
+    }
 }
 
 fn random(count: usize) -> Vec<u8> {
@@ -72,6 +139,7 @@ fn hard_inputs_come_back() {
         inputs.push(noise[..size].to_vec());
     }
     for data in &inputs {
+        inflates_others(data, &[0, 1, 6, 9]);
         for level in 0..=9 {
             for period in [0, 1, 3, 8, 64, 65] {
                 if data.len() < 100_000 || [1, 6, 9].contains(&level) {
@@ -172,5 +240,6 @@ proptest! {
         }
         let size = size.max(data.len() / 50);
         check(level, period, size, &data);
+        inflates_others(&data, &[level]);
     }
 }

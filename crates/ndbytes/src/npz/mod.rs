@@ -1,8 +1,11 @@
 //! `.npz`: ZIP archives of `.npy` members.
 
+mod blocks;
 mod deflate;
+mod member;
 mod reader;
 mod writer;
 
-pub use reader::{Member, NpzReader};
+pub use member::Member;
+pub use reader::NpzReader;
 pub use writer::{Compression, NpzWriter, Sink};

@@ -1,21 +1,18 @@
 //! Reading `.npz`.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
-use std::sync::{Mutex, PoisonError};
 
-use ndbytes_codec::deflate::BlockDecoder;
 use ndbytes_codec::{Codec, Decoder};
 use ndbytes_format::zip::{
     Directory, END_MAX, Entry, LOCAL_LEN, Method, key_of, local_len, member_name,
 };
-use ndbytes_format::{BlockIndex, Code, FormatError, Header, Limits, looks_like};
-use ndbytes_mem::fill_parts;
+use ndbytes_format::{Code, Header, Limits, looks_like};
 
-use crate::array::{Array, threads};
+use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::npy::{fill_growing, read_header};
-use crate::read_at::{ReadAt, Section, read_part_at, share_out};
+use crate::npz::member::{Data, Member};
+use crate::read_at::{ReadAt, Section, read_part_at};
 use crate::validate::validate;
 
 /// An archive whose directory has been read; members are read when they are asked for.
@@ -28,26 +25,6 @@ pub struct NpzReader<R> {
     index: HashMap<String, usize>,
     end: u64,
     limits: Limits,
-}
-
-/// The bytes of one member, uncompressed. [`Member::finish`] checks length and CRC.
-pub struct Member<'a, R> {
-    data: Data<'a, R>,
-    crc: crc32fast::Hasher,
-    left: u64,
-    uncompressed: u64,
-    expected_crc: u32,
-    name: &'a str,
-    /// Where the stream can be entered, and its first byte in the archive.
-    blocks: Option<(&'a BlockIndex, u64)>,
-    source: &'a R,
-}
-
-enum Data<'a, R> {
-    Stored(Section<'a, R>),
-    Deflate(Box<Decoder<Section<'a, R>>>),
-    /// All of it was read, by blocks.
-    Nothing,
 }
 
 impl<R: ReadAt> NpzReader<R> {
@@ -179,7 +156,8 @@ impl<R: ReadAt> NpzReader<R> {
                 return Err(Error::new(Code::ZipRecord, message).at(entry.header_offset));
             }
             Method::Stored => Data::Stored(section),
-            Method::Deflate => Data::Deflate(Box::new(Decoder::new(Codec::Deflate, section))),
+            Method::Deflate => Data::Packed(Box::new(Decoder::new(Codec::Deflate, section))),
+            Method::Zstd => Data::Packed(Box::new(Decoder::new(Codec::Zstd, section))),
             method => {
                 return unsupported(format!(
                     "is compressed by {}, which is not read here",
@@ -187,16 +165,7 @@ impl<R: ReadAt> NpzReader<R> {
                 ));
             }
         };
-        Ok(Member {
-            data,
-            crc: crc32fast::Hasher::new(),
-            left: entry.uncompressed,
-            uncompressed: entry.uncompressed,
-            expected_crc: entry.crc32,
-            name: &entry.name,
-            blocks: entry.blocks.as_ref().map(|blocks| (blocks, start)),
-            source: &self.source,
-        })
+        Ok(Member::new(&self.source, entry, start, data))
     }
 
     /// Opens a member that is an array and reads its header, which must account for every byte.
@@ -231,7 +200,7 @@ impl<R: ReadAt + Sync> NpzReader<R> {
     /// # Errors
     /// As [`read_exact`](crate::read_exact); [`Code::ZipCrc`].
     pub fn read_data(header: &Header, mut member: Member<'_, R>, out: &mut [u8]) -> Result<()> {
-        let name = member.name;
+        let name = member.name();
         let mut read = || {
             member.read_rest(out)?;
             validate(header.dtype(), out)?;
@@ -249,159 +218,6 @@ impl<R: ReadAt + Sync> NpzReader<R> {
         let mut array = Array::zeroed(header.clone())?;
         Self::read_data(&header, member, array.bytes_mut())?;
         Ok(array)
-    }
-}
-
-impl<R: ReadAt + Sync> Member<'_, R> {
-    /// Reads all that is left, which must fill `out`.
-    fn read_rest(&mut self, out: &mut [u8]) -> Result<()> {
-        if let Data::Stored(section) = &self.data
-            && out.len() as u64 == self.left
-        {
-            let (source, start) = section.position();
-            let fill = |part: &mut [u8], at: usize| {
-                let (mut crc, mut have) = (crc32fast::Hasher::new(), 0);
-                // Pieces, so that bytes are still in the cache when they are used the second time.
-                for piece in part.chunks_mut(PIECE) {
-                    let got = read_part_at(source, piece, start + (at + have) as u64)?;
-                    crc.update(&piece[..got]);
-                    have += got;
-                    if got < piece.len() {
-                        break;
-                    }
-                }
-                Ok::<_, io::Error>((crc, have))
-            };
-            for (len, filled) in share_out(out, &fill) {
-                let (crc, have) = filled?;
-                self.crc.combine(&crc);
-                self.left -= have as u64;
-                if have < len {
-                    return Err(self.ends_early().into());
-                }
-            }
-            return Ok(());
-        }
-        if let Some((blocks, start)) = self.blocks
-            && out.len() as u64 == self.left
-            && out.len() > blocks.first as usize
-        {
-            return self.read_blocks(blocks, start, out);
-        }
-        Ok(self.read_exact(out)?)
-    }
-
-    /// As [`Member::read_rest`], of a stream that can be entered at its blocks.
-    fn read_blocks(&mut self, blocks: &BlockIndex, start: u64, out: &mut [u8]) -> Result<()> {
-        // The first is the one whose start was read already.
-        let (first, rest) = out.split_at_mut(out.len() - self.beyond(blocks));
-        self.read_exact(first)?;
-        let places: Vec<u64> = blocks
-            .compressed
-            .iter()
-            .scan(start, |at, &len| Some(std::mem::replace(at, *at + u64::from(len))))
-            .collect();
-        let (source, size) = (self.source, blocks.size as usize);
-        let kept = Mutex::new(Vec::new());
-        let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let fill = |part: &mut [u8], at: usize| {
-            let (mut decoder, mut packed) =
-                lock().pop().unwrap_or_else(|| (BlockDecoder::new(), Vec::new()));
-            let mut crc = crc32fast::Hasher::new();
-            for (i, block) in part.chunks_mut(size).enumerate() {
-                let number = 1 + at / size + i;
-                packed.resize(blocks.compressed[number] as usize, 0);
-                let got = read_part_at(source, &mut packed, places[number])?;
-                if got < packed.len() {
-                    let message = "the archive ends inside a member";
-                    return Err(Error::new(Code::DataTruncated, message));
-                }
-                let last = number + 1 == places.len();
-                decoder.decode(&packed, last, block).map_err(Error::from)?;
-                crc.update(block);
-            }
-            lock().push((decoder, packed));
-            Ok(crc)
-        };
-        for (len, filled) in fill_parts(rest, size, threads(), &fill) {
-            self.crc.combine(&filled?);
-            self.left -= len as u64;
-        }
-        self.data = Data::Nothing;
-        Ok(())
-    }
-
-    /// Inflated bytes after the first block.
-    fn beyond(&self, blocks: &BlockIndex) -> usize {
-        let read = self.uncompressed - self.left;
-        (self.left - (u64::from(blocks.first) - read.min(blocks.first.into()))) as usize
-    }
-}
-
-impl<R: ReadAt> Member<'_, R> {
-    /// Bytes not read yet.
-    pub fn left(&self) -> u64 {
-        self.left
-    }
-
-    #[cold]
-    fn ends_early(&self) -> io::Error {
-        let message =
-            format!("the member ends {} bytes before the size in the directory", self.left);
-        io::Error::new(io::ErrorKind::UnexpectedEof, FormatError::new(Code::DataTruncated, message))
-    }
-
-    /// Checks that all bytes were read and that their CRC is right.
-    ///
-    /// # Errors
-    /// [`Code::DataTrailing`], [`Code::ZipCrc`].
-    pub fn finish(&mut self) -> Result<()> {
-        if self.left > 0 {
-            return Err(Error::new(
-                Code::DataTrailing,
-                format!("{} bytes were not read", self.left),
-            ));
-        }
-        if let Data::Deflate(decoder) = &mut self.data {
-            // The stream must end where its size says.
-            if decoder.read(&mut [0])? != 0 {
-                return Err(Error::new(
-                    Code::ZipRecord,
-                    "the member is longer than the directory says",
-                ));
-            }
-            decoder.expect_end()?;
-        }
-        let crc = self.crc.clone().finalize();
-        if crc != self.expected_crc {
-            let message = format!(
-                "CRC-32 is {crc:08x}, the directory says {:08x}: the bytes are damaged",
-                self.expected_crc
-            );
-            return Err(Error::new(Code::ZipCrc, message));
-        }
-        Ok(())
-    }
-}
-
-impl<R: ReadAt> Read for Member<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.left.min(buffer.len().min(PIECE) as u64) as usize;
-        if len == 0 {
-            return Ok(0);
-        }
-        let buffer = &mut buffer[..len];
-        let n = match &mut self.data {
-            Data::Stored(section) => section.read(buffer)?,
-            Data::Deflate(decoder) => decoder.read(buffer)?,
-            Data::Nothing => 0,
-        };
-        if n == 0 {
-            return Err(self.ends_early());
-        }
-        self.crc.update(&buffer[..n]);
-        self.left -= n as u64;
-        Ok(n)
     }
 }
 
@@ -438,9 +254,6 @@ fn named(error: Error, member: &str) -> Error {
         None => renamed,
     }
 }
-
-/// Small enough that the CRC finds the bytes in the cache.
-const PIECE: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests {

@@ -206,7 +206,7 @@ fn encrypted_members_are_refused() {
 
 #[test]
 fn other_methods_are_refused_by_name() {
-    for (number, name) in [(12, "bzip2"), (14, "lzma"), (93, "zstd"), (99, "method 99")] {
+    for (number, name) in [(12, "bzip2"), (14, "lzma"), (95, "method 95"), (99, "method 99")] {
         let other = member("a.npy", Method::Other(number), b"BZh", &npy());
         let error = refused(&archive(vec![other], |_| {}));
         assert_eq!(error.code(), Code::ZipUnsupported);

@@ -1,0 +1,232 @@
+//! Symbols far from the ends of input and memory, where nothing can be missing.
+
+use super::tables::{DISTANCE_BITS, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables};
+
+/// Where a stream stands within the symbols of a block.
+///
+/// `bits` holds at least `count` bits of the input; what is above them are bits of the bytes from
+/// `at` on, so that taking those again changes nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Lane {
+    pub(super) bits: u64,
+    pub(super) count: u32,
+    /// The next byte of the input.
+    pub(super) at: usize,
+    /// Bytes that have come out.
+    pub(super) have: usize,
+}
+
+/// What a lane works on.
+pub(super) struct Ground<'a> {
+    pub(super) input: &'a [u8],
+    pub(super) out: &'a mut [u8],
+    pub(super) tables: &'a Tables,
+}
+
+impl Lane {
+    /// Whether it is far enough from both ends for some symbols.
+    #[inline(always)]
+    pub(super) fn has_room(&self, input: &[u8], out: &[u8]) -> bool {
+        self.at + INPUT <= input.len() && self.have + OUTPUT <= out.len()
+    }
+
+    /// Makes it 56 bits or more.
+    #[inline(always)]
+    fn refill(&mut self, input: &[u8]) {
+        if let Some(bytes) = input.get(self.at..).and_then(<[u8]>::first_chunk) {
+            self.bits |= u64::from_le_bytes(*bytes) << self.count;
+            self.at += (63 - self.count as usize) >> 3;
+            self.count |= 56;
+        }
+    }
+
+    #[inline(always)]
+    fn entry(&self, tables: &Tables) -> Entry {
+        tables.litlen[self.bits as usize & ((1 << LITLEN_BITS) - 1)]
+    }
+
+    #[inline(always)]
+    fn drop_bits(&mut self, n: u32) {
+        self.bits >>= n;
+        self.count -= n;
+    }
+
+    #[inline(always)]
+    fn put(&mut self, entry: Entry, out: &mut [u8]) {
+        if let Some(place) = out.get_mut(self.have) {
+            *place = (entry >> 16) as u8;
+        }
+        self.have += 1;
+        self.drop_bits(entry & 63);
+    }
+
+    /// Takes whatever this entry begins; not if it ends the block or is no symbol. 56 bits must be
+    /// there, of which a match takes 48 at most.
+    #[inline(always)]
+    fn symbol(&mut self, mut entry: Entry, ground: &mut Ground<'_>) -> bool {
+        if entry & SECOND != 0 {
+            entry = second(&ground.tables.litlen, entry, self.bits >> LITLEN_BITS);
+        }
+        if entry & (LITERAL | SPECIAL) == 0 {
+            return self.repeat(entry, ground);
+        }
+        if entry & LITERAL != 0 {
+            self.put(entry, ground.out);
+        }
+        entry & LITERAL != 0
+    }
+
+    #[inline(always)]
+    fn repeat(&mut self, entry: Entry, ground: &mut Ground<'_>) -> bool {
+        let mut next = *self;
+        let length = next.value(entry);
+        let distances = &ground.tables.distance;
+        let mut entry = distances[next.bits as usize & ((1 << DISTANCE_BITS) - 1)];
+        if entry & SPECIAL != 0 {
+            if entry & SECOND != 0 {
+                entry = second(distances, entry, next.bits >> DISTANCE_BITS);
+            }
+            if entry & SPECIAL != 0 {
+                return false;
+            }
+        }
+        let distance = next.value(entry);
+        if distance > next.have {
+            return false;
+        }
+        repeat(ground.out, next.have, distance, length);
+        next.have += length;
+        *self = next;
+        true
+    }
+
+    #[inline(always)]
+    fn value(&mut self, entry: Entry) -> usize {
+        self.drop_bits(entry & 63);
+        let extra = entry >> 8 & 15;
+        let more = self.bits & ((1 << extra) - 1);
+        self.drop_bits(extra);
+        (entry >> 16) as usize + more as usize
+    }
+}
+
+/// Takes symbols until an end is near, or one comes that wants a closer look; says which.
+pub(super) fn one(lane: &mut Lane, ground: &mut Ground<'_>) -> bool {
+    let mut a = *lane;
+    let special = 'symbols: loop {
+        if !a.has_room(ground.input, ground.out) {
+            break false;
+        }
+        a.refill(ground.input);
+        let mut entry = a.entry(ground.tables);
+        for _ in 0..LITERALS {
+            if entry & LITERAL == 0 {
+                a.refill(ground.input);
+                if !a.symbol(entry, ground) {
+                    break 'symbols true;
+                }
+                continue 'symbols;
+            }
+            a.put(entry, ground.out);
+            entry = a.entry(ground.tables);
+        }
+    };
+    *lane = a;
+    special
+}
+
+/// As [`one`] with two lanes in turns: neither waits for the other, so that a processor takes a
+/// symbol of both in the time of one. Says for each whether it wants a closer look.
+pub(super) fn two(lanes: [&mut Lane; 2], grounds: [&mut Ground<'_>; 2]) -> [bool; 2] {
+    let [lane_a, lane_b] = lanes;
+    let [ground_a, ground_b] = grounds;
+    let (mut a, mut b) = (*lane_a, *lane_b);
+    let special = 'symbols: loop {
+        let room = a.has_room(ground_a.input, ground_a.out);
+        if !room || !b.has_room(ground_b.input, ground_b.out) {
+            break [false, false];
+        }
+        a.refill(ground_a.input);
+        b.refill(ground_b.input);
+        for _ in 0..LITERALS {
+            let (entry_a, entry_b) = (a.entry(ground_a.tables), b.entry(ground_b.tables));
+            if entry_a & entry_b & LITERAL == 0 {
+                a.refill(ground_a.input);
+                b.refill(ground_b.input);
+                if !a.symbol(entry_a, ground_a) {
+                    break 'symbols [true, false];
+                }
+                if !b.symbol(entry_b, ground_b) {
+                    break 'symbols [false, true];
+                }
+                continue 'symbols;
+            }
+            a.put(entry_a, ground_a.out);
+            b.put(entry_b, ground_b.out);
+        }
+    };
+    (*lane_a, *lane_b) = (a, b);
+    special
+}
+
+#[inline(always)]
+fn second(table: &[Entry], entry: Entry, bits: u64) -> Entry {
+    let mask = (1usize << (entry >> 8 & 15)) - 1;
+    table.get((entry >> 16) as usize + (bits as usize & mask)).copied().unwrap_or(SPECIAL)
+}
+
+/// Writes again what is `distance` before, `length` bytes of it, and perhaps more: there is room for
+/// [`MATCH`].
+#[inline(always)]
+fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) {
+    let Some(out) = out.get_mut(at - distance..at + MATCH) else { return };
+    if distance == 1 {
+        let byte = out[0];
+        out[1..=length].fill(byte);
+    } else if distance < 8 {
+        for i in 0..8 {
+            out[distance + i] = out[i];
+        }
+        // Whole repetitions: a piece is then the same everywhere.
+        let piece: [u8; 8] = *out[distance..].first_chunk().unwrap_or(&[0; 8]);
+        let step = 8 - 8 % distance;
+        for i in (step..length).step_by(step) {
+            put(out, distance + i, piece);
+        }
+    } else if distance < 16 {
+        pieces::<8>(out, distance, length);
+    } else {
+        pieces::<16>(out, distance, length);
+    }
+}
+
+/// Copies what is no closer than a piece, from the start of `out`.
+#[inline(always)]
+fn pieces<const N: usize>(out: &mut [u8], distance: usize, length: usize) {
+    let mut copy = |i: usize| {
+        let piece: [u8; N] = *out[i..].first_chunk().unwrap_or(&[0; N]);
+        put(out, distance + i, piece);
+    };
+    // Most matches are short: these are copied without asking how long they are.
+    copy(0);
+    copy(N);
+    for i in (2 * N..length).step_by(N) {
+        copy(i);
+    }
+}
+
+#[inline(always)]
+fn put<const N: usize>(out: &mut [u8], at: usize, piece: [u8; N]) {
+    if let Some(place) = out[at..].first_chunk_mut() {
+        *place = piece;
+    }
+}
+
+/// Literals that 56 bits hold at least, where their words are in the first table.
+const LITERALS: u32 = 5;
+/// Bytes of the input that an iteration looks at, at most.
+const INPUT: usize = 24;
+/// Bytes that an iteration writes at most.
+const OUTPUT: usize = LITERALS as usize + MATCH;
+/// Bytes that a match writes at most.
+const MATCH: usize = 258 + 32;

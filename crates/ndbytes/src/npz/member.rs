@@ -1,0 +1,204 @@
+//! The bytes of one member.
+
+use std::io::{self, Read};
+
+use ndbytes_codec::Decoder;
+use ndbytes_codec::deflate::Inflater;
+use ndbytes_format::zip::{Entry, Method};
+use ndbytes_format::{Code, FormatError};
+
+use crate::error::{Error, Result};
+use crate::npz::blocks::Blocks;
+use crate::read_at::{ReadAt, Section, read_part_at, share_out};
+
+/// The bytes of one member, uncompressed. [`Member::finish`] checks length and CRC.
+pub struct Member<'a, R> {
+    source: &'a R,
+    entry: &'a Entry,
+    /// Its first byte in the source.
+    start: u64,
+    data: Data<'a, R>,
+    crc: crc32fast::Hasher,
+    left: u64,
+}
+
+pub(super) enum Data<'a, R> {
+    Stored(Section<'a, R>),
+    /// Deflate and Zstandard.
+    Packed(Box<Decoder<Section<'a, R>>>),
+    /// All of it was read, and nothing follows.
+    Nothing,
+}
+
+impl<'a, R: ReadAt> Member<'a, R> {
+    pub(super) fn new(source: &'a R, entry: &'a Entry, start: u64, data: Data<'a, R>) -> Self {
+        let (crc, left) = (crc32fast::Hasher::new(), entry.uncompressed);
+        Self { source, entry, start, data, crc, left }
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        &self.entry.name
+    }
+
+    /// Bytes not read yet.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Where the blocks of its stream are, if it can be entered there.
+    pub(super) fn blocks(&self) -> Option<Blocks<'a, R>> {
+        let index = self.entry.blocks.as_ref()?;
+        let read = self.entry.uncompressed - self.left;
+        Blocks::new(self.source, index, self.start, usize::try_from(read).ok()?)
+    }
+
+    #[cold]
+    fn ends_early(&self) -> io::Error {
+        let message =
+            format!("the member ends {} bytes before the size in the directory", self.left);
+        io::Error::new(io::ErrorKind::UnexpectedEof, FormatError::new(Code::DataTruncated, message))
+    }
+
+    /// Checks that all bytes were read and that their CRC is right.
+    ///
+    /// # Errors
+    /// [`Code::DataTrailing`], [`Code::ZipCrc`].
+    pub fn finish(&mut self) -> Result<()> {
+        if self.left > 0 {
+            return Err(Error::new(
+                Code::DataTrailing,
+                format!("{} bytes were not read", self.left),
+            ));
+        }
+        if let Data::Packed(decoder) = &mut self.data {
+            // The stream must end where its size says.
+            if decoder.read(&mut [0])? != 0 {
+                return Err(longer());
+            }
+            decoder.expect_end()?;
+        }
+        let (crc, expected) = (self.crc.clone().finalize(), self.entry.crc32);
+        if crc != expected {
+            let message = format!(
+                "CRC-32 is {crc:08x}, the directory says {expected:08x}: the bytes are damaged"
+            );
+            return Err(Error::new(Code::ZipCrc, message));
+        }
+        Ok(())
+    }
+}
+
+impl<R: ReadAt + Sync> Member<'_, R> {
+    /// Reads all that is left, which must fill `out`.
+    pub(super) fn read_rest(&mut self, out: &mut [u8]) -> Result<()> {
+        if out.len() as u64 != self.left {
+            return Ok(self.read_exact(out)?);
+        }
+        match &self.data {
+            Data::Stored(section) => {
+                let place = section.position();
+                self.read_stored(place, out)
+            }
+            Data::Packed(_) if self.entry.method == Method::Deflate => match self.blocks() {
+                Some(blocks) => {
+                    blocks.read(out, &mut self.crc)?;
+                    (self.data, self.left) = (Data::Nothing, 0);
+                    Ok(())
+                }
+                None => self.inflate(out),
+            },
+            _ => Ok(self.read_exact(out)?),
+        }
+    }
+
+    fn read_stored(&mut self, (source, start): (&R, u64), out: &mut [u8]) -> Result<()> {
+        let fill = |part: &mut [u8], at: usize| {
+            let (mut crc, mut have) = (crc32fast::Hasher::new(), 0);
+            // Pieces, so that bytes are still in the cache when they are used the second time.
+            for piece in part.chunks_mut(PIECE) {
+                let got = read_part_at(source, piece, start + (at + have) as u64)?;
+                crc.update(&piece[..got]);
+                have += got;
+                if got < piece.len() {
+                    break;
+                }
+            }
+            Ok::<_, io::Error>((crc, have))
+        };
+        for (len, filled) in share_out(out, &fill) {
+            let (crc, have) = filled?;
+            self.crc.combine(&crc);
+            self.left -= have as u64;
+            if have < len {
+                return Err(self.ends_early().into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Inflates it again from its start, now that there is room for all of it: what precedes the
+    /// rest, and as much of the rest as refers to that, by itself.
+    fn inflate(&mut self, out: &mut [u8]) -> Result<()> {
+        let read = usize::try_from(self.entry.uncompressed - self.left).unwrap_or(usize::MAX);
+        let near = out.len().min(2 * WINDOW);
+        let mut inflater =
+            Inflater::new(Section::new(self.source, self.start, self.entry.compressed));
+        let mut first = Vec::new();
+        first.try_reserve_exact(read.saturating_add(near)).map_err(io::Error::from)?;
+        first.resize(read + near, 0);
+        let mut have = inflater.fill(&mut first, 0)?.saturating_sub(read);
+        out[..near].copy_from_slice(&first[read..]);
+        loop {
+            let done = out.len() - self.left as usize;
+            self.crc.update(&out[done..have]);
+            self.left -= (have - done) as u64;
+            if self.left == 0 {
+                if !inflater.ends()? {
+                    return Err(longer());
+                }
+                self.data = Data::Nothing;
+                return Ok(());
+            }
+            if have < near {
+                return Err(self.ends_early().into());
+            }
+            let end = out.len().min(have + PIECE);
+            have = inflater.fill(&mut out[..end], have)?;
+            if have < end {
+                self.left = (out.len() - have) as u64;
+                return Err(self.ends_early().into());
+            }
+        }
+    }
+}
+
+impl<R: ReadAt> Read for Member<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.left.min(buffer.len().min(PIECE) as u64) as usize;
+        if len == 0 {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..len];
+        let n = match &mut self.data {
+            Data::Stored(section) => section.read(buffer)?,
+            Data::Packed(decoder) => decoder.read(buffer)?,
+            Data::Nothing => 0,
+        };
+        if n == 0 {
+            return Err(self.ends_early());
+        }
+        self.crc.update(&buffer[..n]);
+        self.left -= n as u64;
+        Ok(n)
+    }
+}
+
+#[cold]
+fn longer() -> Error {
+    Error::new(Code::ZipRecord, "the member is longer than the directory says")
+}
+
+/// Small enough that the CRC finds the bytes in the cache.
+const PIECE: usize = 1 << 18;
+/// How far back deflate refers.
+const WINDOW: usize = 1 << 15;
