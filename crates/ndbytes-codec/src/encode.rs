@@ -37,6 +37,16 @@ impl<W: Write> Encoder<W> {
         })
     }
 
+    /// An encoder of one Zstandard frame for exactly `len` bytes, which it says, without a checksum,
+    /// on so many threads. The bytes do not depend on their number.
+    ///
+    /// Any other number of bytes is an error of [`Encoder::finish`] or of writing.
+    #[cfg(feature = "zstd")]
+    pub fn zstd_frame(len: u64, level: u32, threads: usize, sink: W) -> Self {
+        let packer = crate::zstd::Pack::of(len, level, threads);
+        Self(Inner::Zstd(Packed::new(packer, Steady(sink))))
+    }
+
     /// Ends the stream and gives the sink back.
     ///
     /// # Errors

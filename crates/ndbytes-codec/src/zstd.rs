@@ -50,6 +50,20 @@ impl Pack {
         Self { context }
     }
 
+    /// An encoder of exactly `len` bytes, which the frame says, without a checksum, on so many
+    /// threads. What comes out does not depend on their number.
+    pub(crate) fn of(len: u64, level: u32, threads: usize) -> Self {
+        let set = |context: &mut CCtx<'static>| {
+            // Without a worker the frame would be another one.
+            let workers = CParameter::NbWorkers(threads.clamp(1, 64) as u32);
+            context.set_parameter(CParameter::CompressionLevel(level as i32)).ok()?;
+            context.set_parameter(workers).ok()?;
+            context.set_pledged_src_size(Some(len)).ok()
+        };
+        let context = CCtx::try_create().and_then(|mut context| set(&mut context).map(|_| context));
+        Self { context }
+    }
+
     fn run(&mut self, input: &[u8], end: End, out: &mut Vec<u8>) -> io::Result<(usize, usize)> {
         let context = self.context.as_mut().ok_or(io::ErrorKind::OutOfMemory)?;
         out.try_reserve(CCtx::out_size())?;

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::io::{self, Seek, SeekFrom, Write};
 
+use ndbytes_codec::Encoder;
 use ndbytes_format::Code;
 use ndbytes_format::zip::{Directory, Entry, Method, member_name};
 
-use crate::array::ArrayView;
+use crate::array::{ArrayView, threads};
 use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
 use crate::npy::write_npy;
@@ -22,6 +23,9 @@ pub enum Compression {
     Stored,
     /// Deflate at this level, 0 to 9; NumPy's is 6.
     Deflate(u32),
+    /// Zstandard at this level, 1 to 19. ZIP's method 93 is read by Python from 3.14 on, and so by
+    /// NumPy there.
+    Zstd(u32),
 }
 
 /// Where an archive goes.
@@ -52,7 +56,9 @@ pub trait Sink: Write {
 pub struct NpzWriter<W> {
     sink: W,
     at: u64,
-    entries: Vec<Entry>,
+    /// Their names, and what the directory says of them.
+    members: Vec<(String, Vec<u8>)>,
+    /// Names of members that were added.
     names: HashSet<String>,
     /// A member was begun and not ended.
     broken: bool,
@@ -66,7 +72,13 @@ impl<W: Sink> NpzWriter<W> {
 
     /// A writer that begins at this position of the sink.
     pub fn at(sink: W, position: u64) -> Self {
-        Self { sink, at: position, entries: Vec::new(), names: HashSet::new(), broken: false }
+        Self::behind(sink, position, Vec::new())
+    }
+
+    /// A writer that goes on at this position of the sink, behind these members. One that is added
+    /// takes the place of the one that had its name.
+    pub(super) fn behind(sink: W, position: u64, members: Vec<(String, Vec<u8>)>) -> Self {
+        Self { sink, at: position, members, names: HashSet::new(), broken: false }
     }
 
     /// Adds an array under this key.
@@ -82,7 +94,7 @@ impl<W: Sink> NpzWriter<W> {
         compression: Compression,
     ) -> Result<()> {
         self.check_whole()?;
-        array.header()?.encode()?;
+        let head = array.header()?.encode()?;
         let name = member_name(key);
         if key.contains('\0') {
             return Err(Error::new(
@@ -97,58 +109,59 @@ impl<W: Sink> NpzWriter<W> {
             ));
         }
         let rewrites = self.sink.can_rewrite();
+        let (method, align) = match compression {
+            Compression::Stored => (Method::Stored, ALIGN),
+            Compression::Deflate(_) => (Method::Deflate, 1),
+            Compression::Zstd(_) => (Method::Zstd, 1),
+        };
         let mut entry = Entry {
             name: name.clone(),
-            method: Method::Stored,
+            method,
             encrypted: false,
             crc32: 0,
             compressed: 0,
             uncompressed: 0,
             header_offset: self.at,
-            descriptor: false,
+            descriptor: method != Method::Stored && !rewrites,
             blocks: None,
         };
+        if method == Method::Stored && !rewrites {
+            let mut facts = Facts::default();
+            write_npy(&mut facts.over(io::sink()), array)?;
+            facts.apply(&mut entry);
+            entry.compressed = entry.uncompressed;
+        }
         let mut counted = Counted { sink: &mut self.sink, len: 0 };
+        let local = entry.encode_local(align)?;
+        self.broken = true;
+        counted.write_all(&local)?;
+        let mut facts = Facts::default();
         match compression {
-            Compression::Stored => {
-                let mut facts = Facts::default();
-                if !rewrites {
-                    write_npy(&mut facts.over(io::sink()), array)?;
-                    facts.apply(&mut entry);
-                    entry.compressed = entry.uncompressed;
-                }
-                let local = entry.encode_local(ALIGN)?;
-                self.broken = true;
-                counted.write_all(&local)?;
-                let before = counted.len;
-                let mut facts = Facts::default();
-                write_npy(&mut facts.over(&mut counted), array)?;
-                facts.apply(&mut entry);
-                entry.compressed = counted.len - before;
-            }
+            Compression::Stored => write_npy(&mut facts.over(&mut counted), array)?,
             Compression::Deflate(level) => {
-                entry.method = Method::Deflate;
-                entry.descriptor = !rewrites;
-                let local = entry.encode_local(1)?;
-                self.broken = true;
-                counted.write_all(&local)?;
-                let before = counted.len;
-                let mut facts = Facts::default();
                 entry.blocks = write_deflated(&mut counted, array, level, &mut facts)?;
-                facts.apply(&mut entry);
-                entry.compressed = counted.len - before;
+            }
+            Compression::Zstd(level) => {
+                let len = (head.len() + array.nbytes()) as u64;
+                let mut packed = Encoder::zstd_frame(len, level, threads(), &mut counted);
+                write_npy(&mut facts.over(&mut packed), array)?;
+                packed.finish()?;
             }
         }
+        facts.apply(&mut entry);
+        entry.compressed = counted.len - local.len() as u64;
         if entry.descriptor {
             counted.write_all(&entry.encode_descriptor())?;
         }
         let len = counted.len;
         if rewrites {
-            let align = if entry.method == Method::Stored { ALIGN } else { 1 };
             self.sink.rewrite(self.at, &entry.encode_local(align)?)?;
         }
+        let mut central = Vec::new();
+        entry.encode_central(&mut central)?;
         self.at += len;
-        self.entries.push(entry);
+        self.members.retain(|(member, _)| *member != name);
+        self.members.push((name.clone(), central));
         self.names.insert(name);
         self.broken = false;
         Ok(())
@@ -169,14 +182,12 @@ impl<W: Sink> NpzWriter<W> {
     /// array.
     pub fn finish(mut self) -> Result<W> {
         self.check_whole()?;
-        let mut bytes = Vec::new();
-        for entry in &self.entries {
-            entry.encode_central(&mut bytes)?;
-        }
+        let mut bytes: Vec<u8> =
+            self.members.iter().flat_map(|(_, central)| central).copied().collect();
         let directory = Directory {
             offset: self.at,
             len: bytes.len() as u64,
-            entries: self.entries.len() as u64,
+            entries: self.members.len() as u64,
         };
         directory.encode_end(&mut bytes);
         write_all_vectored(&mut self.sink, &[&bytes])?;
