@@ -8,7 +8,7 @@ use ndbytes_mem::Strided;
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkDecoder, checked, most};
+use crate::frame::chunk::{ChunkDecoder, check_len, checked};
 use crate::frame::target::Target;
 use crate::npy::{fill, fill_growing};
 
@@ -68,11 +68,7 @@ pub fn read_frame_into(
             return Err(Error::new(Code::FrameRecord, message).at(at));
         };
         at += Record::PREFIX_LEN as u64;
-        if u64::from(len) > most(header) {
-            let message =
-                format!("a chunk of {len} bytes, of {} when it is decoded", header.chunk_nbytes());
-            return Err(Error::new(Code::FrameRecord, message).at(at));
-        }
+        check_len(header, len.into()).map_err(|error| error.at(at))?;
         record.clear();
         let have = fill_growing(source, &mut record, len as usize)?;
         if have < len as usize {
