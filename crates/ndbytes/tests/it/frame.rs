@@ -5,6 +5,7 @@ use ndbytes::{
     read_frame, read_frame_header, read_frame_into, strides,
 };
 use ndbytes_testkit::arrays::{self, Case, Layout};
+use ndbytes_testkit::forge::sealed;
 use proptest::prelude::*;
 
 use crate::{assert_same, code};
@@ -146,36 +147,6 @@ fn read_both(frame: &[u8]) -> [ndbytes::Result<Vec<u8>>; 2] {
 }
 
 #[test]
-fn every_flipped_bit_is_reported() {
-    for pipeline in ["raw", "zstd", "lz4", "pco"] {
-        let frame = sample(pipeline);
-        assert!(read_both(&frame).iter().all(Result::is_ok));
-        for bit in 0..frame.len() * 8 {
-            let mut bad = frame.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            for read in read_both(&bad) {
-                assert!(read.is_err(), "{pipeline}: bit {bit} of {}", frame.len() * 8);
-            }
-        }
-    }
-}
-
-#[test]
-fn a_cut_at_any_byte_is_reported_and_never_an_end() {
-    let frame = sample("zstd");
-    for end in 1..frame.len() {
-        for read in read_both(&frame[..end]) {
-            let error = read.unwrap_err();
-            assert_ne!(error.code(), Code::EndOfStream, "{end}");
-            assert!(error.offset().is_none_or(|offset| offset <= end as u64), "{end}: {error}");
-        }
-    }
-    for read in read_both(&[]) {
-        assert_eq!(code(read), Code::EndOfStream);
-    }
-}
-
-#[test]
 fn frames_follow_one_another_on_a_stream() {
     let frames = [sample("raw"), sample("lz4"), sample("pco")].concat();
     let mut source = &frames[..];
@@ -185,12 +156,6 @@ fn frames_follow_one_another_on_a_stream() {
     assert_eq!(code(read_frame(&mut source, &Limits::default())), Code::EndOfStream);
     // By position, a frame fills its source.
     assert!(FrameReader::new(&frames[..], &Limits::default()).is_err());
-}
-
-/// Puts a checksum behind what it covers.
-fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    bytes
 }
 
 #[test]
