@@ -1,8 +1,8 @@
 //! Frames: what comes back, and what is refused.
 
 use ndbytes::{
-    ArrayView, Code, FrameOptions, FrameReader, Limits, Order, Pipeline, Strided, dump_frame,
-    read_frame, read_frame_header, read_frame_into, strides,
+    ArrayView, Code, FrameDecoder, FrameEncoder, FrameOptions, FrameReader, Limits, Order,
+    Pipeline, Strided, dump_frame, read_frame, read_frame_header, read_frame_into, strides,
 };
 use ndbytes_testkit::arrays::{self, Case, Layout};
 use ndbytes_testkit::forge::sealed;
@@ -39,6 +39,7 @@ fn check(view: &ArrayView<'_>, options: &FrameOptions, name: &str) {
         }
     };
     let limits = Limits::default();
+    assert!(in_pieces(view, options) == frame, "{name}");
     let mut source = &frame[..];
     let streamed = read_frame(&mut source, &limits).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert!(source.is_empty(), "{name}");
@@ -57,6 +58,58 @@ fn check(view: &ArrayView<'_>, options: &FrameOptions, name: &str) {
     reader.read_into(&mut out, Strided { origin: 0, strides: &steps }).unwrap();
     let again = ArrayView::contiguous(header.dtype().clone(), header.shape(), other, &out).unwrap();
     assert_same(&again, view, name);
+}
+
+/// The frame as it is made in pieces.
+fn in_pieces(view: &ArrayView<'_>, options: &FrameOptions) -> Vec<u8> {
+    let mut encoder = FrameEncoder::new(view, options).unwrap();
+    let mut frame = Vec::new();
+    while encoder.encode(view, &mut frame).unwrap() {}
+    assert!(!encoder.encode(view, &mut frame).unwrap());
+    frame
+}
+
+#[test]
+fn a_large_frame_is_made_and_read_in_pieces() {
+    let case = Case::new(&"<i4".parse().unwrap(), &[900, 1001], Layout::F);
+    for chunk in [[900, 1], [900, 300], [7, 9]] {
+        let options = options("zstd-1").with_chunk_shape(Some(chunk.to_vec()));
+        let mut encoder = FrameEncoder::new(&case.view(), &options).unwrap();
+        let mut pieces = Vec::new();
+        loop {
+            let mut piece = Vec::new();
+            if !encoder.encode(&case.view(), &mut piece).unwrap() {
+                break;
+            }
+            pieces.push(piece);
+        }
+        assert!((2..9).contains(&pieces.len()), "{}", pieces.len());
+        let frame = pieces.concat();
+        assert!(frame == dump_frame(&case.view(), &options).unwrap());
+
+        let (header, mut at) = read_frame_header(&mut &frame[..], &Limits::default()).unwrap();
+        let mut decoder = FrameDecoder::new(header, at);
+        let mut out = vec![0; case.view().nbytes()];
+        let layout = Strided { origin: 0, strides: &[4004, 4] };
+        assert_eq!(code(decoder.decode(&[], &mut out, layout)), Code::Argument);
+        while !decoder.is_whole() {
+            let len = decoder.expect(&frame[at..at + 8]).unwrap();
+            assert_eq!(code(decoder.expect(&frame[at..at + 8])), Code::Argument);
+            let record = &frame[at + 8..at + 8 + len];
+            let short = decoder.decode(&record[1..], &mut out, layout).unwrap_err();
+            assert_eq!(short.code(), Code::FrameTruncated);
+            assert_eq!(short.offset(), Some((at + 8 + len - 1) as u64));
+            decoder.decode(record, &mut out, layout).unwrap();
+            at += 8 + len;
+        }
+        assert_eq!(at, frame.len());
+        assert_eq!(code(decoder.expect(&[0; 8])), Code::Argument);
+        let again = ArrayView::contiguous("<i4".parse().unwrap(), &[900, 1001], Order::C, &out);
+        assert_same(&again.unwrap(), &case.view(), "pieces");
+    }
+    let mut encoder = FrameEncoder::new(&case.view(), &options("zstd-1")).unwrap();
+    let other = Case::new(&"<i4".parse().unwrap(), &[900, 1000], Layout::F);
+    assert_eq!(code(encoder.encode(&other.view(), &mut Vec::new())), Code::Mismatch);
 }
 
 #[test]
