@@ -207,10 +207,12 @@ class _Source:
 
     def ended(self, what: str, expected: int, got: int) -> Exception:
         if self._offset == 0:
-            return make(EndOfStreamError, "stream.end", "no data left: the peer ended the stream")
-        code = "data.truncated" if what == "data" else "npy.header.truncated"
-        message = f"EOF: reading {what}, expected {expected} bytes got {got}"
-        error = make(TruncatedError, code, message)
+            message = "no data left: the peer ended the stream"
+            error = make(EndOfStreamError, "stream.end", message)
+        else:
+            code = "data.truncated" if what == "data" else "npy.header.truncated"
+            message = f"EOF: reading {what}, expected {expected} bytes got {got}"
+            error = make(TruncatedError, code, message)
         error.offset = self._offset
         return error
 
