@@ -179,7 +179,10 @@ impl Header {
             return fault(format!("a buffer of {cbytes} bytes cannot be"), 12);
         }
         if nbytes == 0 {
-            return Ok(());
+            return match cbytes {
+                HEADER_LEN => Ok(()),
+                _ => fault(format!("{cbytes} bytes for none"), 12),
+            };
         }
         if self.block_size == 0 || self.block_size > self.nbytes {
             return fault(format!("blocks of {} of {nbytes} bytes", self.block_size), 8);
@@ -274,6 +277,7 @@ mod tests {
             Header { cbytes: u32::MAX, ..HEADER },
             Header { cbytes: 39, ..HEADER },
             Header { stored: true, ..HEADER },
+            Header { nbytes: 0, ..HEADER },
         ] {
             let error = Header::parse(&lie.encode()).unwrap_err();
             assert_eq!(error.code(), Code::BloscHeader, "{lie:?}");

@@ -43,8 +43,10 @@ impl Journal {
         }
         let journal =
             Self { file_len: cursor.u64()?, tail_at: cursor.u64()?, header_len: cursor.u32()? };
-        let ordered =
-            u64::from(journal.header_len) <= journal.tail_at && journal.tail_at <= journal.file_len;
+        // No file is longer than positions in it can be.
+        let ordered = u64::from(journal.header_len) <= journal.tail_at
+            && journal.tail_at <= journal.file_len
+            && i64::try_from(journal.file_len).is_ok();
         if !ordered || journal.held().checked_add(Self::AROUND) != Some(len) {
             return bad("a journal that was cut, or whose lengths contradict one another");
         }
@@ -100,6 +102,8 @@ mod tests {
             (journal(1000, 1001, 100), 131),
             (journal(1000, 99, 100), 1033),
             (journal(u64::MAX, 0, 0), 31),
+            (journal(u64::MAX, u64::MAX - 10, 100), 142),
+            (journal(1 << 63, 1 << 63, 100), 132),
             (journal(1000, 900, 100)[..27].to_vec(), 232),
             (vec![0; 28], 32),
         ] {

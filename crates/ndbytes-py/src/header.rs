@@ -1,11 +1,11 @@
 //! Headers alone, for `ndbytes.format` and the asyncio twins.
 
 use ndbytes::{Code, Error, Header, Limits, Order, Prelude, Version};
-use numpy::PyArrayDescr;
+use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use crate::array::{as_array, dtype_argument, view};
+use crate::array::{as_array, check_out, dtype_argument, view};
 use crate::dtype::to_numpy;
 use crate::error::IntoPy;
 use crate::file::PyReader;
@@ -76,18 +76,23 @@ pub(crate) fn npy_header<'py>(a: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBy
     Ok(PyBytes::new(py, &bytes))
 }
 
-/// Parses a whole header at the front of `data`.
+/// Parses a whole header at the front of `data`, and checks that `out`, if given, can take the
+/// array.
 #[pyfunction]
-#[pyo3(signature = (data, max_header_size=None, max_bytes=None))]
+#[pyo3(signature = (data, max_header_size=None, max_bytes=None, out=None))]
 pub(crate) fn parse_header<'py>(
     data: &Bound<'py, PyBytes>,
     max_header_size: Option<usize>,
     max_bytes: Option<u64>,
+    out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> PyResult<Facts<'py>> {
     let py = data.py();
     let mut source = data.as_bytes();
     let (header, len) =
         ndbytes::read_header(&mut source, &limits(max_header_size, max_bytes)).into_py(py)?;
+    if let Some(out) = out {
+        check_out(out, &header)?;
+    }
     facts(py, &header, len)
 }
 

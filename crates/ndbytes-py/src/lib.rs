@@ -14,6 +14,7 @@ mod error;
 mod fd;
 mod file;
 mod frame;
+mod frame_stream;
 mod header;
 mod memory;
 mod npy;
@@ -40,6 +41,8 @@ mod _native {
     use crate::frame::{
         FrameReader, append_frame, explain_frame, export_zarr, save_frame_file, zarr_shard,
     };
+    #[pymodule_export]
+    use crate::frame_stream::{FrameDecoder, FrameEncoder};
     #[pymodule_export]
     use crate::header::{encode_header, npy_header, parse_header, parse_prelude, read_header};
     #[pymodule_export]

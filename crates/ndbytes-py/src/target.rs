@@ -53,11 +53,45 @@ impl<'py> Target<'py> {
         self.finish()
     }
 
+    /// The same without the interpreter at hand, for another call to go on with.
+    pub(crate) fn keep(self) -> Kept {
+        Kept { array: self.array.unbind(), out: self.out.map(Bound::unbind) }
+    }
+
     fn finish(self) -> PyResult<Bound<'py, PyUntypedArray>> {
         let Some(out) = self.out else {
             return Ok(self.array);
         };
         out.set_item(out.py().Ellipsis(), self.array)?;
         Ok(out)
+    }
+}
+
+/// Where the elements go, from call to call.
+pub(crate) struct Kept {
+    array: Py<PyUntypedArray>,
+    out: Option<Py<PyUntypedArray>>,
+}
+
+impl Kept {
+    /// Calls `read` with the memory; `header` is what it is memory for.
+    pub(crate) fn fill<T>(
+        &self,
+        py: Python<'_>,
+        header: &Header,
+        read: impl FnOnce(&mut [u8], Strided<'_>) -> ndbytes::Result<T>,
+    ) -> PyResult<T> {
+        let mut array = self.array.bind(py).clone();
+        // It was the caller's meanwhile.
+        check_out(&array, header)?;
+        let strides = array.strides().to_vec();
+        let (memory, origin) = memory_mut(&mut array)?;
+        read(memory, Strided { origin, strides: &strides }).into_py(py)
+    }
+
+    /// The array that the caller gets.
+    pub(crate) fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let out = self.out.as_ref().map(|out| out.bind(py).clone());
+        Target { array: self.array.bind(py).clone(), out }.finish()
     }
 }

@@ -53,9 +53,9 @@ pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{ArrayFile, NpyFile, load, save};
 pub use frame::{
-    Choice, EncodedFrame, Explanation, FrameFile, FrameOptions, FrameReader, Pipeline, Preset,
-    Trials, append_frame, dump_frame, encode_frame, explain_frame, read_frame, read_frame_header,
-    read_frame_into, write_frame,
+    Choice, EncodedFrame, Explanation, FrameDecoder, FrameEncoder, FrameFile, FrameOptions,
+    FrameReader, Pipeline, Preset, Trials, append_frame, dump_frame, encode_frame, explain_frame,
+    read_frame, read_frame_header, read_frame_into, write_frame,
 };
 pub use message::Message;
 #[cfg(feature = "ndarray")]

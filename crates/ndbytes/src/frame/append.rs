@@ -179,7 +179,7 @@ impl Growth {
         file.set_len(self.at)?;
         file.seek(SeekFrom::Start(self.at))?;
         let (header, pipeline) = (&self.header, self.pipeline);
-        let mut chunks = Chunks { header, pipeline, places: self.places.clone(), at: self.at };
+        let mut chunks = Chunks { pipeline, places: self.places.clone(), at: self.at };
         let source = Joined {
             axis: self.axis,
             before: self.kept,
@@ -187,7 +187,7 @@ impl Growth {
             second: second.clone(),
         };
         let mut sink = |piece: Piece<'_>| Ok(write_all_vectored(&mut file, &piece.parts())?);
-        chunks.encode(&source, options.threads, &mut sink)?;
+        chunks.encode(header, &source, options.threads, header.chunk_count(), &mut sink)?;
         sink(chunks.index()?)?;
         let sync = || if save.durable { file.sync_all() } else { Ok(()) };
         sync()?;

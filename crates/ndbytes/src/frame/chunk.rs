@@ -1,6 +1,7 @@
 //! One chunk: items to a record and back.
 
 use ndbytes_codec::{blosc, pco};
+use ndbytes_format::blosc::HEADER_LEN;
 use ndbytes_format::frame::{CHECKSUM_LEN, Family, FrameHeader, Record};
 use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
 
@@ -137,10 +138,24 @@ fn copy_stored(family: Family, record: &[u8], items: &mut [u8]) -> Option<Result
     Some(compare(*stored, checksum, CHUNK))
 }
 
-/// The most bytes that the record of a chunk may announce.
-pub(super) fn most(header: &FrameHeader) -> u64 {
+/// Refuses a record's length, with its checksum, that no chunk of this frame can have: before there
+/// is memory for what it is said to hold.
+pub(super) fn check_len(header: &FrameHeader, len: u64) -> Result<()> {
+    let nbytes = header.chunk_nbytes() as u64;
+    let least = match header.family() {
+        Family::Raw => nbytes,
+        // Zstandard makes 128 KiB of 4 bytes, and no other codec as much.
+        Family::Blosc => HEADER_LEN as u64 + nbytes / (1 << 15),
+        _ => 4 * (nbytes / header.array().dtype().itemsize() as u64).div_ceil(1 << 24),
+    };
     // No writer lets a chunk grow by more; pco adds some bytes to a few numbers.
-    header.chunk_nbytes() as u64 + header.chunk_nbytes() as u64 / 8 + 4096
+    let most = nbytes + nbytes / 8 + 4096;
+    let len = len.saturating_sub(CHECKSUM_LEN as u64);
+    if (least..=most).contains(&len) {
+        return Ok(());
+    }
+    let message = format!("a chunk of {len} bytes, of {nbytes} when it is decoded, cannot be");
+    Err(Error::new(Code::FrameRecord, message))
 }
 
 /// What pco takes the items for.

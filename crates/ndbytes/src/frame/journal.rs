@@ -77,8 +77,17 @@ impl Before {
     /// The journal of a frame, if there is one.
     fn open(frame: &Path) -> Result<Option<Self>> {
         let path = path_for(frame)?;
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
+        let opened = fs::symlink_metadata(&path).and_then(|found| match found.is_file() {
+            true => File::open(&path).map(Some),
+            // A link may lead anywhere, also where nothing is yet, and a pipe may hold for ever.
+            false => Ok(None),
+        });
+        let mut file = match opened {
+            Ok(Some(file)) => file,
+            Ok(None) => {
+                let message = "no journal, but something of its name";
+                return Err(Error::new(Code::FrameJournal, message).with_path(&path));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::from(error).with_path(&path)),
         };

@@ -19,7 +19,9 @@
 mod append;
 mod choose;
 mod chunk;
+mod decoder;
 mod encoded;
+mod encoder;
 mod explain;
 mod family;
 mod grid;
@@ -34,7 +36,9 @@ mod target;
 mod write;
 
 pub use append::append_frame;
+pub use decoder::FrameDecoder;
 pub use encoded::{EncodedFrame, dump_frame, encode_frame};
+pub use encoder::FrameEncoder;
 pub use explain::{Choice, Explanation, Trials, explain_frame};
 pub use journal::FrameFile;
 pub use pipeline::{Pipeline, Preset};

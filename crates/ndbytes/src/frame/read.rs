@@ -10,7 +10,7 @@ use ndbytes_mem::{Strided, fill_parts};
 
 use crate::array::{Array, threads_for};
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkDecoder, checked, most};
+use crate::frame::chunk::{ChunkDecoder, check_len, checked};
 use crate::frame::grid;
 use crate::frame::stream::{read_frame_header, truncated};
 use crate::frame::target::Target;
@@ -31,7 +31,8 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     ///
     /// # Errors
     /// As [`read_frame_header`]; [`Code::FrameTruncated`], [`Code::FrameChecksum`] or
-    /// [`Code::FrameIndex`] where the end of the source is not that of the frame.
+    /// [`Code::FrameIndex`] where the end of the source is not that of the frame;
+    /// [`Code::FrameRecord`] for chunks that are too short or too long for what they are to hold.
     pub fn new(source: R, limits: &Limits) -> Result<Self> {
         let size = source.size()?;
         let (header, len) = read_frame_header(&mut Section::new(&source, 0, size), limits)?;
@@ -57,6 +58,9 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let index = checked(index, "the index").map_err(|error| error.shifted(at))?;
         let places =
             parse_index(index, len as u64, start).map_err(|error| Error::from(error).at(at))?;
+        for place in &places {
+            check_len(&header, place.len).map_err(|error| error.at(place.offset))?;
+        }
         Ok(Self { source, header, header_len: len, places })
     }
 
@@ -203,14 +207,6 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     pub(super) fn record<'r>(&'r self, chunk: usize, record: &'r mut Vec<u8>) -> Result<&'r [u8]> {
         let place = self.places[chunk];
         let prefix_at = place.offset - Record::PREFIX_LEN as u64;
-        if place.len > most(&self.header) {
-            let message = format!(
-                "a chunk of {} bytes, of {} when it is decoded",
-                place.len,
-                self.header.chunk_nbytes()
-            );
-            return Err(Error::new(Code::FrameRecord, message).at(prefix_at));
-        }
         let len = Record::PREFIX_LEN + place.len as usize;
         let held = match self.source.in_memory() {
             Some(bytes) => {

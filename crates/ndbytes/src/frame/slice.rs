@@ -18,11 +18,13 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     /// As [`FrameReader::read_slice_into`].
     pub fn read_part(&self, start: &[usize], shape: &[usize]) -> Result<Array> {
         let array = self.header().array();
+        let step = vec![1; start.len()];
+        self.check_bounds(start, &step, shape)?;
         let facts = Header::new(array.dtype().clone(), array.order(), shape.to_vec())?;
         let mut part = Array::zeroed(facts)?;
         let strides = part.header().strides();
         let layout = Strided { origin: 0, strides: &strides };
-        self.read_slice_into(start, &vec![1; start.len()], shape, part.bytes_mut(), layout)?;
+        self.read_slice_into(start, &step, shape, part.bytes_mut(), layout)?;
         Ok(part)
     }
 
@@ -42,13 +44,19 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     ) -> Result<()> {
         let header = self.header();
         let itemsize = header.array().dtype().itemsize();
-        let runs = self.runs(start, step, shape)?;
+        self.check_bounds(start, step, shape)?;
         if !layout.fits(shape, itemsize, out.len()) {
             return Err(Error::new(Code::OutOfBounds, "the part reaches outside of its memory"));
         }
         if itemsize == 0 || shape.contains(&0) {
+            // Of nothing there may be more than could be counted.
             return Ok(());
         }
+        let runs: Vec<Vec<Run>> = (0..shape.len())
+            .map(|axis| {
+                runs_along(start[axis], step[axis], shape[axis], header.chunk_shape()[axis])
+            })
+            .collect();
         let inner = grid::chunk_strides(header);
         let stepped: Vec<isize> = inner
             .iter()
@@ -83,14 +91,13 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         )
     }
 
-    /// Along each axis, the items of the part in each chunk that holds any.
-    fn runs(&self, start: &[usize], step: &[usize], shape: &[usize]) -> Result<Vec<Vec<Run>>> {
+    /// Makes sure that a part is within the array.
+    fn check_bounds(&self, start: &[usize], step: &[usize], shape: &[usize]) -> Result<()> {
         let all = self.header().array().shape();
         if [start.len(), step.len(), shape.len()] != [all.len(); 3] || step.contains(&0) {
             let message = "start, step and shape need a number for each axis, and steps above 0";
             return Err(Error::new(Code::Argument, message));
         }
-        let mut runs = Vec::with_capacity(all.len());
         for axis in 0..all.len() {
             let (start, step, n) = (start[axis], step[axis], shape[axis]);
             let last = n.saturating_sub(1).checked_mul(step).and_then(|by| by.checked_add(start));
@@ -100,9 +107,8 @@ impl<R: ReadAt + Sync> FrameReader<R> {
                 );
                 return Err(Error::new(Code::OutOfBounds, message));
             }
-            runs.push(runs_along(start, step, n, self.header().chunk_shape()[axis]));
         }
-        Ok(runs)
+        Ok(())
     }
 }
 

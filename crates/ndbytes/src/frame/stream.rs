@@ -2,13 +2,14 @@
 
 use std::io::Read;
 
-use ndbytes_format::frame::{ChunkPlace, FrameHeader, FramePrelude, Record, encode_index};
+use ndbytes_format::frame::{FrameHeader, FramePrelude, Record};
 use ndbytes_format::{Code, Limits};
 use ndbytes_mem::Strided;
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkDecoder, checked, most};
+use crate::frame::chunk::checked;
+use crate::frame::decoder::Records;
 use crate::frame::target::Target;
 use crate::npy::{fill, fill_growing};
 
@@ -57,47 +58,15 @@ pub fn read_frame_into(
     layout: Strided<'_>,
 ) -> Result<()> {
     let mut target = Target::new(header, out, layout)?;
-    let mut decoder = ChunkDecoder::default();
-    let (mut items, mut record) = (Vec::new(), Vec::new());
-    let mut places = Vec::new();
-    let mut at = len as u64;
-    for chunk in 0..header.chunk_count() {
-        let Record::Chunk(len) = next(source, at)? else {
-            let message =
-                format!("the index, where chunk {chunk} of {} was expected", header.chunk_count());
-            return Err(Error::new(Code::FrameRecord, message).at(at));
-        };
-        at += Record::PREFIX_LEN as u64;
-        if u64::from(len) > most(header) {
-            let message =
-                format!("a chunk of {len} bytes, of {} when it is decoded", header.chunk_nbytes());
-            return Err(Error::new(Code::FrameRecord, message).at(at));
-        }
+    let mut records = Records::new(len);
+    let mut record = Vec::new();
+    while !records.are_whole() {
+        let mut prefix = [0; Record::PREFIX_LEN];
+        let have = fill(source, &mut prefix)?;
+        let len = records.expect(header, &prefix[..have])?;
         record.clear();
-        let have = fill_growing(source, &mut record, len as usize)?;
-        if have < len as usize {
-            return Err(truncated("a chunk", len as usize, have).at(at + have as u64));
-        }
-        target.decode(&mut decoder, chunk, &record, at, &mut items)?;
-        places.push(ChunkPlace { offset: at, len: u64::from(len) });
-        at += u64::from(len);
-    }
-    let Record::Index(len) = next(source, at)? else {
-        return Err(Error::new(Code::FrameRecord, "a chunk where the index was expected").at(at));
-    };
-    at += Record::PREFIX_LEN as u64;
-    if len as usize != header.index_len() {
-        let message = format!("an index of {len} bytes, not {}", header.index_len());
-        return Err(Error::new(Code::FrameRecord, message).at(at));
-    }
-    record.clear();
-    let have = fill_growing(source, &mut record, len as usize)?;
-    if have < len as usize {
-        return Err(truncated("its index", len as usize, have).at(at + have as u64));
-    }
-    if checked(&record, "the index").map_err(|error| error.shifted(at))? != encode_index(&places) {
-        let message = "the index does not say where the chunks are";
-        return Err(Error::new(Code::FrameIndex, message).at(at));
+        fill_growing(source, &mut record, len)?;
+        records.put(header, &record, &mut target)?;
     }
     Ok(())
 }
@@ -113,15 +82,6 @@ pub fn read_frame(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<
     let layout = Strided { origin: 0, strides: &strides };
     read_frame_into(source, &header, len, array.bytes_mut(), layout)?;
     Ok(array)
-}
-
-fn next(source: &mut (impl Read + ?Sized), at: u64) -> Result<Record> {
-    let mut prefix = [0; Record::PREFIX_LEN];
-    let have = fill(source, &mut prefix)?;
-    if have < prefix.len() {
-        return Err(truncated("a record's prefix", prefix.len(), have).at(at + have as u64));
-    }
-    Record::parse(prefix).map_err(|error| Error::from(error).shifted(at))
 }
 
 #[cold]

@@ -72,16 +72,14 @@ pub(super) fn encode<'a>(
 ) -> Result<()> {
     let (header, pipeline) = plan(array, options)?;
     let head = Piece::header(header.encode()?);
-    let mut chunks =
-        Chunks { header: &header, pipeline, places: Vec::new(), at: head.len() as u64 };
+    let mut chunks = Chunks { pipeline, places: Vec::new(), at: head.len() as u64 };
     sink(head)?;
-    chunks.encode(array, options.threads, &mut sink)?;
+    chunks.encode(&header, array, options.threads, header.chunk_count(), &mut sink)?;
     sink(chunks.index()?)
 }
 
 /// The chunks of a frame, and where they come to lie.
-pub(super) struct Chunks<'h> {
-    pub(super) header: &'h FrameHeader,
+pub(super) struct Chunks {
     pub(super) pipeline: Pipeline,
     /// Those that are there.
     pub(super) places: Vec<ChunkPlace>,
@@ -89,17 +87,19 @@ pub(super) struct Chunks<'h> {
     pub(super) at: u64,
 }
 
-impl Chunks<'_> {
-    /// Makes the records of the chunks that are not there yet, in order.
+impl Chunks {
+    /// Makes the records of chunks that are not there yet, in order, until there are so many.
     pub(super) fn encode<'a>(
         &mut self,
+        header: &FrameHeader,
         source: &impl Source<'a>,
         threads: Option<usize>,
+        end: usize,
         sink: &mut impl FnMut(Piece<'a>) -> Result<()>,
     ) -> Result<()> {
-        let Self { header, pipeline, places, at } = self;
-        let (header, pipeline, first) = (*header, *pipeline, places.len());
-        let count = header.chunk_count() - first;
+        let Self { pipeline, places, at } = self;
+        let (pipeline, first) = (*pipeline, places.len());
+        let count = end - first;
         places.reserve(count);
         let nbytes = count.saturating_mul(header.chunk_nbytes());
         in_order(

@@ -156,7 +156,7 @@ pub fn export_zarr(frame: &Path, folder: &Path, link: bool, options: &SaveOption
 }
 
 /// The frame in the folder of a Zarr array: its one shard, if it is such a frame and `zarr.json`
-/// agrees with it.
+/// agrees with it. Nothing outside of the folder is read, wherever links lead.
 ///
 /// # Errors
 /// [`Code::ZarrMetadata`] when `zarr.json` is none, or says something else than the frame;
@@ -164,24 +164,24 @@ pub fn export_zarr(frame: &Path, folder: &Path, link: bool, options: &SaveOption
 pub fn zarr_shard(folder: &Path) -> Result<PathBuf> {
     let path = folder.join(METADATA);
     let read = || {
-        let mut text = Vec::new();
-        File::open(&path)?.take(MAX_METADATA).read_to_end(&mut text)?;
-        let value: Value = serde_json::from_slice(&text).map_err(|error| {
-            Error::new(Code::ZarrMetadata, format!("not the metadata of a Zarr array: {error}"))
-        })?;
+        let value = read_metadata(folder)?;
         if value["zarr_format"] != 3 || value["node_type"] != "array" {
             let message = "not the metadata of an array of Zarr version 3";
             return Err(Error::new(Code::ZarrMetadata, message));
         }
-        let shard = find_shard(folder).map_err(|_| {
-            let message = "an array of no shard, or of several: zarr-python reads it";
-            Error::new(Code::ZarrUnsupported, message)
-        })?;
+        let unsupported = |message| Error::new(Code::ZarrUnsupported, message);
+        let none = || unsupported("an array of no shard, or of several: zarr-python reads it");
+        let ndim = value["shape"].as_array().map(Vec::len).filter(|&ndim| ndim <= MAX_NDIM);
+        let shard = folder.join(key(ndim.ok_or_else(none)?));
+        if !is_inside(&shard, folder).map_err(|_| none())? {
+            return Err(unsupported("its shard is no file of the folder"));
+        }
         let header = match FrameReader::open(&shard, &Limits::default()) {
             Ok(reader) => reader.header().clone(),
             Err(error) if error.code() == Code::FrameMagic => {
-                let message = "its chunks are no frame of ndbytes: zarr-python reads it";
-                return Err(Error::new(Code::ZarrUnsupported, message));
+                return Err(unsupported(
+                    "its chunks are no frame of ndbytes: zarr-python reads it",
+                ));
             }
             Err(error) => return Err(error.with_path(&shard)),
         };
@@ -191,21 +191,74 @@ pub fn zarr_shard(folder: &Path) -> Result<PathBuf> {
     read().map_err(|error: Error| error.with_path(&path))
 }
 
+/// What `zarr.json` says.
+fn read_metadata(folder: &Path) -> Result<Value> {
+    let bad = |message: String| Error::new(Code::ZarrMetadata, message);
+    let path = folder.join(METADATA);
+    if !is_inside(&path, folder)? {
+        return Err(bad("the metadata is no file of the folder".to_owned()));
+    }
+    let mut text = Vec::new();
+    File::open(&path)?.take(MAX_METADATA + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_METADATA {
+        return Err(bad(format!("metadata of more than {MAX_METADATA} bytes")));
+    }
+    serde_json::from_slice(&text)
+        .map_err(|error| bad(format!("not the metadata of a Zarr array: {error}")))
+}
+
+/// Whether this is a file, not a pipe that may hold for ever, and in the folder, not where a link
+/// leads.
+fn is_inside(path: &Path, folder: &Path) -> io::Result<bool> {
+    let inside = fs::canonicalize(path)?.starts_with(fs::canonicalize(folder)?);
+    Ok(inside && fs::metadata(path)?.is_file())
+}
+
 /// Whether metadata says what a frame does.
 fn check(value: &Value, header: &FrameHeader) -> Result<()> {
     let ours: Value = serde_json::from_str(&zarr_metadata(header)?).unwrap_or_default();
-    let inner = |value: &Value| value["codecs"][0]["configuration"]["chunk_shape"].clone();
-    for (what, theirs, ours) in [
-        ("shape", &value["shape"], &ours["shape"]),
-        ("data type", &value["data_type"], &ours["data_type"]),
-        ("chunk shape", &inner(value), &inner(&ours)),
+    for what in [
+        "/shape",
+        "/data_type",
+        "/chunk_grid",
+        "/codecs/0/name",
+        "/codecs/0/configuration/chunk_shape",
     ] {
+        let [theirs, ours] =
+            [value, &ours].map(|value| value.pointer(what).unwrap_or(&Value::Null));
         if theirs != ours {
-            let message = format!("it says that the {what} is {theirs}, and the frame {ours}");
-            return Err(Error::new(Code::ZarrMetadata, message));
+            return Err(differs(&what[1..], theirs, ours));
         }
     }
+    let transformed = value["storage_transformers"].as_array().is_some_and(|all| !all.is_empty());
+    let (theirs, ours) = (order_of_items(value), order_of_items(&ours));
+    let alike = theirs.len() == ours.len()
+        && theirs.iter().zip(&ours).all(|(theirs, ours)| theirs == ours || ours.is_null());
+    if transformed || value["codecs"][1] != Value::Null || !alike {
+        return Err(differs("codecs", &Value::from(theirs), &Value::from(ours)));
+    }
     Ok(())
+}
+
+/// What the codecs of chunks say of the order of items and bytes, and the names of the others: how
+/// those were set, each chunk tells itself. Null where bytes have no order.
+fn order_of_items(value: &Value) -> Vec<Value> {
+    let codecs = value["codecs"][0]["configuration"]["codecs"].as_array();
+    let told = codecs.into_iter().flatten().map(|codec| match codec["name"].as_str() {
+        Some("transpose") => codec["configuration"]["order"].clone(),
+        Some("bytes") => codec["configuration"]["endian"].clone(),
+        _ => codec["name"].clone(),
+    });
+    told.collect()
+}
+
+#[cold]
+fn differs(what: &str, theirs: &Value, ours: &Value) -> Error {
+    // Of an array of the longest shape the message is still one that can be read.
+    let [theirs, ours] = [theirs, ours].map(|value| value.to_string().chars().take(200).collect());
+    let (theirs, ours): (String, String) = (theirs, ours);
+    let message = format!("it says that {what} is {theirs}, and the frame {ours}");
+    Error::new(Code::ZarrMetadata, message)
 }
 
 /// The shard of a folder that has one alone.
@@ -241,5 +294,5 @@ fn taken() -> Error {
 
 const METADATA: &str = "zarr.json";
 /// More would be no metadata of an array, which is a page of text.
-const MAX_METADATA: u64 = 1 << 24;
+const MAX_METADATA: u64 = 1 << 20;
 const MAX_NDIM: usize = 64;

@@ -242,3 +242,105 @@ fn what_does_not_fit_is_refused_and_the_frame_is_as_before() {
     fs::write(&path, dump_frame(&point.view(), &options("zstd")).unwrap()).unwrap();
     assert_eq!(code(append(&path, &point.view())), Code::Argument);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_stands_in_the_place_of_a_journal_is_not_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ndb");
+    let victim = folder.path().join("victim");
+    let frame = dump_frame(&of_numbers(&numbers(60)), &options("zstd")).unwrap();
+    fs::write(&path, &frame).unwrap();
+    let more = numbers(3);
+    let refused = || {
+        assert_same(&read_as_is(&path).view(), &of_numbers(&numbers(60)), "read");
+        let error = append(&path, &of_numbers(&more)).unwrap_err();
+        assert_eq!(error.code(), Code::FrameJournal, "{error}");
+        assert_eq!(error.path(), Some(&*journal(&path)));
+        assert!(fs::read(&path).unwrap() == frame);
+    };
+    // Where there is nothing yet, something would be made.
+    symlink(&victim, journal(&path)).unwrap();
+    refused();
+    assert!(!victim.exists());
+    fs::write(&victim, journal_of(&frame, read_header_len(&frame), read_header_len(&frame)))
+        .unwrap();
+    refused();
+    fs::remove_file(journal(&path)).unwrap();
+    fs::create_dir(journal(&path)).unwrap();
+    refused();
+    fs::remove_dir(journal(&path)).unwrap();
+    let (mode, pipe) = (rustix::fs::Mode::RWXU, rustix::fs::FileType::Fifo);
+    rustix::fs::mknodat(rustix::fs::CWD, journal(&path), pipe, mode, 0).unwrap();
+    refused();
+    fs::remove_file(journal(&path)).unwrap();
+    append(&path, &of_numbers(&more)).unwrap();
+}
+
+/// What the file holds, whatever stands beside it.
+fn read_as_is(path: &Path) -> Array {
+    FrameReader::open(path, &Limits::default()).unwrap().read().unwrap()
+}
+
+#[test]
+fn forged_journals_are_refused_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ndb");
+    let (old, new, tail_at) = before_and_after(&path);
+    let header_len = read_header_len(&old);
+    let torn = &new[..new.len() - 1];
+    let forged = |file_len: u64, tail_at: u64, header_len: u32, held: &[u8]| {
+        let mut bytes = b"\x89NDJ\r\n\x1a\n".to_vec();
+        bytes.extend(file_len.to_le_bytes());
+        bytes.extend(tail_at.to_le_bytes());
+        bytes.extend(header_len.to_le_bytes());
+        bytes.extend(held);
+        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        bytes
+    };
+    let (len, at, head) = (old.len() as u64, tail_at as u64, header_len as u32);
+    let held = [&old[..header_len], &old[tail_at..]].concat();
+    let tail = held.len() as u64 - u64::from(head);
+    let most = u64::MAX;
+    let mut lies = vec![
+        forged(most, most - tail, head, &held),
+        forged(1 << 63, (1 << 63) - tail, head, &held),
+        forged((1 << 63) - 1, (1 << 63) - 1 - tail, head, &held),
+        forged(1 << 40, (1 << 40) - tail, head, &held),
+        forged(len + 1, at + 1, head, &held),
+        forged(len - 1, at - 1, head, &held),
+        forged(len, at, head - 1, &held[1..]),
+        forged(len, at, head + 1, &[&held[..], b"x"].concat()),
+        forged(len, at, u32::MAX, &held),
+        forged(len, 0, 0, &[]),
+        forged(0, 0, 0, &[]),
+        forged(len, len, head, &held[..header_len]),
+        forged(tail, 0, 0, &old[tail_at..]),
+        vec![],
+        b"\x89NDJ\r\n\x1a\n".to_vec(),
+    ];
+    // Its own bytes, of which some are not what they were.
+    for at in [0, 8, 20, header_len - 1, header_len + 9, held.len() - 30, held.len() - 1] {
+        let mut bad = held.clone();
+        bad[at] ^= 0x10;
+        lies.push(forged(len, tail_at as u64, head, &bad));
+    }
+    for (i, lie) in lies.into_iter().enumerate() {
+        fs::write(&path, torn).unwrap();
+        fs::write(journal(&path), &lie).unwrap();
+        match FrameReader::open(&path, &Limits::default()) {
+            Err(error) => assert_ne!(error.code(), Code::Io, "{i}: {error}"),
+            // Of the tail's chunks it is their checksums that tell.
+            Ok(reader) => {
+                let error = reader.read().unwrap_err();
+                assert_eq!(error.code(), Code::FrameChecksum, "{i}: {error}");
+                continue;
+            }
+        }
+        let error = append(&path, &of_numbers(&numbers(3))).unwrap_err();
+        assert_ne!(error.code(), Code::Io, "{i}: {error}");
+        assert!(fs::read(&path).unwrap() == torn, "{i}");
+    }
+    assert!(journal_of(&old, header_len, tail_at) == forged(len, at, head, &held));
+}

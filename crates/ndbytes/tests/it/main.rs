@@ -4,15 +4,19 @@
 mod append;
 mod atomic;
 mod concat;
+mod damage;
 mod examples;
 mod frame;
 mod golden;
 mod hostile;
+mod hostile_frame;
 mod hostile_npz;
 mod property;
 mod roundtrip;
 mod stream;
 mod truncation;
+#[cfg(all(unix, feature = "zarr"))]
+mod zarr;
 
 use ndbytes::{ArrayView, Code, Order};
 
