@@ -15,7 +15,6 @@ mod output;
 mod printer;
 mod select;
 mod signals;
-mod slice;
 mod time;
 mod value;
 
