@@ -45,7 +45,7 @@ impl Problem {
     /// An error of the data or of what was asked of it.
     pub(super) fn of(error: Error) -> Self {
         let error = match error.into_io() {
-            Ok(io) => return io.into(),
+            Ok(io) => return Self::of_system(&io),
             Err(error) => error,
         };
         let code = error.code();
@@ -97,6 +97,13 @@ impl From<ndbytes::FormatError> for Problem {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
+        Self::of(error.into())
+    }
+}
+
+impl Problem {
+    /// What the operating system said of a file.
+    fn of_system(error: &io::Error) -> Self {
         let number = error.raw_os_error();
         if number == Some(Errno::XDEV.raw_os_error()) {
             tracing::warn!("a link leads out of the folder that is served");

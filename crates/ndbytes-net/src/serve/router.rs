@@ -51,7 +51,7 @@ fn route(service: &Service, request: &Parts) -> Result<Response<Body>, Problem> 
             Content::text(kind, service.metrics.render())
         }
         "/openapi.json" => Content::text(JSON, openapi()),
-        _ => match path[1..].split_once('/') {
+        _ => match path.strip_prefix("/").unwrap_or_default().split_once('/') {
             Some(("files", path)) => return files(service, request, path),
             Some(("arrays", path)) => arrays(service, request, parse(path)?)?,
             Some(("zarr", path)) => {

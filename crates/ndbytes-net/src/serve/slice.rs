@@ -1,5 +1,6 @@
 //! Parts of arrays as `.npy`, as `.ndb` or as bytes alone, made as they are sent.
 
+use std::collections::VecDeque;
 use std::io;
 
 use bytes::Bytes;
@@ -56,12 +57,17 @@ pub(super) fn content(array: Array, slice: &Slice, format: Format) -> Result<Con
     let modified = array.source().stamp().modified();
     let len = facts.nbytes() as u64;
     let mut elements = elements(array, slice, selection, order)?;
+    // What is wrong from the start is said before anything is sent.
+    let mut begun: VecDeque<Bytes> = elements.produce()?.into_iter().collect();
     let content = match format {
-        Format::Raw => Content::stream(format.kind(), &tag, len, elements),
+        Format::Raw => {
+            Content::stream(format.kind(), &tag, len, Begun { pieces: begun, rest: elements })
+        }
         Format::Npy => {
             let head = facts.encode()?;
             let len = head.len() as u64 + len;
-            Content::stream(format.kind(), &tag, len, Headed { head: Some(head), elements })
+            begun.push_front(head.into());
+            Content::stream(format.kind(), &tag, len, Begun { pieces: begun, rest: elements })
         }
         Format::Ndb => {
             if len > MOST_HELD as u64 {
@@ -69,6 +75,7 @@ pub(super) fn content(array: Array, slice: &Slice, format: Format) -> Result<Con
                 return Err(too_large(most));
             }
             let mut bytes = Vec::with_capacity(len as usize);
+            let mut elements = Begun { pieces: begun, rest: elements };
             while let Some(piece) = elements.produce()? {
                 bytes.extend_from_slice(&piece);
             }
@@ -131,24 +138,18 @@ fn too_large(what: String) -> Problem {
     Problem::of(Error::new(Code::TooManyBytes, format!("{what}: more than is held at once")))
 }
 
-/// The header of an `.npy` before its elements.
-struct Headed {
-    head: Option<Vec<u8>>,
-    elements: Box<dyn Producer>,
+/// Pieces that were made already, and those that are to be.
+struct Begun {
+    pieces: VecDeque<Bytes>,
+    rest: Box<dyn Producer>,
 }
 
-impl Producer for Headed {
+impl Producer for Begun {
     fn produce(&mut self) -> io::Result<Option<Bytes>> {
-        match self.head.take() {
-            Some(head) => Ok(Some(head.into())),
-            None => self.elements.produce(),
+        match self.pieces.pop_front() {
+            Some(piece) => Ok(Some(piece)),
+            None => self.rest.produce(),
         }
-    }
-}
-
-impl Producer for Box<dyn Producer> {
-    fn produce(&mut self) -> io::Result<Option<Bytes>> {
-        (**self).produce()
     }
 }
 
