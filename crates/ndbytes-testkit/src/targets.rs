@@ -386,7 +386,8 @@ pub fn http_request(data: &[u8]) {
         let Ranges::Parts(parts) = parse_ranges(text, size) else { continue };
         let total: u128 = parts.iter().map(|part| u128::from(part.len)).sum();
         assert!(!parts.is_empty() && total <= u128::from(size), "{text}");
-        let within = |start: u64, len: u64| len > 0 && start.checked_add(len).is_some_and(|end| end <= size);
+        let within =
+            |start: u64, len: u64| len > 0 && start.checked_add(len).is_some_and(|end| end <= size);
         assert!(parts.iter().all(|part| within(part.start, part.len)), "{text}");
     }
     let _ = (Query::parse(Some(text), &["slice", "member"]), wanted_digest(text));

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -114,7 +114,8 @@ fn answer(
     let service = shared.service.clone();
     let begin = Instant::now();
     // Counted at once, not when it is polled.
-    let mut flight = Flight::new(service.metrics.clone(), progress);
+    let mut flight =
+        Flight::new(service.metrics.clone(), progress, request.version == Version::HTTP_2);
     async move {
         let (method, uri) = (request.method.clone(), request.uri.clone());
         let response = match timeout(PATIENCE, shared.requests.clone().acquire_owned()).await {

@@ -101,9 +101,9 @@ impl Metrics {
 }
 
 impl Flight {
-    pub(super) fn new(metrics: Arc<Metrics>, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>, progress: Arc<Progress>, http2: bool) -> Self {
         metrics.flying.fetch_add(1, Ordering::Relaxed);
-        progress.begin();
+        progress.begin(http2);
         Self { metrics, begin: Instant::now(), progress, permit: None }
     }
 

@@ -24,8 +24,10 @@ struct State {
     since: Instant,
     /// Whether there ever was one.
     used: bool,
-    /// When the first byte came that is of no request yet.
+    /// When the first byte came that is of no request yet. HTTP/2 has other things to say between
+    /// requests, and counts as idle.
     reading: Option<Instant>,
+    http2: bool,
     /// Since when nothing could be written.
     blocked: Option<Instant>,
 }
@@ -38,13 +40,19 @@ pub(super) struct Watched<S> {
 
 impl Progress {
     pub(super) fn new() -> Arc<Self> {
-        let state =
-            State { requests: 0, since: Instant::now(), used: false, reading: None, blocked: None };
-        Arc::new(Self(Mutex::new(state)))
+        Arc::new(Self(Mutex::new(State {
+            requests: 0,
+            since: Instant::now(),
+            used: false,
+            reading: None,
+            http2: false,
+            blocked: None,
+        })))
     }
 
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, http2: bool) {
         let mut state = self.lock();
+        state.http2 = http2;
         state.requests += 1;
         state.used = true;
         state.reading = None;
@@ -65,7 +73,7 @@ impl Progress {
                 let blocked = state.blocked.map(|since| since + options.write_timeout);
                 let idle = (state.requests == 0).then(|| match (state.used, state.reading) {
                     (false, _) => state.since + options.header_timeout,
-                    (true, Some(since)) => since + options.header_timeout,
+                    (true, Some(since)) => since.max(state.since) + options.header_timeout,
                     (true, None) => state.since + options.idle_timeout,
                 });
                 [blocked, idle].into_iter().flatten().min()
@@ -113,7 +121,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let mut state = self.progress.lock();
-        if state.requests == 0 {
+        if !state.http2 {
             state.reading.get_or_insert_with(Instant::now);
         }
         Poll::Ready(Ok(()))

@@ -123,6 +123,8 @@ fn what_is_wrong_is_said() {
     let at = frame.len() - 3;
     frame[at] ^= 1;
     served.put("bad.ndb", &frame);
+    let view = ArrayView::contiguous("|b1".parse().unwrap(), &[3], Order::C, &[0, 1, 2]).unwrap();
+    served.put("bool.npy", &dumps(&view).unwrap());
     served.put(
         "object.npy",
         b"\x93NUMPY\x01\0\x36\0{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n",
