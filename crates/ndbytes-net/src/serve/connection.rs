@@ -26,6 +26,7 @@ use super::body::Body;
 use super::metrics::Flight;
 use super::options::ServeOptions;
 use super::problem::Problem;
+use super::router::Who;
 use super::watch::{Progress, Watched};
 use super::{Service, router};
 
@@ -141,7 +142,9 @@ fn answer(
         service.metrics.answered(status);
         let ms = begin.elapsed().as_millis() as u64;
         let bytes = response.body().len();
-        tracing::info!(%peer, %method, path = uri.path(), query = uri.query(), status, bytes, ms);
+        let token = response.extensions().get::<Who>().map(|who| who.0.as_str());
+        let (path, query) = (uri.path(), uri.query());
+        tracing::info!(%peer, token, %method, path, query, status, bytes, ms);
         response.map(|body| body.with_flight(flight))
     }
 }

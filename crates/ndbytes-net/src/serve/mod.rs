@@ -55,9 +55,9 @@ struct Service {
 }
 
 impl Service {
-    /// Whether this request may be answered.
-    fn admit(&self, request: &Parts) -> Result<(), Problem> {
-        let Some(tokens) = &self.tokens else { return self.admit_host(request) };
+    /// Whether this request may be answered, and whose it is, where that is known.
+    fn admit(&self, request: &Parts) -> Result<Option<String>, Problem> {
+        let Some(tokens) = &self.tokens else { return self.admit_host(request).map(|()| None) };
         let denied = |status, code, detail: &str, challenge: &str| {
             self.metrics.denied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             tracing::warn!(code, path = request.uri.path(), "a request is denied");
@@ -75,10 +75,7 @@ impl Service {
             }
         };
         match tokens.grant(token) {
-            Some(grant) if grant.read => {
-                tracing::debug!(token = grant.name, write = grant.write, "a token is known");
-                Ok(())
-            }
+            Some(grant) if grant.read => Ok(Some(grant.name)),
             Some(grant) => {
                 tracing::warn!(token = grant.name, "a token does not allow to read");
                 let challenge =

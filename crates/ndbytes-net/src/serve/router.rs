@@ -16,9 +16,18 @@ use super::slice::{self, Format};
 use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
 
+/// The name of the token that a request had.
+#[derive(Clone, Debug)]
+pub(super) struct Who(pub(super) String);
+
 /// Answers a request. It may wait for disks.
 pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {
-    let mut response = route(service, request).unwrap_or_else(Problem::into_response);
+    let mut who = None;
+    let routed = route(service, request, &mut who);
+    let mut response = routed.unwrap_or_else(Problem::into_response);
+    if let Some(who) = who {
+        response.extensions_mut().insert(Who(who));
+    }
     let headers = response.headers_mut();
     // What is served is data, whatever a browser would make of it.
     let name = HeaderName::from_static("x-content-type-options");
@@ -35,14 +44,18 @@ pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {
     response
 }
 
-fn route(service: &Service, request: &Parts) -> Result<Response<Body>, Problem> {
+fn route(
+    service: &Service,
+    request: &Parts,
+    who: &mut Option<String>,
+) -> Result<Response<Body>, Problem> {
     let path = request.uri.path();
     if path == "/health" {
         method(request)?;
         let content = Content::text(JSON, format!("{}\n", json!({ "status": "ok" })));
         return content.respond(&request.method, &request.headers, &service.digests);
     }
-    service.admit(request)?;
+    *who = service.admit(request)?;
     method(request)?;
     let content = match path {
         "/" => return Ok(redirect("/files/")),

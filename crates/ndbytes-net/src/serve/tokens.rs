@@ -15,7 +15,6 @@ struct Token {
     name: String,
     digest: [u8; SHA256_OUTPUT_LEN],
     read: bool,
-    write: bool,
     /// Seconds since 1970.
     expires: Option<u64>,
 }
@@ -26,7 +25,6 @@ pub(super) struct Grant {
     /// Whose it is, for the log.
     pub(super) name: String,
     pub(super) read: bool,
-    pub(super) write: bool,
 }
 
 impl Tokens {
@@ -77,7 +75,7 @@ impl Tokens {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let found = found.filter(|token| token.expires.is_none_or(|end| now < end))?;
-        Some(Grant { name: found.name.clone(), read: found.read, write: found.write })
+        Some(Grant { name: found.name.clone(), read: found.read })
     }
 }
 
@@ -88,11 +86,12 @@ fn parse_line(line: &str) -> Result<Token, String> {
     else {
         return Err("a line is NAME SCOPES TOKEN, and a time after which it is void".to_owned());
     };
-    let (mut read, mut write) = (false, false);
+    let mut read = false;
     for scope in scopes.split(',') {
         match scope {
             "read" => read = true,
-            "write" => write = true,
+            // Nothing asks for it yet.
+            "write" => {}
             _ => return Err("the scopes are `read`, `write` and `read,write`".to_owned()),
         }
     }
@@ -115,7 +114,7 @@ fn parse_line(line: &str) -> Result<Token, String> {
     if words.next().is_some() {
         return Err("something follows the time".to_owned());
     }
-    Ok(Token { name: name.to_owned(), digest, read, write, expires })
+    Ok(Token { name: name.to_owned(), digest, read, expires })
 }
 
 fn parse_hex(text: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {
@@ -182,9 +181,9 @@ mod tests {
              carol write fedcba9876543210 1999-12-31T23:59:59Z\n"
         );
         let tokens = Tokens::parse(&text).unwrap();
-        let grant = |name: &str, read, write| Some(Grant { name: name.into(), read, write });
-        assert_eq!(tokens.grant("0123456789abcdef"), grant("alice", true, false));
-        assert_eq!(tokens.grant("another-secret-token"), grant("bob", true, true));
+        let grant = |name: &str, read| Some(Grant { name: name.into(), read });
+        assert_eq!(tokens.grant("0123456789abcdef"), grant("alice", true));
+        assert_eq!(tokens.grant("another-secret-token"), grant("bob", true));
         assert_eq!(tokens.grant("fedcba9876543210"), None);
         assert_eq!(tokens.grant("0123456789abcdeF"), None);
         assert_eq!(tokens.grant(""), None);
