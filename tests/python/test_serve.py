@@ -195,9 +195,7 @@ def test_tls_and_tokens(tmp_path):
         port = int(host.rsplit(":", 1)[1])
 
         def get(token, target="/files/a.npy"):
-            connection = http.client.HTTPSConnection(
-                "localhost", port, timeout=WAIT, context=trust
-            )
+            connection = http.client.HTTPSConnection("localhost", port, timeout=WAIT, context=trust)
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             with contextlib.closing(connection):
                 connection.request("GET", target, headers=headers)
@@ -264,7 +262,8 @@ def test_slow_clients_do_not_keep_others_waiting(tmp_path):
     with serving(tmp_path, "--header-timeout", "1") as (host, _):
         address = (host.rsplit(":", 1)[0], int(host.rsplit(":", 1)[1]))
         with contextlib.ExitStack() as stack:
-            slow = [stack.enter_context(socket.create_connection(address, WAIT)) for _ in range(100)]
+            opened = (socket.create_connection(address, WAIT) for _ in range(100))
+            slow = [stack.enter_context(connection) for connection in opened]
             for connection in slow:
                 connection.sendall(b"GET /files/a.npy HTTP/1.1\r\nHost: localhost\r\nX: ")
             begin = time.monotonic()
@@ -330,7 +329,8 @@ def test_memory_does_not_grow_with_the_slice(tmp_path):
                     total += len(piece)
                 rest[target] = total
 
-        targets = ["/arrays/big.npy?slice=:30000", "/arrays/big.npy?slice=::-3,::7", "/files/big.npy"]
+        slices = [f"/arrays/big.npy?slice={index}" for index in (":30000", "::-3,::7")]
+        targets = [*slices, "/files/big.npy"]
         threads = [threading.Thread(target=read, args=[target]) for target in targets]
         for thread in threads:
             thread.start()
