@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_serve import COMMAND, served
+from test_http import COMMAND, served
 
 import ndbytes as nb
 
