@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Send(Send),
     /// Receive arrays from TCP, a Unix socket or standard input
     Recv(Recv),
+    /// Serve a folder over HTTP: files, slices of arrays, Zarr
+    #[cfg(unix)]
+    Serve(Serve),
     /// Print the completions for a shell
     Completions(Completions),
     /// Print the manual page, or write those of all commands into a folder
@@ -297,6 +300,57 @@ pub(crate) struct Recv {
     pub(crate) overwrite: bool,
 }
 
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+/files/PATH has files and listings, /arrays/PATH the facts of an array and, with ?slice=0:10,::2, a \
+part of it, /zarr/PATH every array as one of Zarr v3. It reads and never writes. The first line of \
+standard output is its URL; the log goes to standard error. SIGINT and SIGTERM end it.\n\n\
+A line of the token file is NAME SCOPES TOKEN [EXPIRES], such as\n\
+  alice read 6f0d7c8e2b1a4f5e9d3c 2027-12-31T23:59:59Z\n\n\
+Example: ndbytes serve data\n         \
+ndbytes serve data --listen 0.0.0.0:8443 --tokens tokens --cert cert.pem --key key.pem")]
+pub(crate) struct Serve {
+    /// The folder
+    pub(crate) dir: PathBuf,
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    /// Ask for a bearer token that is in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Encrypt, with this chain of certificates (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Let other machines in without tokens or without encryption
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Most connections at once
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
+    /// Most requests at once; others wait
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_requests: u32,
+    /// Seconds that the header of a request may take; 0 is any time
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) header_timeout: Seconds,
+    /// Seconds that a connection may have no request
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub(crate) idle_timeout: Seconds,
+    /// Seconds that a client may take nothing of its answer
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) write_timeout: Seconds,
+    /// Seconds that answers may go on after a signal
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) grace: Seconds,
+    /// The form of the log
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log: Logs,
+}
+
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ndbytes completions bash > ndbytes.bash")]
@@ -325,6 +379,18 @@ pub(crate) enum Report {
     Text,
     /// For programs
     Json,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Logs {
+    /// A line of text for each request
+    #[default]
+    Text,
+    /// A line of JSON for each request
+    Json,
+    /// Not at all
+    Off,
 }
 
 /// How values are printed.

@@ -15,7 +15,6 @@ mod output;
 mod printer;
 mod select;
 mod signals;
-mod slice;
 mod time;
 mod value;
 
@@ -58,6 +57,8 @@ fn dispatch(command: &Command, out: &mut Printer) -> Result<ExitStatus, Failure>
         Command::Diff(args) => commands::diff::run(args, out),
         Command::Send(args) => commands::send::run(args),
         Command::Recv(args) => commands::recv::run(args, out),
+        #[cfg(unix)]
+        Command::Serve(args) => commands::serve::run(args, out),
         Command::Completions(args) => commands::generate::completions(args, out),
         Command::Man(args) => commands::generate::man(args, out),
     }

@@ -10,11 +10,14 @@ use ndbytes::journal_format::Journal;
 use ndbytes::literal::Literal;
 use ndbytes::{
     Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, FrameReader, Header,
-    Limits, NpzReader, NpzWriter, Order, Strided,
+    Limits, NpzReader, NpzWriter, Order, Slice, Strided, strides,
 };
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
 use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder};
 use ndbytes_codec::pco::{self, Number};
+use ndbytes_net::request::{
+    Conditions, Query, Ranges, RelativePath, best_offer, parse_ranges, wanted_digest,
+};
 
 use crate::arrays::{Case, dtypes, items};
 use crate::oracle;
@@ -362,6 +365,60 @@ pub fn roundtrip(data: &[u8]) {
     let mut written = Vec::new();
     ndbytes::write_npy(&mut written, &view).unwrap();
     assert_eq!(written, dumped);
+}
+
+/// What a client sends leads nowhere else, asks for nothing that there is not, and selects within
+/// the array.
+pub fn http_request(data: &[u8]) {
+    let Some((&size, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    if let Ok(path) = RelativePath::parse(text) {
+        for name in path.segments() {
+            assert!(!matches!(&name[..], b"" | b"." | b".."), "{text}");
+            assert!(!name.contains(&0) && !name.contains(&b'/'), "{text}");
+        }
+        assert!(!path.to_path().is_absolute() && path.front(0).segments().is_empty());
+        let slash = if path.is_folder() && !path.segments().is_empty() { "/" } else { "" };
+        let again = RelativePath::parse(&(path.encode() + slash));
+        assert_eq!(again.as_ref(), Ok(&path), "{text}");
+    }
+    for size in [0, 1, u64::from(size), u64::MAX] {
+        let Ranges::Parts(parts) = parse_ranges(text, size) else { continue };
+        let total: u128 = parts.iter().map(|part| u128::from(part.len)).sum();
+        assert!(!parts.is_empty() && total <= u128::from(size), "{text}");
+        let within =
+            |start: u64, len: u64| len > 0 && start.checked_add(len).is_some_and(|end| end <= size);
+        assert!(parts.iter().all(|part| within(part.start, part.len)), "{text}");
+    }
+    let _ = (Query::parse(Some(text), &["slice", "member"]), wanted_digest(text));
+    assert!(best_offer(Some(text), &["text/html", "application/json"]).is_none_or(|i| i < 2));
+    let conditions =
+        Conditions { if_match: Some(text), if_none_match: Some(text), ..Conditions::default() };
+    let _ = conditions.judge("\"a\"", None);
+    let Ok(slice) = Slice::parse(text) else { return };
+    let edge = usize::from(size % 7);
+    for shape in [&[][..], &[edge], &[edge, 3], &[2, edge, 4]] {
+        let numbers: Vec<u8> = (0..shape.iter().product::<usize>() as u8).collect();
+        let layout = strides(shape, 1, Order::C);
+        let Ok(selection) = slice.select(shape, &layout) else { continue };
+        for range in slice.ranges(shape).expect("it was just applied") {
+            let last = range.count.checked_sub(1).map(|last| last as isize * range.step);
+            assert!(last.is_none_or(|last| range.start.checked_add_signed(last).is_some()));
+        }
+        if selection.shape.len() > 64 {
+            continue;
+        }
+        let dtype: Dtype = "|u1".parse().unwrap();
+        let (shape, strides) = (&selection.shape, &selection.strides);
+        let whole = ArrayView::new(dtype.clone(), shape, strides, &numbers, selection.origin);
+        let whole = whole.expect("it is within the array").to_vec(Order::C).unwrap();
+        let mut joined = Vec::new();
+        for piece in selection.pieces(1, 5).unwrap() {
+            let bytes = &numbers[piece.offset..piece.offset + piece.len];
+            joined.extend(piece.view(&dtype, bytes).unwrap().to_vec(Order::C).unwrap());
+        }
+        assert_eq!(joined, whole, "{text}");
+    }
 }
 
 /// An array of at most 64 KiB from any bytes: dtype, dimensions, lengths, strides, origin.

@@ -41,6 +41,7 @@ mod npz;
 mod parallel;
 mod raw;
 mod read_at;
+mod slice;
 mod stream;
 mod validate;
 mod write;
@@ -72,8 +73,9 @@ pub use npy::{dumps, loads, parse_npy, peek_header, read_exact, read_header, rea
 pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
 pub use read_at::{ReadAt, Section, read_full_at};
+pub use slice::{AxisRange, Piece, Pieces, Selection, Slice};
 pub use stream::{read_scattered, recv, recv_into, send};
 pub use validate::validate;
 pub use write::write_all_vectored;
 #[cfg(feature = "zarr")]
-pub use zarr::{ZarrFolder, export_zarr, zarr_metadata, zarr_shard};
+pub use zarr::{ZarrFolder, ZarrRun, ZarrRuns, export_zarr, zarr_metadata, zarr_shard};

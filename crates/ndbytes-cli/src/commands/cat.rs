@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ndbytes::{Dtype, Kind};
+use ndbytes::{Dtype, Kind, Slice};
 
 use crate::args::{Cat, Values};
 use crate::commands::info::shape_text;
@@ -11,13 +11,12 @@ use crate::exit::{ExitStatus, Failure};
 use crate::input::Input;
 use crate::printer::{Printer, note};
 use crate::select::{for_each_piece, select};
-use crate::slice::Slice;
 use crate::value::{Style, csv_cell, write_json_str, write_value};
 
 /// Prints the selected values.
 pub(crate) fn run(args: &Cat, out: &mut Printer) -> Result<ExitStatus, Failure> {
     let slice = Slice::parse(args.slice.as_deref().unwrap_or_default())
-        .map_err(|message| Failure::trouble(message).about("--slice"))?;
+        .map_err(|error| Failure::trouble(error.message()).about("--slice"))?;
     let input = Input::open(&args.file)?;
     let part = args.slice.is_some() || args.head.is_some();
     let elements = Elements::open(&input, args.member.as_deref(), part)?;

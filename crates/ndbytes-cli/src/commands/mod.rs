@@ -8,4 +8,6 @@ pub(crate) mod generate;
 pub(crate) mod info;
 pub(crate) mod recv;
 pub(crate) mod send;
+#[cfg(unix)]
+pub(crate) mod serve;
 pub(crate) mod verify;

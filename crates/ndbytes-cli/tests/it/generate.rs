@@ -2,7 +2,7 @@
 
 use crate::Folder;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "info",
     "cat",
     "convert",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 11] = [
     "diff",
     "send",
     "recv",
+    "serve",
     "completions",
     "man",
 ];

@@ -2,7 +2,7 @@
 //! registered extensions.
 
 use ndbytes_format::frame::{Family, FrameHeader};
-use ndbytes_format::{ByteOrder, Code, Dtype, Extended, Kind, Order, TimeUnit};
+use ndbytes_format::{ByteOrder, Code, Dtype, Extended, Header, Kind, Order, TimeUnit};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -17,26 +17,39 @@ pub fn zarr_metadata(header: &FrameHeader) -> Result<String> {
     let shard_shape: Vec<usize> =
         header.chunk_shape().iter().zip(header.grid()).map(|(&edge, n)| edge * n.max(1)).collect();
     let checksum = json!({ "name": "crc32c" });
+    let sharding = json!({
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": header.chunk_shape(),
+            "codecs": codecs(header, data_type.endian),
+            "index_codecs": [bytes(Some(ByteOrder::Little)), checksum],
+            "index_location": "end",
+        },
+    });
+    Ok(text(array, data_type, &shard_shape, vec![sharding]))
+}
+
+/// The text of the `zarr.json` of an array whose chunks are its bytes as they are.
+pub(super) fn plain_metadata(array: &Header, chunk_shape: &[usize]) -> Result<String> {
+    let data_type = DataType::of(array.dtype())?;
+    let mut codecs: Vec<Value> = transpose(array).into_iter().collect();
+    codecs.push(bytes(data_type.endian));
+    Ok(text(array, data_type, chunk_shape, codecs))
+}
+
+fn text(array: &Header, data_type: DataType, chunk_shape: &[usize], codecs: Vec<Value>) -> String {
     let value = json!({
         "zarr_format": 3,
         "node_type": "array",
         "shape": array.shape(),
         "data_type": data_type.name,
-        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": shard_shape } },
+        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": chunk_shape } },
         "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
         "fill_value": data_type.fill_value,
-        "codecs": [{
-            "name": "sharding_indexed",
-            "configuration": {
-                "chunk_shape": header.chunk_shape(),
-                "codecs": codecs(header, data_type.endian),
-                "index_codecs": [bytes(Some(ByteOrder::Little)), checksum],
-                "index_location": "end",
-            },
-        }],
+        "codecs": codecs,
         "attributes": {},
     });
-    Ok(format!("{value:#}\n"))
+    format!("{value:#}\n")
 }
 
 /// What Zarr knows of a dtype.
@@ -120,12 +133,7 @@ impl DataType {
 
 /// The codecs of a chunk, in the order of encoding.
 fn codecs(header: &FrameHeader, endian: Option<ByteOrder>) -> Vec<Value> {
-    let mut codecs = Vec::new();
-    let ndim = header.chunk_shape().len();
-    if header.array().order() == Order::F && ndim > 1 {
-        let order: Vec<usize> = (0..ndim).rev().collect();
-        codecs.push(json!({ "name": "transpose", "configuration": { "order": order } }));
-    }
+    let mut codecs: Vec<Value> = transpose(header.array()).into_iter().collect();
     match header.family() {
         Family::Pco => {
             codecs.push(json!({ "name": "numcodecs.pcodec", "configuration": { "level": 8 } }));
@@ -146,6 +154,15 @@ fn codecs(header: &FrameHeader, endian: Option<ByteOrder>) -> Vec<Value> {
     }
     codecs.push(json!({ "name": "crc32c" }));
     codecs
+}
+
+/// What turns the items of an array in Fortran order into C order.
+fn transpose(array: &Header) -> Option<Value> {
+    let ndim = array.shape().len();
+    (array.order() == Order::F && ndim > 1).then(|| {
+        let order: Vec<usize> = (0..ndim).rev().collect();
+        json!({ "name": "transpose", "configuration": { "order": order } })
+    })
 }
 
 fn bytes(endian: Option<ByteOrder>) -> Value {

@@ -1,0 +1,10 @@
+//! NumPy arrays over the network.
+//!
+//! [`serve`] is an HTTP server of a folder: its files by range, slices of the arrays in them, and
+//! every array as one of Zarr v3, which readers open with no plug-in. `docs/spec/http.md` is
+//! normative. [`request`] parses what clients send.
+#![forbid(unsafe_code)]
+
+pub mod request;
+#[cfg(all(feature = "serve", unix))]
+pub mod serve;

@@ -1,0 +1,146 @@
+//! Bodies of answers: made piece by piece by threads that may wait for disks, so that a slow client
+//! holds memory for two pieces, and no thread.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::metrics::Flight;
+
+/// Makes the pieces of a body; none when there are no more.
+pub(super) trait Producer: Send {
+    fn produce(&mut self) -> io::Result<Option<Bytes>>;
+}
+
+/// The body of an answer, whose length is known.
+pub(super) struct Body {
+    state: State,
+    left: u64,
+    /// What is given back when the answer has been sent, or will not be.
+    flight: Option<Flight>,
+}
+
+type Made = (Box<dyn Producer>, io::Result<Option<Bytes>>);
+
+enum State {
+    Once(Bytes),
+    Ready(Box<dyn Producer>),
+    Busy(JoinHandle<Made>),
+    Done,
+}
+
+impl Body {
+    pub(super) fn once(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { left: bytes.len() as u64, state: State::Once(bytes), flight: None }
+    }
+
+    /// A body of exactly `len` bytes.
+    pub(super) fn streamed(len: u64, producer: impl Producer + 'static) -> Self {
+        Self::boxed(len, Box::new(producer))
+    }
+
+    /// As [`Body::streamed`].
+    pub(super) fn boxed(len: u64, producer: Box<dyn Producer>) -> Self {
+        Self { left: len, state: State::Ready(producer), flight: None }
+    }
+
+    /// Bytes to come.
+    pub(super) fn len(&self) -> u64 {
+        self.left
+    }
+
+    /// No bytes, as an answer to HEAD has.
+    pub(super) fn emptied(self) -> Self {
+        Self { state: State::Done, left: 0, ..self }
+    }
+
+    /// The same, counted.
+    pub(super) fn with_flight(self, flight: Flight) -> Self {
+        Self { flight: Some(flight), ..self }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.state = State::Done;
+        tracing::warn!(%error, left = self.left, "an answer breaks off");
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn give(&mut self, bytes: Bytes) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let len = bytes.len() as u64;
+        if len > self.left {
+            return self.fail(io::Error::other("more bytes than were announced"));
+        }
+        self.left -= len;
+        if let Some(flight) = &self.flight {
+            flight.sent(len);
+        }
+        if self.left == 0 {
+            self.state = State::Done;
+        }
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done if self.left > 0 => {
+                    return self.fail(io::ErrorKind::UnexpectedEof.into());
+                }
+                State::Done => return Poll::Ready(None),
+                State::Once(bytes) if bytes.is_empty() => return Poll::Ready(None),
+                State::Once(bytes) => return self.give(bytes),
+                State::Ready(producer) => self.state = State::Busy(start(producer)),
+                State::Busy(mut task) => {
+                    let Poll::Ready(joined) = Pin::new(&mut task).poll(context) else {
+                        self.state = State::Busy(task);
+                        return Poll::Pending;
+                    };
+                    let (producer, made) = match joined {
+                        Ok(made) => made,
+                        Err(error) => return self.fail(io::Error::other(error)),
+                    };
+                    match made {
+                        Ok(Some(bytes)) => {
+                            // The next is made while this one is sent.
+                            if bytes.len() as u64 != self.left {
+                                self.state = State::Busy(start(producer));
+                            }
+                            return self.give(bytes);
+                        }
+                        Ok(None) => {}
+                        Err(error) => return self.fail(error),
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+fn start(mut producer: Box<dyn Producer>) -> JoinHandle<Made> {
+    spawn_blocking(move || {
+        let made = producer.produce();
+        (producer, made)
+    })
+}

@@ -1,0 +1,113 @@
+//! An HTTP server of a folder, which reads and never writes.
+//!
+//! ```no_run
+//! use ndbytes_net::serve::{ServeOptions, Server};
+//!
+//! let listen = "127.0.0.1:0".parse().expect("an address");
+//! let server = Server::bind(ServeOptions::new("arrays", listen))?;
+//! println!("{}", server.url());
+//! server.run()?; // until SIGINT or SIGTERM
+//! # Ok::<(), ndbytes_net::serve::ServeError>(())
+//! ```
+
+mod array;
+mod body;
+mod connection;
+mod content;
+mod listing;
+mod metrics;
+mod options;
+mod problem;
+mod root;
+mod router;
+mod server;
+mod slice;
+mod source;
+mod tls;
+mod tokens;
+mod watch;
+mod zarr;
+
+pub use options::ServeOptions;
+pub use server::{ServeError, Server, Stop};
+pub use tokens::Tokens;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header;
+use http::request::Parts;
+use http::uri::Authority;
+
+use self::content::Digests;
+use self::metrics::Metrics;
+use self::problem::Problem;
+use self::root::Root;
+
+/// What all requests share.
+struct Service {
+    root: Root,
+    tokens: Option<Tokens>,
+    /// Whether only this machine can ask, and whoever does so may.
+    local: bool,
+    digests: Digests,
+    metrics: Arc<Metrics>,
+}
+
+impl Service {
+    /// Whether this request may be answered, and whose it is, where that is known.
+    fn admit(&self, request: &Parts) -> Result<Option<String>, Problem> {
+        let Some(tokens) = &self.tokens else { return self.admit_host(request).map(|()| None) };
+        let denied = |status, code, detail: &str, challenge: &str| {
+            self.metrics.denied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tracing::warn!(code, path = request.uri.path(), "a request is denied");
+            let problem = Problem::new(status, code, detail);
+            Err(problem.with(header::WWW_AUTHENTICATE, challenge))
+        };
+        let field = request.headers.get(header::AUTHORIZATION);
+        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let token = match field.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => {
+                let detail = "a token is needed: Authorization: Bearer TOKEN";
+                let status = StatusCode::UNAUTHORIZED;
+                return denied(status, "http.unauthorized", detail, "Bearer realm=\"ndbytes\"");
+            }
+        };
+        match tokens.grant(token) {
+            Some(grant) if grant.read => Ok(Some(grant.name)),
+            Some(grant) => {
+                tracing::warn!(token = grant.name, "a token does not allow to read");
+                let challenge =
+                    "Bearer realm=\"ndbytes\", error=\"insufficient_scope\", scope=\"read\"";
+                let detail = "the token does not allow to read";
+                denied(StatusCode::FORBIDDEN, "http.forbidden", detail, challenge)
+            }
+            None => {
+                let challenge = "Bearer realm=\"ndbytes\", error=\"invalid_token\"";
+                let detail = "the token is not known, or has expired";
+                denied(StatusCode::UNAUTHORIZED, "http.unauthorized", detail, challenge)
+            }
+        }
+    }
+
+    /// Where no token is needed, a page of some other site must not read files here by a name of its
+    /// own that it lets mean this machine.
+    fn admit_host(&self, request: &Parts) -> Result<(), Problem> {
+        let named = || {
+            let field = request.headers.get(header::HOST)?.to_str().ok()?;
+            field.parse::<Authority>().ok()
+        };
+        let host = request.uri.authority().cloned().or_else(named);
+        let is_local = |host: &Authority| {
+            let name = host.host().trim_start_matches('[').trim_end_matches(']');
+            name.eq_ignore_ascii_case("localhost")
+                || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        };
+        if !self.local || host.as_ref().is_none_or(is_local) {
+            return Ok(());
+        }
+        let detail = "this server has no other name than localhost";
+        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "http.host", detail))
+    }
+}

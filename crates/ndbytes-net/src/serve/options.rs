@@ -1,0 +1,55 @@
+//! How a server is set up.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::tokens::Tokens;
+
+/// What is served, to whom, and how much of it at once.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServeOptions {
+    /// The folder.
+    pub root: PathBuf,
+    /// Where to listen; port 0 for any that is free.
+    pub listen: SocketAddr,
+    /// Who may ask; whoever can reach it unless given.
+    pub tokens: Option<Tokens>,
+    /// PEM files of the certificate chain and its key; not encrypted unless given.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether other machines may be let in without tokens or without TLS.
+    pub insecure: bool,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// Most requests at once; others wait.
+    pub max_requests: usize,
+    /// How long a request's header may take, from the connection on or from its first byte; and a
+    /// TLS handshake.
+    pub header_timeout: Duration,
+    /// How long a connection may have no request.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout: Duration,
+    /// How long requests may go on after the server was told to stop.
+    pub grace: Duration,
+}
+
+impl ServeOptions {
+    /// The defaults.
+    pub fn new(root: impl Into<PathBuf>, listen: SocketAddr) -> Self {
+        Self {
+            root: root.into(),
+            listen,
+            tokens: None,
+            tls: None,
+            insecure: false,
+            max_connections: 1024,
+            max_requests: 256,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+        }
+    }
+}

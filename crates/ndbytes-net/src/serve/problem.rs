@@ -1,0 +1,136 @@
+//! Errors as RFC 9457 has them: `application/problem+json`, with a stable code.
+
+use std::io;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use ndbytes::{Error, ErrorKind};
+use rustix::io::Errno;
+use serde_json::json;
+
+use super::body::Body;
+
+/// Why a request is not answered as it would like.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// One of `docs/spec/http.md`, or of `docs/spec/errors.md`.
+    pub(super) code: &'static str,
+    detail: String,
+    offset: Option<u64>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), offset: None, headers: Vec::new() }
+    }
+
+    /// The same with another header.
+    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "http.not_found", detail)
+    }
+
+    /// An error of the data or of what was asked of it.
+    pub(super) fn of(error: Error) -> Self {
+        let error = match error.into_io() {
+            Ok(io) => return Self::of_system(&io),
+            Err(error) => error,
+        };
+        let code = error.code();
+        let status = match code.kind() {
+            _ if code == ndbytes::Code::ZipMissing => StatusCode::NOT_FOUND,
+            ErrorKind::Misuse => StatusCode::BAD_REQUEST,
+            // The request is well-formed, the file is not, or is not for this.
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let offset = error.offset();
+        Self { offset, ..Self::new(status, code.as_str(), error.message()) }
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let title = self.status.canonical_reason().unwrap_or_default();
+        let mut value = json!({
+            "type": "about:blank",
+            "title": title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if let Some(offset) = self.offset {
+            value["offset"] = offset.into();
+        }
+        let body = Body::once(format!("{value}\n"));
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.headers);
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::of(error)
+    }
+}
+
+impl From<ndbytes::FormatError> for Problem {
+    fn from(error: ndbytes::FormatError) -> Self {
+        Self::of(error.into())
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self::of(error.into())
+    }
+}
+
+impl Problem {
+    /// What the operating system said of a file.
+    fn of_system(error: &io::Error) -> Self {
+        let number = error.raw_os_error();
+        if number == Some(Errno::XDEV.raw_os_error()) {
+            tracing::warn!("a link leads out of the folder that is served");
+        }
+        // From outside, what leads out looks like what is not there.
+        if MISSING.iter().any(|errno| Some(errno.raw_os_error()) == number) {
+            return Self::not_found("there is no such file or folder");
+        }
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::not_found("there is no such file or folder"),
+            io::ErrorKind::PermissionDenied => Self::new(
+                StatusCode::FORBIDDEN,
+                "http.forbidden",
+                "the server may not read this file",
+            ),
+            _ if error.to_string() == super::source::CHANGED => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "http.changed", error.to_string())
+                    .with(header::RETRY_AFTER, "1")
+            }
+            _ => {
+                tracing::error!(%error, "a file cannot be read");
+                let detail = "the server could not read the file";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "io", detail)
+            }
+        }
+    }
+}
+
+const MISSING: [Errno; 5] =
+    [Errno::NOTDIR, Errno::LOOP, Errno::XDEV, Errno::NAMETOOLONG, Errno::ISDIR];

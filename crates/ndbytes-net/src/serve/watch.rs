@@ -1,0 +1,162 @@
+//! Whether a connection gets on: a client that is slow on purpose must not keep it.
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep_until;
+
+use super::options::ServeOptions;
+
+/// What a connection is doing.
+#[derive(Debug)]
+pub(super) struct Progress(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Requests that are not answered in full.
+    requests: u64,
+    /// When that last changed.
+    since: Instant,
+    /// Whether there ever was one.
+    used: bool,
+    /// When the first byte came that is of no request yet. HTTP/2 has other things to say between
+    /// requests, and counts as idle.
+    reading: Option<Instant>,
+    http2: bool,
+    /// Since when nothing could be written.
+    blocked: Option<Instant>,
+}
+
+/// A stream that says how it gets on.
+pub(super) struct Watched<S> {
+    stream: S,
+    progress: Arc<Progress>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            requests: 0,
+            since: Instant::now(),
+            used: false,
+            reading: None,
+            http2: false,
+            blocked: None,
+        })))
+    }
+
+    pub(super) fn begin(&self, http2: bool) {
+        let mut state = self.lock();
+        state.http2 = http2;
+        state.requests += 1;
+        state.used = true;
+        state.reading = None;
+    }
+
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.requests = state.requests.saturating_sub(1);
+        state.since = Instant::now();
+    }
+
+    /// Returns when the connection has taken longer for something than it may.
+    pub(super) async fn overdue(&self, options: &ServeOptions) {
+        loop {
+            let now = Instant::now();
+            let deadline = {
+                let state = self.lock();
+                let blocked = state.blocked.map(|since| since + options.write_timeout);
+                let idle = (state.requests == 0).then(|| match (state.used, state.reading) {
+                    (false, _) => state.since + options.header_timeout,
+                    (true, Some(since)) => since.max(state.since) + options.header_timeout,
+                    (true, None) => state.since + options.idle_timeout,
+                });
+                [blocked, idle].into_iter().flatten().min()
+            };
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return;
+            }
+            // Something else may be due before this is: look again at least so often.
+            let often = options.header_timeout.min(options.write_timeout).min(options.idle_timeout);
+            let next = now.checked_add(often);
+            match deadline.into_iter().chain(next).min() {
+                Some(next) => sleep_until(next.into()).await,
+                None => pending().await,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, progress: Arc<Progress>) -> Self {
+        Self { stream, progress }
+    }
+
+    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
+        let mut state = self.progress.lock();
+        match poll {
+            Poll::Ready(_) => state.blocked = None,
+            Poll::Pending => {
+                state.blocked.get_or_insert_with(Instant::now);
+            }
+        }
+        poll
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let mut state = self.progress.lock();
+        if !state.http2 {
+            state.reading.get_or_insert_with(Instant::now);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wrote(poll)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.wrote(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        self.wrote(poll)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

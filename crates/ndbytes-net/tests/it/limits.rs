@@ -1,0 +1,180 @@
+//! Clients that are slow, many, or in the middle of something.
+
+use std::io::{ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use crate::client::{Answer, Served};
+
+/// Reads until the server closes.
+fn closed(stream: &mut std::net::TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn who_sends_a_header_for_ever_is_cut_off() {
+    let served = Served::with(|options| {
+        options.header_timeout = Duration::from_millis(600);
+        options.idle_timeout = Duration::from_secs(60);
+    });
+    let begin = Instant::now();
+    let mut silent = served.connect();
+    let mut slow = served.connect();
+    let mut http2 = served.connect();
+    http2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    let mut second = served.connect();
+    second.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = [0; 20];
+    second.read_exact(&mut answer).unwrap();
+    second.write_all(b"GET /hea").unwrap();
+    for byte in b"GET /files/ HTTP/1.1\r\nX: 1234567890" {
+        if slow.write_all(&[*byte]).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    for stream in [&mut silent, &mut slow, &mut http2, &mut second] {
+        assert!(closed(stream));
+    }
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert_eq!(served.get("/health").status, 200);
+    assert!(served.get("/metrics").text().contains("ndbytes_connections_timed_out_total 4"));
+}
+
+#[test]
+fn who_takes_nothing_is_cut_off() {
+    let served = Served::with(|options| options.write_timeout = Duration::from_millis(500));
+    let size = 64 << 20;
+    served.put("a.bin", &vec![0; size]);
+    let mut stream = served.connect();
+    stream.write_all(b"GET /files/a.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let begin = Instant::now();
+    while !served.get("/metrics").text().contains("ndbytes_connections_timed_out_total 1") {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.len() < size, "{}", rest.len());
+}
+
+#[test]
+fn idle_connections_are_held_and_then_closed() {
+    let served = Served::with(|options| options.idle_timeout = Duration::from_millis(800));
+    let mut idle: Vec<_> = (0..200).map(|_| served.connect()).collect();
+    for stream in &mut idle {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+    }
+    assert_eq!(served.get("/health").status, 200);
+    for stream in &mut idle {
+        assert!(closed(stream));
+    }
+}
+
+#[test]
+fn connections_beyond_the_most_are_told_so() {
+    let served = Served::with(|options| options.max_connections = 3);
+    let held: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = served.connect();
+            stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let mut first = [0; 12];
+            stream.read_exact(&mut first).unwrap();
+            stream
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    served.connect().read_to_end(&mut bytes).unwrap();
+    assert_eq!(Answer::parse(&bytes).status, 503);
+    drop(held);
+    let begin = Instant::now();
+    loop {
+        let mut stream = served.connect();
+        let sent = stream.write_all(b"GET /health HTTP/1.0\r\n\r\n");
+        let mut bytes = Vec::new();
+        if sent.is_ok()
+            && stream.read_to_end(&mut bytes).is_ok()
+            && bytes.starts_with(b"HTTP/1.0 200")
+        {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn requests_beyond_the_most_wait() {
+    let served = Served::with(|options| options.max_requests = 1);
+    served.put("a.bin", &vec![1; 1 << 20]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(served.get("/files/a.bin").body.len(), 1 << 20));
+        }
+    });
+}
+
+#[test]
+fn garbage_is_refused() {
+    let served = Served::new();
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(5000));
+    for bytes in [
+        &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..],
+        b"hello\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        long.as_bytes(),
+        many.as_bytes(),
+    ] {
+        let mut stream = served.connect();
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{answer:?}");
+    }
+    assert_eq!(served.get("/health").status, 200);
+}
+
+#[test]
+fn what_has_begun_is_ended_before_the_server_is() {
+    let served = Served::new();
+    let size = 32 << 20;
+    served.put("a.bin", &vec![5; size]);
+    let mut idle = served.connect();
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).unwrap();
+    let mut stream = served.connect();
+    stream.write_all(b"GET /files/a.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    stream.read_exact(&mut first).unwrap();
+    let reader = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).map(|_| rest.len())
+    });
+    let address = served.address;
+    served.end();
+    assert!(reader.join().unwrap().unwrap() >= size);
+    assert!(closed(&mut idle));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_server_does_not_wait_for_ever() {
+    let served = Served::with(|options| options.grace = Duration::from_millis(300));
+    served.put("a.bin", &vec![5; 64 << 20]);
+    let mut stream = served.connect();
+    stream.write_all(b"GET /files/a.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).unwrap();
+    let begin = Instant::now();
+    served.end();
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,14 @@
+//! The server over loopback, by a client of a few lines that hides nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests; helpers are no test functions"
+)]
+
+mod client;
+mod files;
+mod limits;
+mod slices;
+mod tls;
+mod zarr;
