@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import operator
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +13,7 @@ from ._errors import ArgumentError, make
 from ._files import MAX_HEADER_SIZE, as_path, seek_position
 from ._memmap import open_memmap
 from ._npz import NpzFile
+from ._parts import Parts
 
 MAGIC = b"\x89NDB\r\n\x1a\n"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -35,7 +34,7 @@ class Chunk(NamedTuple):
     """What was done to it, such as ``'zstd, shuffle'``."""
 
 
-class Frame:
+class Frame(Parts):
     """An array in a frame, of which parts are read when they are asked for.
 
     ``frame[...]`` takes what slices and integers can say, reads the chunks that hold any of it,
@@ -99,24 +98,6 @@ class Frame:
         self.shape, self.fortran_order, self.dtype, _ = self._reader.facts()
         self.chunks, self.family = self._reader.chunks()
         self._closed = False
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the elements when they are read."""
-        return self.size * self.dtype.itemsize
 
     @property
     def nbytes_stored(self) -> int:
@@ -221,25 +202,12 @@ class Frame:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of unsized object")
-        return self.shape[0]
+    def _read(self, start: list[int], step: list[int], count: list[int]) -> Any:
+        return self._reader.read(start, step, count)
 
-    def __getitem__(self, key: Any) -> Any:
-        start, step, count, rest = _select(key, self.shape)
-        return self._reader.read(start, step, count)[rest]
-
-    def __iter__(self) -> Iterator[Any]:
-        # As many as a row of chunks holds at a time: each chunk is read once.
-        for at in range(0, len(self), self.chunks[0]):
-            yield from self[at : at + self.chunks[0]]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        if copy is False:
-            raise ValueError("a frame is decoded into new memory: copy=False cannot be")
-        array = self.read()
-        return array if dtype is None else array.astype(dtype, copy=False)
+    def _rows(self) -> int:
+        # As many as a row of chunks holds: each chunk is read once.
+        return self.chunks[0]
 
     def __repr__(self) -> str:
         name = self._path if self._path is not None else getattr(self._file, "name", "object")
@@ -298,65 +266,3 @@ def open(
     if path is None:
         raise ValueError("a file object cannot be mapped: give its path")
     return open_memmap(path, "r", max_header_size=max_header_size)
-
-
-def _select(
-    key: Any, shape: tuple[int, ...]
-) -> tuple[list[int], list[int], list[int], tuple[Any, ...]]:
-    """Turn an index into starts, steps and counts, and an index into what was read."""
-    keys = key if isinstance(key, tuple) else (key,)
-    given = sum(k is not None and k is not Ellipsis for k in keys)
-    if sum(k is Ellipsis for k in keys) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    if given > len(shape):
-        raise IndexError(
-            f"too many indices for array: array is {len(shape)}-dimensional,"
-            f" but {given} were indexed"
-        )
-    if not any(k is Ellipsis for k in keys):
-        # All that is left is taken whole; a scalar stays one.
-        keys += (slice(None),) * (len(shape) - given)
-    start: list[int] = []
-    step: list[int] = []
-    count: list[int] = []
-    rest: list[Any] = []
-    for k in keys:
-        if k is None:
-            rest.append(k)
-        elif k is Ellipsis:
-            rest.append(k)
-            whole = range(len(start), len(start) + len(shape) - given)
-            start += [0 for _ in whole]
-            step += [1 for _ in whole]
-            count += [shape[axis] for axis in whole]
-        elif isinstance(k, slice):
-            chosen = range(*k.indices(shape[len(start)]))
-            turned = chosen.step < 0
-            if turned:
-                chosen = chosen[::-1]
-            rest.append(slice(None, None, -1) if turned else slice(None))
-            start.append(chosen.start if len(chosen) else 0)
-            step.append(chosen.step)
-            count.append(len(chosen))
-        else:
-            axis = len(start)
-            start.append(_position(k, shape[axis], axis))
-            step.append(1)
-            count.append(1)
-            rest.append(0)
-    return start, step, count, tuple(rest)
-
-
-def _position(k: Any, n: int, axis: int) -> int:
-    if isinstance(k, (bool, np.bool_)) or (isinstance(k, np.ndarray) and k.ndim > 0):
-        k = None
-    try:
-        index = operator.index(k)
-    except TypeError:
-        raise IndexError(
-            "a frame takes integers, slices, ellipsis and None;"
-            " read it, as frame[...], to index with arrays"
-        ) from None
-    if not -n <= index < n:
-        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
-    return index % n

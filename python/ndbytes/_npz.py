@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from . import _native, _original
 from ._errors import ArgumentError, MismatchError, UnsupportedError, make
 from ._files import MAX_HEADER_SIZE, as_path, open_pipe, seek_position
 from ._memmap import MODES, memmap
+from ._parts import Parts
 
 
 class _Handle:
@@ -49,6 +51,49 @@ class _Attributes:
         return list(archive.files)
 
 
+class Member(Parts):
+    """An array in an archive, of which parts are read when they are asked for.
+
+    ``member[...]`` takes what slices and integers can say. Of a member that `savez` stored, these
+    bytes are read; of one that `savez_compressed` deflated, the blocks that hold them; of one that
+    others deflated, all that precedes them as well. The CRC-32 is that of the whole member: `read`
+    checks it, parts do not.
+
+    Attributes
+    ----------
+    name : str
+        The key in the archive.
+    dtype : numpy.dtype
+        The type of the elements.
+    shape : tuple of int
+        The shape.
+    fortran_order : bool
+        Whether the first axis is the fastest.
+    """
+
+    def __init__(self, archive: NpzFile, name: str, member: str) -> None:
+        self.name = name
+        self._member = member
+        self._reader = archive._reader
+        self._threads = archive._threads
+        self.shape, self.fortran_order, self.dtype, _ = self._reader.facts(member)
+
+    def read(self) -> np.ndarray[Any, Any]:
+        """Read the whole array, and check its CRC-32."""
+        array: np.ndarray[Any, Any] = self._reader.read(self._member, self._threads)
+        return array
+
+    def _read(self, start: list[int], step: list[int], count: list[int]) -> Any:
+        return self._reader.read_slice(self._member, start, step, count, self._threads)
+
+    def _rows(self) -> int:
+        row = self.nbytes // max(1, len(self))
+        return max(1, (4 << 20) // max(1, row))
+
+    def __repr__(self) -> str:
+        return f"<Member {self.name!r}: {self.dtype}, shape {self.shape}>"
+
+
 class NpzFile(np.lib.npyio.NpzFile):
     """An open ``.npz`` archive: a mapping from names to arrays, read when they are asked for.
 
@@ -73,6 +118,7 @@ class NpzFile(np.lib.npyio.NpzFile):
         mmap_mode: str | None = None,
         max_header_size: int | None = MAX_HEADER_SIZE,
         max_bytes: int | None = None,
+        threads: int | None = None,
     ) -> None:
         if mmap_mode not in (None, "r", "r+", "c", "readonly", "readwrite", "copyonwrite"):
             raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c', not {mmap_mode!r}")
@@ -86,6 +132,7 @@ class NpzFile(np.lib.npyio.NpzFile):
             self._reader = _native.NpzReader.from_path(path, max_header_size, max_bytes)
         self._path = path
         self._file = fid
+        self._threads = threads
         self._mmap_mode = mmap_mode
         members = self._reader.names()
         self.files = [name.removesuffix(".npy") for name in members]
@@ -126,18 +173,41 @@ class NpzFile(np.lib.npyio.NpzFile):
         names = ", ".join(self.files[:5]) + ("..." if len(self.files) > 5 else "")
         return f"NpzFile {name!r} with keys: {names}"
 
-    def __getitem__(self, key: str) -> Any:
+    def _member(self, key: str) -> str:
         try:
-            member = self._files[key]
+            return self._files[key]
         except (KeyError, TypeError):
             names = ", ".join(map(repr, self.files[:10])) + (
                 ", ..." if len(self.files) > 10 else ""
             )
             raise KeyError(f"{key} is not a file in the archive; it has {names}") from None
+
+    def open(self, key: str) -> Member:
+        """Open an array to read parts of it, by integers and slices, without reading it all."""
+        return Member(self, key, self._member(key))
+
+    def read(self, *keys: str) -> dict[str, Any]:
+        """Read several arrays, all unless named, and return them by their keys.
+
+        Those that one thread alone can read, as what others deflated, are read side by side.
+        """
+        keys = keys or tuple(dict.fromkeys(self.files))
+        members = {key: self._member(key) for key in keys}
+        arrays = {key: name for key, name in members.items() if self._reader.is_array(name)}
+        try:
+            read = self._reader.read_several(list(arrays.values()), self._threads)
+        except UnsupportedError:
+            # The one that is refused, or that NumPy may read, is found one by one.
+            return {key: self[key] for key in keys}
+        found = dict(zip(arrays, read, strict=True))
+        return {key: found[key] if key in found else self[key] for key in keys}
+
+    def __getitem__(self, key: str) -> Any:
+        member = self._member(key)
         if self._mmap_mode is not None and self._reader.is_array(member):
             return self._map(member)
         try:
-            return self._reader.read(member)
+            return self._reader.read(member, self._threads)
         except UnsupportedError as error:
             if not (self.allow_pickle and error.code == "dtype.object"):
                 raise
@@ -168,7 +238,12 @@ class NpzFile(np.lib.npyio.NpzFile):
 
 
 def savez(
-    file: Any, *args: Any, allow_pickle: Any = False, durable: Any = False, **kwds: Any
+    file: Any,
+    *args: Any,
+    allow_pickle: Any = False,
+    durable: Any = False,
+    threads: Any = None,
+    **kwds: Any,
 ) -> None:
     """Save arrays in one uncompressed ``.npz`` archive.
 
@@ -188,18 +263,24 @@ def savez(
         one.
     durable : bool
         Wait until file and folder are on the disk. An array of this name is saved as one.
+    threads : int, optional
+        The most threads; as many as suit the machine unless given. An array of this name is saved
+        as one.
     **kwds : array_like
         Arrays, saved under these names.
     """
-    _savez(file, args, kwds, {"allow_pickle": allow_pickle, "durable": durable}, None)
+    options = {"allow_pickle": allow_pickle, "durable": durable, "threads": threads}
+    _savez(file, args, kwds, options, None)
 
 
 def savez_compressed(
     file: Any,
     *args: Any,
     allow_pickle: Any = False,
-    level: Any = 6,
+    level: Any = None,
+    codec: Any = "deflate",
     durable: Any = False,
+    threads: Any = None,
     **kwds: Any,
 ) -> None:
     """Save arrays in one compressed ``.npz`` archive, which ``numpy.load`` reads.
@@ -212,15 +293,21 @@ def savez_compressed(
         As for `savez`.
     allow_pickle : bool
         True hands archives with objects on to ``numpy.savez_compressed``.
-    level : int
-        Of deflate, 0 (none) to 9 (smallest); NumPy's is 6. An array of this name is saved as one.
+    level : int, optional
+        Of deflate, 0 (none) to 9 (smallest), 6 unless given, as NumPy's; of zstd, 1 to 19, 3 unless
+        given. An array of this name is saved as one.
+    codec : {'deflate', 'zstd'}
+        'zstd' is quick and small, but NumPy reads it with Python 3.14 or newer alone, which a
+        warning says. An array of this name is saved as one.
     durable : bool
         As for `savez`.
+    threads : int, optional
+        As for `savez`. The bytes do not depend on it.
     **kwds : array_like
         Arrays, saved under these names.
     """
-    options = {"allow_pickle": allow_pickle, "durable": durable, "level": level}
-    _savez(file, args, kwds, options, 6)
+    options = {"allow_pickle": allow_pickle, "durable": durable, "threads": threads}
+    _savez(file, args, kwds, {**options, "level": level, "codec": codec}, "deflate")
 
 
 def _savez(
@@ -228,30 +315,47 @@ def _savez(
     args: tuple[Any, ...],
     kwds: dict[str, Any],
     options: dict[str, Any],
-    level: int | None,
+    codec: str | None,
 ) -> None:
     # Keywords are names of arrays: what is no plain option is an array of that name.
-    for name, kind in (("allow_pickle", bool), ("durable", bool), ("level", int)):
-        if name in options and type(options[name]) is not kind:
+    for name, kind in OPTIONS.items():
+        if name in options and type(options[name]) not in (kind, NONE.get(name, kind)):
             kwds[name] = options.pop(name)
     durable = options.get("durable", False)
     allow_pickle = options.get("allow_pickle", False)
-    level = options.get("level", level)
-    if level is not None and not 0 <= level <= 9:
-        raise make(ArgumentError, "argument", f"level must be 0 to 9, not {level}")
+    level, threads = options.get("level"), options.get("threads")
+    codec = options.get("codec", codec)
+    least, most = LEVELS.get(codec or "", (0, 0))
+    if level is not None and codec in LEVELS and not least <= level <= most:
+        message = f"level must be {least} to {most}, not {level}"
+        raise make(ArgumentError, "argument", message)
+    if threads is not None and threads < 1:
+        raise make(ArgumentError, "argument", f"threads must be 1 or more, not {threads}")
+    if codec == "zstd":
+        message = (
+            "NumPy reads an archive with members of zstd under Python 3.14 or newer alone;"
+            " ndbytes reads it everywhere"
+        )
+        warnings.warn(message, UserWarning, stacklevel=3)
     members = _members(args, kwds)
     path = as_path(file, ".npz")
     try:
         with open_pipe(path, "wb") as pipe:
             if path is None or pipe is not None:
-                _native.savez_file(file if pipe is None else pipe, members, level)
+                sink = file if pipe is None else pipe
+                _native.savez_file(sink, members, codec, level, threads)
             else:
-                _native.savez_path(path, members, level, durable)
+                _native.savez_path(path, members, codec, level, threads, durable)
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise
-        save = _original.savez if level is None else _original.savez_compressed
+        save = _original.savez if codec is None else _original.savez_compressed
         save(file, **dict(members))
+
+
+LEVELS = {"deflate": (0, 9), "zstd": (1, 19)}
+OPTIONS = {"allow_pickle": bool, "durable": bool, "level": int, "codec": str, "threads": int}
+NONE = {"level": type(None), "threads": type(None)}
 
 
 def _members(args: tuple[Any, ...], kwds: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -271,6 +271,8 @@ def test_readers_see_the_frame_before_or_after_and_nothing_else(path):
         stop.set()
         reader.join(30)
     assert not reader.is_alive()
-    assert codes <= {"frame.truncated", "frame.record", "frame.checksum", "frame.index"}
+    damaged = {"frame.truncated", "frame.record", "frame.checksum", "frame.index"}
+    # A chunk that has grown meanwhile is not as large as the header said.
+    assert codes <= damaged | {"array.mismatch"}
     assert len(set(seen)) > 3
     assert np.array_equal(nb.load(path), np.arange(1000 + 150 * 333))

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use ndbytes::{
-    ArrayView, AtomicFile, Code, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt,
-    SaveOptions, zip,
+    ArrayView, AtomicFile, Code, Codec, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt,
+    SaveOptions, with_threads, zip,
 };
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
@@ -17,12 +17,23 @@ use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::memory::new_bytes;
 use crate::signals::Interruptible;
+use crate::target::fill;
 use crate::warn::warn_of_version;
 
 type Members<'py> = Vec<(String, Bound<'py, PyAny>)>;
 
-fn compression(level: Option<u32>) -> Compression {
-    level.map_or(Compression::Stored, Compression::Deflate)
+/// What happens to members: none without a codec; at the codec's own level without one.
+fn compression(py: Python<'_>, codec: Option<&str>, level: Option<u32>) -> PyResult<Compression> {
+    let Some(name) = codec else { return Ok(Compression::Stored) };
+    let codec =
+        Codec::from_name(name).filter(|codec| matches!(codec, Codec::Deflate | Codec::Zstd));
+    let Some(codec) = codec else {
+        let message = format!("codec must be 'deflate' or 'zstd' in an archive, not {name:?}");
+        return Err(to_py(py, Error::new(Code::Argument, message)));
+    };
+    let level = level.unwrap_or(codec.default_level());
+    codec.check_level(level).map_err(Error::from).into_py(py)?;
+    Ok(if codec == Codec::Zstd { Compression::Zstd(level) } else { Compression::Deflate(level) })
 }
 
 fn arrays<'py>(members: &Members<'py>) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
@@ -57,56 +68,63 @@ fn contents<'a>(
 fn write_all<W: ndbytes::Sink>(
     mut writer: NpzWriter<W>,
     contents: &Contents<'_>,
-    level: Option<u32>,
+    compression: Compression,
 ) -> Result<W, Error> {
     for (key, view) in &contents.views {
-        writer.add(key, view, compression(level))?;
+        writer.add(key, view, compression)?;
     }
     writer.finish()
 }
 
 /// Saves arrays to a path, atomically.
 #[pyfunction]
-#[pyo3(signature = (path, members, level, durable))]
+#[pyo3(signature = (path, members, codec, level, threads, durable))]
 pub(crate) fn savez_path(
     py: Python<'_>,
     path: PathBuf,
     members: Members<'_>,
+    codec: Option<&str>,
     level: Option<u32>,
+    threads: Option<usize>,
     durable: bool,
 ) -> PyResult<()> {
+    let compression = compression(py, codec, level)?;
     let options = SaveOptions::default().with_durable(durable);
     let arrays = arrays(&members)?;
     let contents = contents(&members, &arrays)?;
     let save = || {
         let mut file = AtomicFile::create(&path, &options)?;
         let write = || {
-            if level.is_none() {
+            if compression == Compression::Stored {
                 file.reserve(contents.most)?;
             }
             let writer = NpzWriter::new(Interruptible::new(file));
-            write_all(writer, &contents, level)?.into_inner().commit()
+            write_all(writer, &contents, compression)?.into_inner().commit()
         };
         write().map_err(|error: Error| error.with_path(&path))
     };
-    py.detach(save).into_py(py)
+    py.detach(|| with_threads(threads, save)).into_py(py)
 }
 
 /// Saves arrays to a file object.
 #[pyfunction]
-#[pyo3(signature = (file, members, level))]
+#[pyo3(signature = (file, members, codec, level, threads))]
 pub(crate) fn savez_file(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
     members: Members<'_>,
+    codec: Option<&str>,
     level: Option<u32>,
+    threads: Option<usize>,
 ) -> PyResult<()> {
+    let compression = compression(py, codec, level)?;
     let sink = PyWriter::new(file)?;
     let position = sink.position(py)?;
     let arrays = arrays(&members)?;
     let contents = contents(&members, &arrays)?;
     let writer = NpzWriter::at(sink, position);
-    py.detach(|| write_all(writer, &contents, level)).into_py(py)?;
+    let save = || with_threads(threads, || write_all(writer, &contents, compression));
+    py.detach(save).into_py(py)?;
     Ok(())
 }
 
@@ -182,7 +200,13 @@ impl NpzReader {
     }
 
     /// Reads a member: an array if it is one, otherwise its bytes.
-    fn read<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (name, threads=None))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let reader = self.reader(py)?;
         let number = reader.find(name).into_py(py)?;
         if !is_array(py, &reader, number)? {
@@ -215,8 +239,65 @@ impl NpzReader {
         let (header, member) = py.detach(|| reader.array_member(number)).into_py(py)?;
         let mut array = empty(py, &header)?;
         let (memory, _) = memory_mut(&mut array)?;
-        py.detach(|| Reader::read_data(&header, member, memory)).into_py(py)?;
+        let read = || with_threads(threads, || Reader::read_data(&header, member, memory));
+        py.detach(read).into_py(py)?;
         Ok(array.into_any())
+    }
+
+    /// Reads several members that are arrays, at the same time.
+    #[pyo3(signature = (names, threads=None))]
+    fn read_several<'py>(
+        &self,
+        py: Python<'py>,
+        names: Vec<String>,
+        threads: Option<usize>,
+    ) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
+        let reader = self.reader(py)?;
+        let mut opened = Vec::with_capacity(names.len());
+        for name in &names {
+            let number = reader.find(name).into_py(py)?;
+            opened.push(py.detach(|| reader.array_member(number)).into_py(py)?);
+        }
+        let mut arrays =
+            opened.iter().map(|(header, _)| empty(py, header)).collect::<PyResult<Vec<_>>>()?;
+        let mut members = Vec::with_capacity(arrays.len());
+        for (array, (header, member)) in arrays.iter_mut().zip(opened) {
+            members.push((header, member, memory_mut(array)?.0));
+        }
+        py.detach(|| with_threads(threads, || Reader::read_several(members))).into_py(py)?;
+        Ok(arrays)
+    }
+
+    /// Shape, order, dtype of a member that is an array, and the length of its header.
+    fn facts<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Facts<'py>> {
+        let reader = self.reader(py)?;
+        let number = reader.find(name).into_py(py)?;
+        let (header, _) = py.detach(|| reader.array_member(number)).into_py(py)?;
+        facts(py, &header, reader.entries()[number].uncompressed as usize - header.nbytes())
+    }
+
+    /// Every `step`-th item of an array from `start` on, `shape` of them along each axis.
+    #[pyo3(signature = (name, start, step, shape, threads=None))]
+    fn read_slice<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        start: Vec<usize>,
+        step: Vec<usize>,
+        shape: Vec<usize>,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let reader = self.reader(py)?;
+        let number = reader.find(name).into_py(py)?;
+        let read = || {
+            let (header, member) = reader.array_member(number)?;
+            with_threads(threads, || Reader::read_slice(&header, member, &start, &step, &shape))
+        };
+        let part = py.detach(read).into_py(py)?;
+        fill(py, None, part.header(), |memory, _| {
+            memory.copy_from_slice(part.bytes());
+            Ok(())
+        })
     }
 
     /// Whether a member begins as an array does.

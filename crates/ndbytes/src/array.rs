@@ -327,10 +327,34 @@ fn padding(dtype: &Dtype, shape: &[usize]) -> Vec<Span> {
     if shape.contains(&0) { Vec::new() } else { padding_spans(dtype) }
 }
 
-/// How many threads a copy may use.
+/// Calls `body`, in which nothing that this crate does takes more than so many threads; as many as
+/// suit the machine for none.
+///
+/// ```
+/// let one = ndbytes::with_threads(Some(1), || 1 + 1);
+/// assert_eq!(one, 2);
+/// ```
+pub fn with_threads<T>(most: Option<usize>, body: impl FnOnce() -> T) -> T {
+    /// Puts back what was there, however `body` ends.
+    struct Before(Option<usize>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            MOST.set(self.0);
+        }
+    }
+    let _before = Before(MOST.replace(most.map(|most| most.max(1))));
+    body()
+}
+
+/// How many threads a call on this thread may use.
 pub(crate) fn threads() -> usize {
     static THREADS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get().min(8)))
+    let suits = || std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+    MOST.get().unwrap_or_else(|| *THREADS.get_or_init(suits))
+}
+
+thread_local! {
+    static MOST: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
 }
 
 /// How many threads work on this many bytes: for few, a thread costs more than it brings.

@@ -48,7 +48,7 @@ mod write;
 #[cfg(feature = "zarr")]
 mod zarr;
 
-pub use array::{Array, ArrayView};
+pub use array::{Array, ArrayView, with_threads};
 pub use atomic::{AtomicFile, SaveOptions};
 pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};

@@ -175,6 +175,27 @@ impl Slice {
 }
 
 impl Selection {
+    /// Every `step`-th element from `start` on, `shape` of them along each axis, of an array whose
+    /// first element begins at byte 0.
+    ///
+    /// # Errors
+    /// [`Code::OutOfBounds`] when it reaches outside of the array, [`Code::Argument`] for a step of
+    /// 0 or another number of axes.
+    pub fn stepped(
+        all: &[usize],
+        strides: &[isize],
+        [start, step, shape]: [&[usize]; 3],
+    ) -> Result<Self> {
+        check_stepped(all, [start, step, shape])?;
+        let mut selection =
+            Self { origin: 0, shape: shape.to_vec(), strides: Vec::with_capacity(all.len()) };
+        for ((&start, &step), &stride) in start.iter().zip(step).zip(strides) {
+            selection.advance(start, stride);
+            selection.strides.push(stride.wrapping_mul(step as isize));
+        }
+        Ok(selection)
+    }
+
     /// How many elements are selected.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
@@ -275,6 +296,26 @@ impl Piece {
         let Selection { origin, shape, strides } = &self.selection;
         ArrayView::new(dtype.clone(), shape, strides, bytes, origin - self.offset)
     }
+}
+
+/// Whether an array of shape `all` has every `step`-th element from `start` on, `shape` of them
+/// along each axis.
+pub(crate) fn check_stepped(all: &[usize], [start, step, shape]: [&[usize]; 3]) -> Result<()> {
+    if [start.len(), step.len(), shape.len()] != [all.len(); 3] || step.contains(&0) {
+        let message = "start, step and shape need a number for each axis, and steps above 0";
+        return Err(Error::new(Code::Argument, message));
+    }
+    for axis in 0..all.len() {
+        let (start, step, n) = (start[axis], step[axis], shape[axis]);
+        let last = n.saturating_sub(1).checked_mul(step).and_then(|by| by.checked_add(start));
+        if start > all[axis] || (n > 0 && last.is_none_or(|last| last >= all[axis])) {
+            let message = format!(
+                "{shape:?} items are not within an array of shape {all:?}: along axis {axis}, {n} from {start} in steps of {step}"
+            );
+            return Err(Error::new(Code::OutOfBounds, message));
+        }
+    }
+    Ok(())
 }
 
 fn parse(text: &str) -> std::result::Result<Slice, String> {

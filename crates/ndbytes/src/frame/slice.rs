@@ -10,6 +10,7 @@ use crate::frame::grid;
 use crate::frame::read::FrameReader;
 use crate::parallel::in_order;
 use crate::read_at::ReadAt;
+use crate::slice::check_stepped;
 
 impl<R: ReadAt + Sync> FrameReader<R> {
     /// Reads a part of the array: `shape` items from `start` on.
@@ -19,7 +20,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     pub fn read_part(&self, start: &[usize], shape: &[usize]) -> Result<Array> {
         let array = self.header().array();
         let step = vec![1; start.len()];
-        self.check_bounds(start, &step, shape)?;
+        check_stepped(self.header().array().shape(), [start, &step, shape])?;
         let facts = Header::new(array.dtype().clone(), array.order(), shape.to_vec())?;
         let mut part = Array::zeroed(facts)?;
         let strides = part.header().strides();
@@ -44,7 +45,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     ) -> Result<()> {
         let header = self.header();
         let itemsize = header.array().dtype().itemsize();
-        self.check_bounds(start, step, shape)?;
+        check_stepped(self.header().array().shape(), [start, step, shape])?;
         if !layout.fits(shape, itemsize, out.len()) {
             return Err(Error::new(Code::OutOfBounds, "the part reaches outside of its memory"));
         }
@@ -89,26 +90,6 @@ impl<R: ReadAt + Sync> FrameReader<R> {
                 Ok(())
             },
         )
-    }
-
-    /// Makes sure that a part is within the array.
-    fn check_bounds(&self, start: &[usize], step: &[usize], shape: &[usize]) -> Result<()> {
-        let all = self.header().array().shape();
-        if [start.len(), step.len(), shape.len()] != [all.len(); 3] || step.contains(&0) {
-            let message = "start, step and shape need a number for each axis, and steps above 0";
-            return Err(Error::new(Code::Argument, message));
-        }
-        for axis in 0..all.len() {
-            let (start, step, n) = (start[axis], step[axis], shape[axis]);
-            let last = n.saturating_sub(1).checked_mul(step).and_then(|by| by.checked_add(start));
-            if start > all[axis] || (n > 0 && last.is_none_or(|last| last >= all[axis])) {
-                let message = format!(
-                    "{shape:?} items are not within an array of shape {all:?}: along axis {axis}, {n} from {start} in steps of {step}"
-                );
-                return Err(Error::new(Code::OutOfBounds, message));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Blocks<'a, R> {
 
 /// What a thread needs to inflate blocks.
 #[derive(Default)]
-pub(super) struct BlockReader {
+struct BlockReader {
     decoder: BlockDecoder,
     packed: [Vec<u8>; 2],
     /// The first block, with what precedes its data.
@@ -54,17 +54,12 @@ impl<'a, R: ReadAt> Blocks<'a, R> {
         self.index.size as usize
     }
 
-    pub(super) fn count(&self) -> usize {
+    fn count(&self) -> usize {
         self.places.len()
     }
 
     /// Inflates the data of block `number` and, if there is more room than that, of the next.
-    pub(super) fn inflate(
-        &self,
-        reader: &mut BlockReader,
-        number: usize,
-        out: &mut [u8],
-    ) -> Result<()> {
+    fn inflate(&self, reader: &mut BlockReader, number: usize, out: &mut [u8]) -> Result<()> {
         let BlockReader { decoder, packed, first } = reader;
         let (one, two) = out.split_at_mut(self.size().min(out.len()));
         let [packed_one, packed_two] = packed;
@@ -99,34 +94,40 @@ impl<'a, R: ReadAt> Blocks<'a, R> {
     fn fetch(&self, number: usize, packed: &mut Vec<u8>) -> Result<()> {
         packed.resize(self.index.compressed[number] as usize, 0);
         if read_part_at(self.source, packed, self.places[number])? < packed.len() {
-            let message = "the archive ends inside a member";
-            return Err(Error::new(Code::DataTruncated, message));
+            return Err(cut());
         }
         Ok(())
     }
 }
 
 impl<R: ReadAt + Sync> Blocks<'_, R> {
-    /// Inflates all of the data, on several threads, and goes on with its CRC.
-    pub(super) fn read(&self, out: &mut [u8], crc: &mut crc32fast::Hasher) -> Result<()> {
+    /// Inflates the data of the blocks from number `from` on, as much as there is room for, on
+    /// several threads; gives its CRC.
+    pub(super) fn read(&self, from: usize, out: &mut [u8]) -> Result<crc32fast::Hasher> {
+        let size = self.size();
         // Two at a time, where that leaves some for every thread.
-        let pair = if self.count() >= 2 * threads() { 2 } else { 1 };
-        let (size, share) = (self.size(), pair * self.size());
+        let pair = if out.len().div_ceil(size) >= 2 * threads() { 2 } else { 1 };
         let kept = Mutex::new(Vec::new());
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         let fill = |part: &mut [u8], at: usize| {
             let mut reader: BlockReader = lock().pop().unwrap_or_default();
             let mut crc = crc32fast::Hasher::new();
-            for (i, some) in part.chunks_mut(share).enumerate() {
-                self.inflate(&mut reader, at / size + pair * i, some)?;
+            for (i, some) in part.chunks_mut(pair * size).enumerate() {
+                self.inflate(&mut reader, from + at / size + pair * i, some)?;
                 crc.update(some);
             }
             lock().push(reader);
             Ok::<_, Error>(crc)
         };
-        for (_, filled) in fill_parts(out, share, threads(), &fill) {
+        let mut crc = crc32fast::Hasher::new();
+        for (_, filled) in fill_parts(out, pair * size, threads(), &fill) {
             crc.combine(&filled?);
         }
-        Ok(())
+        Ok(crc)
     }
+}
+
+#[cold]
+pub(super) fn cut() -> Error {
+    Error::new(Code::DataTruncated, "the archive ends inside a member")
 }

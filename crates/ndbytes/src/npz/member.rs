@@ -36,6 +36,19 @@ impl<'a, R: ReadAt> Member<'a, R> {
         Self { source, entry, start, data, crc, left }
     }
 
+    /// Whether several threads can read it.
+    pub(super) fn splits(&self) -> bool {
+        self.entry.method == Method::Stored || self.blocks().is_some()
+    }
+
+    /// Where a stored member's next byte is.
+    pub(super) fn stored_at(&self) -> Option<(&'a R, u64)> {
+        match &self.data {
+            Data::Stored(section) => Some(section.position()),
+            _ => None,
+        }
+    }
+
     pub(super) fn name(&self) -> &'a str {
         &self.entry.name
     }
@@ -101,7 +114,7 @@ impl<R: ReadAt + Sync> Member<'_, R> {
             }
             Data::Packed(_) if self.entry.method == Method::Deflate => match self.blocks() {
                 Some(blocks) => {
-                    blocks.read(out, &mut self.crc)?;
+                    self.crc.combine(&blocks.read(0, out)?);
                     (self.data, self.left) = (Data::Nothing, 0);
                     Ok(())
                 }

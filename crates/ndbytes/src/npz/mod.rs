@@ -3,7 +3,9 @@
 mod blocks;
 mod deflate;
 mod member;
+mod part;
 mod reader;
+mod several;
 mod writer;
 
 pub use member::Member;

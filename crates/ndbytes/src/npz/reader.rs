@@ -240,7 +240,7 @@ fn check_overlap(entries: &[Entry]) -> Result<()> {
     Ok(())
 }
 
-fn named(error: Error, member: &str) -> Error {
+pub(super) fn named(error: Error, member: &str) -> Error {
     if error.io().is_some() {
         return error;
     }
