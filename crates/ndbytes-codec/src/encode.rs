@@ -37,6 +37,29 @@ impl<W: Write> Encoder<W> {
         })
     }
 
+    /// Has so many threads of the codec's own do the work, where it has some, which is zstd. To be
+    /// called before anything is written. The bytes are others than without this, but do not depend
+    /// on how many threads there are.
+    #[cfg_attr(not(feature = "zstd"), allow(unused_mut, unused_variables))]
+    pub fn with_workers(mut self, workers: u32) -> Self {
+        #[cfg(feature = "zstd")]
+        if let Inner::Zstd(encoder) = &mut self.0 {
+            encoder.packer.set_workers(workers);
+        }
+        self
+    }
+
+    /// Says how many bytes will be written; more or less of them become an error. Those codecs
+    /// whose streams may say so, which is zstd, do. To be called before anything is written.
+    #[cfg_attr(not(feature = "zstd"), allow(unused_mut, unused_variables))]
+    pub fn with_size(mut self, size: u64) -> Self {
+        #[cfg(feature = "zstd")]
+        if let Inner::Zstd(encoder) = &mut self.0 {
+            encoder.packer.set_size(size);
+        }
+        self
+    }
+
     /// Ends the stream and gives the sink back.
     ///
     /// # Errors

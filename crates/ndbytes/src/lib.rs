@@ -30,6 +30,7 @@
 mod array;
 mod atomic;
 mod compress;
+mod crew;
 mod error;
 mod file;
 mod frame;
@@ -49,7 +50,7 @@ mod zarr;
 
 pub use array::{Array, ArrayView};
 pub use atomic::{AtomicFile, SaveOptions};
-pub use compress::{compress, compress_to, decompress};
+pub use compress::{Compressor, Decompressor, compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{ArrayFile, NpyFile, load, save};
 pub use frame::{

@@ -3,6 +3,7 @@
 
 mod append;
 mod atomic;
+mod compress;
 mod concat;
 mod examples;
 mod frame;
