@@ -20,7 +20,7 @@ pub fn stream(codec: Codec, plan: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let len = 4000 + usize::from(byte >> 4) * 1000;
         match byte & 15 {
             0..=3 => content.extend((0..len).map(|_| random.byte())),
-            4 => content.extend(std::iter::repeat_n(byte, len * 40)),
+            4 => content.extend(std::iter::repeat_n(byte, len * 4)),
             5 => content.extend((0..len).map(|_| random.byte() & random.byte() & 0x3f)),
             6 => {}
             7 | 15 if codec == Codec::Gzip => {

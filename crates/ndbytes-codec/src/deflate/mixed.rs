@@ -151,3 +151,44 @@ const TEXT_PIECES: usize = 16;
 const PERIOD_PIECE: usize = 2048;
 const PERIOD_PIECES: usize = 4;
 const PERIODS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_known_wherever_it_is_cut() {
+        let text = "Zeile, строка, 行, línea\n".repeat(4000);
+        for start in 0..30 {
+            for end in (text.len() - 30..text.len()).chain([start + 1, start + 600]) {
+                assert!(is_text(&text.as_bytes()[start..end]), "{start} {end}");
+            }
+        }
+        assert!(is_text(b"\x1b[1mbold\x1b[0m\r\n\x0c"));
+    }
+
+    #[test]
+    fn numbers_are_no_text() {
+        let bytes = |numbers: &[f64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let floats: Vec<u8> = bytes(&[1.5, 1e300, -2.25, 0.1].repeat(100));
+        let latin: Vec<u8> = (0..1000).map(|i| 0x80 | i as u8).collect();
+        for data in [&floats, &vec![0; 100], &vec![0xff; 100], &latin, &vec![]] {
+            assert!(!is_text(data));
+        }
+    }
+
+    #[test]
+    fn periods_are_guessed() {
+        let halves: Vec<u8> = (0..9000u16).flat_map(u16::to_le_bytes).collect();
+        let words: Vec<u8> = (0..9000u32).flat_map(|i| (i * 77).to_le_bytes()).collect();
+        let longs: Vec<u8> = (0..9000u64).flat_map(|i| (i * 7_654_321).to_le_bytes()).collect();
+        let pixels: Vec<u8> = (0..9000u32).flat_map(|i| [(i / 9) as u8, 200, 7]).collect();
+        for (data, period) in [(halves, 2), (words, 4), (longs, 8), (pixels, 3)] {
+            assert_eq!(guess_period(&data), period);
+            // Sizes at which there is little or nothing to see.
+            for len in 0..70 {
+                assert!(PERIODS.contains(&guess_period(&data[..len])));
+            }
+        }
+    }
+}

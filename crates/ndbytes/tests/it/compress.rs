@@ -337,6 +337,22 @@ fn headers_of_all_forms_are_read_as_by_one_decoder() {
 }
 
 #[test]
+fn pieces_that_grow_beyond_their_bounds_come_in_parts() {
+    let mut data = vec![0; 30_000_000];
+    for (i, byte) in sample(3_000_000).into_iter().enumerate() {
+        data[10 * i] = byte & u8::from(i > 1_500_000 && i < 1_600_000);
+    }
+    for codec in DEFLATES {
+        let stream = packed(codec, 6, 2, &data);
+        assert!(stream.len() < data.len() / 50);
+        for threads in 1..4 {
+            assert!(unpacked(codec, threads, &stream).unwrap() == data, "{codec:?} {threads}");
+        }
+        agree(codec, &stream[..stream.len() - 9]);
+    }
+}
+
+#[test]
 fn many_small_members_are_read_in_a_moment() {
     let one = packed(Codec::Gzip, 6, 1, b"a line\n");
     let stream = one.repeat(50_000);
