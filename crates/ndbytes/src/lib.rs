@@ -8,7 +8,7 @@
 //! | file | [`save`], [`load`], [`NpzWriter`], [`NpzReader`], [`tofile`], [`fromfile`] |
 //! | memory-mapped | [`map::Map`] with [`loads`]; [`NpyFile::data_offset`] |
 //! | socket, pipe | [`send`], [`recv`] |
-//! | compressed | [`compress`], [`decompress`], [`NpzWriter`] with a level |
+//! | compressed | [`compress`], [`decompress`], [`Compressor`], [`NpzWriter`] with a level |
 //!
 //! An array is an [`ArrayView`] (borrowed: dtype, shape, strides, bytes) or an [`Array`] (owned);
 //! with the feature `ndarray` they convert from and to those of that crate.
