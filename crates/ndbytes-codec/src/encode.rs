@@ -154,8 +154,14 @@ impl<P: Packer, W: Write> Packed<P, W> {
 #[cfg(any(feature = "lz4", feature = "zstd"))]
 impl<P: Packer, W: Write> Write for Packed<P, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.send()?;
-        self.packer.pack(bytes, &mut self.pending)
+        loop {
+            self.send()?;
+            // Threads that are busy may give something before they take anything.
+            let taken = self.packer.pack(bytes, &mut self.pending)?;
+            if taken > 0 || bytes.is_empty() {
+                return Ok(taken);
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

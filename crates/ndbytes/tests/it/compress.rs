@@ -78,6 +78,15 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn busy_threads_take_all_that_is_written() {
+    let data = sample(40_000_000);
+    for threads in [1, 4] {
+        let stream = packed(Codec::Zstd, 1, threads, &data);
+        assert!(alone(Codec::Zstd, &stream).unwrap() == data);
+    }
+}
+
+#[test]
 fn any_length_comes_back() {
     let block = BLOCK_SIZE;
     let data = sample(4 * block + 9);
