@@ -369,6 +369,52 @@ def sockets(size: int) -> Iterator[Task]:
     context.term()
 
 
+def streams(name: str, data: bytes, folder: Path) -> Iterator[Task]:
+    """Streams of zlib in memory, and of gzip from file to file. Beside a peer: the size of its
+    stream, in ours."""
+    import gzip
+    import shutil
+    import subprocess
+    import zlib
+
+    for level in (1, 6, 9):
+        ours = len(nb.compress(data, "zlib", level))
+        theirs = len(zlib.compress(data, level)) / ours
+        yield Task(
+            f"compress zlib -{level}, {name}",
+            len(data),
+            {
+                "ndbytes": lambda level=level: nb.compress(data, "zlib", level),
+                f"zlib, size x{theirs:.2f}": lambda level=level: zlib.compress(data, level),
+            },
+            lambda got: zlib.decompress(got) == data,
+        )
+    source, target = folder / "source", folder / "target"
+    source.write_bytes(data)
+
+    def pack() -> Path:
+        target.write_bytes(nb.compress(source.read_bytes(), "gzip"))
+        return target
+
+    def by(command: list[str]) -> Way:
+        def call() -> Path:
+            with open(target, "wb") as file:
+                subprocess.run([*command, "-c", source], stdout=file, check=True)
+            return target
+
+        return call
+
+    ways: dict[str, Way] = {"ndbytes": pack}
+    size = pack().stat().st_size
+    for command in (["gzip"], ["pigz", "-p2"]):
+        if shutil.which(command[0]):
+            way = by(command)
+            ways[f"{' '.join(command)}, size x{way().stat().st_size / size:.2f}"] = way
+    right = lambda path: gzip.decompress(path.read_bytes()) == data  # noqa: E731
+    if len(ways) > 1:
+        yield Task(f"compress a file by gzip, {name}", len(data), ways, right)
+
+
 def compression(size: int) -> Iterator[Task]:
     """Compressed archives and streams."""
     import zlib
@@ -393,15 +439,23 @@ def compression(size: int) -> Iterator[Task]:
             },
             lambda path: np.array_equal(np.load(path)["a"], walk),
         )
-        stock = zlib.compress(walk.tobytes())
-        yield Task(
-            "decompress zlib",
-            walk.nbytes,
-            {"ndbytes": lambda: nb.decompress(stock), "zlib": lambda: zlib.decompress(stock)},
-            lambda got: got == walk.tobytes(),
-            None,
-            "zlib",
-        )
+        raw = walk.tobytes()
+        sources = sorted(Path(os.__file__).parent.glob("**/*.py"))
+        text = b"".join(path.read_bytes() for path in sources)[: max(size // 4, 1 << 20)]
+        for name, data in (("numbers", raw), ("text", text)):
+            yield from streams(name, data, folder)
+        for name, stream in (("zlib's", zlib.compress(raw)), ("our", nb.compress(raw))):
+            yield Task(
+                f"decompress {name} zlib stream",
+                walk.nbytes,
+                {
+                    "ndbytes": lambda stream=stream: nb.decompress(stream),
+                    "zlib": lambda stream=stream: zlib.decompress(stream),
+                },
+                lambda got: got == raw,
+                None,
+                "zlib",
+            )
     finally:
         for path in folder.iterdir():
             os.unlink(path)

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Convert(Convert),
     /// Compress any file to a standard stream
     Compress(Compress),
-    /// Decompress a zlib, gzip or deflate stream
+    /// Decompress a standard stream
     Decompress(Decompress),
     /// Read everything and say whether it is whole
     Verify(Verify),
@@ -176,6 +176,9 @@ pub(crate) struct Compress {
     /// Only the elements of an .npy, in C order: `zlib.compress(a.tobytes())`
     #[arg(long)]
     pub(crate) data: bool,
+    /// The most threads; as many as there are processors unless given. The stream is the same
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
 }
 
 /// Arguments of `decompress`.
@@ -194,6 +197,9 @@ pub(crate) struct Decompress {
     /// Stop, and write nothing, when more than this comes out
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) max_bytes: Option<u64>,
+    /// The most threads; as many as there are processors unless given
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
 }
 
 /// Arguments of `verify`.
@@ -489,6 +495,11 @@ fn parse_codec(text: &str) -> Result<Codec, String> {
         let names: Vec<_> = Codec::ALL.iter().map(|codec| codec.as_str()).collect();
         format!("the codecs are {}", names.join(", "))
     })
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| format!("`{text}` is no number of threads"))
 }
 
 /// A number of bytes: 1000, 64KiB, 4GiB.

@@ -49,6 +49,16 @@ impl<R: Read> Decoder<R> {
         }
     }
 
+    /// As [`Decoder::new`], after so many bytes, which offsets count as well.
+    pub fn at(codec: Codec, source: R, consumed: u64) -> Self {
+        Self { consumed, ..Self::new(codec, source) }
+    }
+
+    /// How many bytes of the source are done with.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
     /// Checks that nothing follows the stream, which has been read to its end. Zeros may follow
     /// gzip, as `gunzip` allows for tapes.
     ///
@@ -63,8 +73,7 @@ impl<R: Read> Decoder<R> {
                 return Ok(());
             }
             if self.codec != Codec::Gzip || rest.iter().any(|&b| b != 0) {
-                let message = format!("bytes follow the end of the {} stream", self.codec.as_str());
-                return Err(invalid(FormatError::new(Code::CodecTrailing, message).at(at)));
+                return Err(invalid(self.codec.trailing().at(at)));
             }
             self.consumed += rest.len() as u64;
             self.start = self.end;
@@ -113,10 +122,7 @@ impl<R: Read> Read for Decoder<R> {
             if step.ended {
                 self.state = if self.codec.repeats() { State::Between } else { State::Done };
             } else if exhausted && step.given == 0 {
-                let message = format!("the {} stream ends early", self.codec.as_str());
-                return Err(invalid(
-                    FormatError::new(Code::CodecTruncated, message).at(self.consumed),
-                ));
+                return Err(invalid(self.codec.truncated().at(self.consumed)));
             }
             let given = step.given;
             if given > 0 {
@@ -142,18 +148,21 @@ pub fn decompress(codec: Codec, source: impl Read, max_bytes: u64) -> io::Result
             break;
         }
         if (out.len() + n) as u64 > max_bytes {
-            let message = format!(
-                "more than {max_bytes} bytes come out; raise `max_bytes` if you trust the source"
-            );
-            return Err(invalid(
-                FormatError::new(Code::CodecTooLarge, message).at(decoder.consumed),
-            ));
+            return Err(invalid(too_large(max_bytes).at(decoder.consumed)));
         }
         out.try_reserve(n)?;
         out.extend_from_slice(&buffer[..n]);
     }
     decoder.expect_end()?;
     Ok(out)
+}
+
+/// What is wrong with a stream that more than `max_bytes` come out of.
+#[cold]
+pub fn too_large(max_bytes: u64) -> FormatError {
+    let message =
+        format!("more than {max_bytes} bytes come out; raise `max_bytes` if you trust the source");
+    FormatError::new(Code::CodecTooLarge, message)
 }
 
 /// What one call to an engine did.
@@ -204,13 +213,8 @@ impl Engine {
     }
 }
 
-/// The fault of a stream that no encoder writes.
-#[cold]
-pub(crate) fn damaged(codec: Codec) -> FormatError {
-    FormatError::new(Code::CodecCorrupt, format!("the {} stream is damaged", codec.as_str()))
-}
-
-pub(crate) fn invalid(error: FormatError) -> io::Error {
+/// A fault on its way through [`Read`].
+pub fn invalid(error: FormatError) -> io::Error {
     let kind = match error.code() {
         Code::CodecTruncated => io::ErrorKind::UnexpectedEof,
         _ => io::ErrorKind::InvalidData,

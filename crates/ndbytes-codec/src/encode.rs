@@ -37,14 +37,27 @@ impl<W: Write> Encoder<W> {
         })
     }
 
-    /// An encoder of one Zstandard frame for exactly `len` bytes, which it says, without a checksum,
-    /// on so many threads. The bytes do not depend on their number.
-    ///
-    /// Any other number of bytes is an error of [`Encoder::finish`] or of writing.
-    #[cfg(feature = "zstd")]
-    pub fn zstd_frame(len: u64, level: u32, threads: usize, sink: W) -> Self {
-        let packer = crate::zstd::Pack::of(len, level, threads);
-        Self(Inner::Zstd(Packed::new(packer, Steady(sink))))
+    /// Has so many threads of the codec's own do the work, where it has some, which is zstd. To be
+    /// called before anything is written. The bytes are others than without this, but do not depend
+    /// on how many threads there are.
+    #[cfg_attr(not(feature = "zstd"), allow(unused_mut, unused_variables))]
+    pub fn with_workers(mut self, workers: u32) -> Self {
+        #[cfg(feature = "zstd")]
+        if let Inner::Zstd(encoder) = &mut self.0 {
+            encoder.packer.set_workers(workers);
+        }
+        self
+    }
+
+    /// Says how many bytes will be written; more or less of them become an error. Those codecs
+    /// whose streams may say so, which is zstd, do. To be called before anything is written.
+    #[cfg_attr(not(feature = "zstd"), allow(unused_mut, unused_variables))]
+    pub fn with_size(mut self, size: u64) -> Self {
+        #[cfg(feature = "zstd")]
+        if let Inner::Zstd(encoder) = &mut self.0 {
+            encoder.packer.set_size(size);
+        }
+        self
     }
 
     /// Ends the stream and gives the sink back.
@@ -141,8 +154,14 @@ impl<P: Packer, W: Write> Packed<P, W> {
 #[cfg(any(feature = "lz4", feature = "zstd"))]
 impl<P: Packer, W: Write> Write for Packed<P, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.send()?;
-        self.packer.pack(bytes, &mut self.pending)
+        loop {
+            self.send()?;
+            // Threads that are busy may give something before they take anything.
+            let taken = self.packer.pack(bytes, &mut self.pending)?;
+            if taken > 0 || bytes.is_empty() {
+                return Ok(taken);
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

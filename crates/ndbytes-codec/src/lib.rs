@@ -12,9 +12,10 @@ mod decode;
 pub mod deflate;
 mod encode;
 #[cfg(feature = "lz4")]
-mod lz4;
+pub mod lz4;
 #[cfg(feature = "pco")]
 pub mod pco;
+mod wrap;
 mod zlib;
 #[cfg(feature = "zstd")]
 mod zstd;
@@ -23,8 +24,9 @@ use std::ops::RangeInclusive;
 
 use ndbytes_format::{Code, FormatError};
 
-pub use decode::{Decoder, decompress};
+pub use decode::{Decoder, decompress, invalid, too_large};
 pub use encode::{Encoder, compress};
+pub use wrap::{Check, header, header_len};
 pub use zlib::MAX_LEVEL;
 
 /// A compressed stream.
@@ -116,8 +118,27 @@ impl Codec {
         Err(FormatError::new(Code::Argument, message))
     }
 
+    /// What is wrong with a stream that no encoder writes.
+    #[cold]
+    pub fn damaged(self) -> FormatError {
+        FormatError::new(Code::CodecCorrupt, format!("the {} stream is damaged", self.as_str()))
+    }
+
+    /// What is wrong with a stream whose end is missing.
+    #[cold]
+    pub fn truncated(self) -> FormatError {
+        FormatError::new(Code::CodecTruncated, format!("the {} stream ends early", self.as_str()))
+    }
+
+    /// What is wrong where a stream should be all that there is.
+    #[cold]
+    pub fn trailing(self) -> FormatError {
+        let message = format!("bytes follow the end of the {} stream", self.as_str());
+        FormatError::new(Code::CodecTrailing, message)
+    }
+
     /// Whether streams of this kind may follow one another, and this byte can begin the next.
-    fn may_follow(self, byte: u8) -> bool {
+    pub fn may_follow(self, byte: u8) -> bool {
         match self {
             Codec::Deflate | Codec::Zlib => false,
             Codec::Gzip => byte == 0x1f,

@@ -10,8 +10,11 @@ use ndbytes_format::{Code, FormatError};
 use twox_hash::XxHash32;
 
 use crate::Codec;
-use crate::decode::{Step, damaged};
+use crate::decode::Step;
 use crate::encode::Packer;
+
+/// Bytes of the blocks that are written; the last one of a frame may have less.
+pub const BLOCK_SIZE: usize = 1 << 20;
 
 /// Decompresses frames that follow one another.
 pub(crate) struct Unpack {
@@ -126,7 +129,7 @@ impl Unpack {
                 MAGIC => self.go(State::Flags, 2),
                 SKIPPABLE..=SKIPPABLE_END => self.go(State::SkipSize, 4),
                 LEGACY => return Err(unsupported("the LZ4 frame is of the legacy format")),
-                _ => return Err(damaged(Codec::Lz4)),
+                _ => return Err(Codec::Lz4.damaged()),
             },
             State::SkipSize => self.go(State::Skip(word(bytes).into()), 0),
             State::Skip(_) => {}
@@ -137,10 +140,10 @@ impl Unpack {
                     5 => 1 << 18,
                     6 => 1 << 20,
                     7 => 1 << 22,
-                    _ => return Err(damaged(Codec::Lz4)),
+                    _ => return Err(Codec::Lz4.damaged()),
                 };
                 if flags & 0xc2 != 0x40 || sizes & 0x8f != 0 {
-                    return Err(damaged(Codec::Lz4));
+                    return Err(Codec::Lz4.damaged());
                 }
                 if flags & 1 != 0 {
                     return Err(unsupported("the LZ4 frame needs a dictionary"));
@@ -162,11 +165,11 @@ impl Unpack {
             }
             State::Descriptor => {
                 let Some((&check, size)) = bytes.split_last() else {
-                    return Err(damaged(Codec::Lz4));
+                    return Err(Codec::Lz4.damaged());
                 };
                 self.history.extend_from_slice(size);
                 if (XxHash32::oneshot(0, &self.history) >> 8) as u8 != check {
-                    return Err(damaged(Codec::Lz4));
+                    return Err(Codec::Lz4.damaged());
                 }
                 self.history.clear();
                 if let Ok(size) = size.try_into() {
@@ -180,7 +183,7 @@ impl Unpack {
                 size => {
                     let len = (size & !STORED) as usize;
                     if len > self.frame.block_max {
-                        return Err(damaged(Codec::Lz4));
+                        return Err(Codec::Lz4.damaged());
                     }
                     let checksum = if self.frame.block_checksum { 4 } else { 0 };
                     self.go(State::Block { stored: size & STORED != 0 }, len + checksum);
@@ -192,7 +195,7 @@ impl Unpack {
             }
             State::Checksum => {
                 if word(bytes) != self.hash.finish_32() {
-                    return Err(damaged(Codec::Lz4));
+                    return Err(Codec::Lz4.damaged());
                 }
                 return self.end();
             }
@@ -204,10 +207,10 @@ impl Unpack {
         let mut bytes = bytes;
         if self.frame.block_checksum {
             let Some((block, check)) = bytes.split_last_chunk::<4>() else {
-                return Err(damaged(Codec::Lz4));
+                return Err(Codec::Lz4.damaged());
             };
             if XxHash32::oneshot(0, block) != u32::from_le_bytes(*check) {
-                return Err(damaged(Codec::Lz4));
+                return Err(Codec::Lz4.damaged());
             }
             bytes = block;
         }
@@ -217,7 +220,7 @@ impl Unpack {
         } else {
             self.block.resize(self.frame.block_max, 0);
             let len = decompress_into_with_dict(bytes, &mut self.block, &self.history)
-                .map_err(|_| damaged(Codec::Lz4))?;
+                .map_err(|_| Codec::Lz4.damaged())?;
             self.block.truncate(len);
         }
         self.served = 0;
@@ -236,7 +239,7 @@ impl Unpack {
 
     fn end(&mut self) -> Result<bool, FormatError> {
         if self.frame.content_size.is_some_and(|size| size != self.total) {
-            return Err(damaged(Codec::Lz4));
+            return Err(Codec::Lz4.damaged());
         }
         self.go(State::Magic, 4);
         Ok(true)
@@ -248,10 +251,87 @@ impl Unpack {
     }
 }
 
-/// Compresses to one frame: independent blocks, content checksum.
-pub(crate) struct Pack {
+/// What a frame of ours begins with: independent blocks of [`BLOCK_SIZE`], content checksum.
+pub fn header() -> [u8; 7] {
+    let mut header = [0; 7];
+    let descriptor = [0x64, BLOCK_CODE << 4];
+    header[..4].copy_from_slice(&MAGIC.to_le_bytes());
+    header[4..6].copy_from_slice(&descriptor);
+    header[6] = (XxHash32::oneshot(0, &descriptor) >> 8) as u8;
+    header
+}
+
+/// Compresses the blocks of a frame, each alone.
+pub struct BlockEncoder {
     table: CompressTable,
-    hash: XxHash32,
+}
+
+impl BlockEncoder {
+    /// An encoder.
+    pub fn new() -> Self {
+        Self { table: CompressTable::large() }
+    }
+
+    /// Appends `block`, of [`BLOCK_SIZE`] bytes at most, with its size: compressed, or as it is
+    /// where that is no longer.
+    ///
+    /// # Errors
+    /// Without memory for it.
+    pub fn encode(&mut self, block: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        let start = out.len() + 4;
+        let room = get_maximum_output_size(block.len());
+        out.try_reserve(room + 4)?;
+        out.resize(start + room, 0);
+        let packed = compress_into_with_table(block, &mut out[start..], &mut self.table)
+            .map_err(io::Error::other)?;
+        let mut size = packed as u32;
+        if packed >= block.len() {
+            size = block.len() as u32 | STORED;
+            out[start..start + block.len()].copy_from_slice(block);
+        }
+        out[start - 4..start].copy_from_slice(&size.to_le_bytes());
+        out.truncate(start + (size & !STORED) as usize);
+        Ok(())
+    }
+}
+
+impl Default for BlockEncoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The checksum of a frame's content.
+pub struct Checksum(XxHash32);
+
+impl Checksum {
+    /// That of nothing.
+    pub fn new() -> Self {
+        Self(XxHash32::with_seed(0))
+    }
+
+    /// Goes on with these bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    /// What ends the frame.
+    pub fn trailer(&self) -> [u8; 8] {
+        // The mark of the end is four zeros.
+        (u64::from(self.0.finish_32()) << 32).to_le_bytes()
+    }
+}
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Compresses to one frame.
+pub(crate) struct Pack {
+    encoder: BlockEncoder,
+    checksum: Checksum,
     begun: bool,
     block: Vec<u8>,
 }
@@ -259,50 +339,34 @@ pub(crate) struct Pack {
 impl Pack {
     /// An encoder.
     pub(crate) fn new() -> Self {
-        let hash = XxHash32::with_seed(0);
-        Self { table: CompressTable::large(), hash, begun: false, block: Vec::new() }
-    }
-
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        if !self.begun {
-            self.begun = true;
-            let descriptor = [0x64, BLOCK_CODE << 4];
-            out.extend_from_slice(&MAGIC.to_le_bytes());
-            out.extend_from_slice(&descriptor);
-            out.push((XxHash32::oneshot(0, &descriptor) >> 8) as u8);
+        Self {
+            encoder: BlockEncoder::new(),
+            checksum: Checksum::new(),
+            begun: false,
+            block: Vec::new(),
         }
     }
 
     fn emit(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        self.begin(out);
-        if self.block.is_empty() {
-            return Ok(());
+        if !self.begun {
+            self.begun = true;
+            out.extend_from_slice(&header());
         }
-        self.hash.write(&self.block);
-        let start = out.len() + 4;
-        let room = get_maximum_output_size(self.block.len());
-        out.try_reserve(room + 8)?;
-        out.resize(start + room, 0);
-        let packed = compress_into_with_table(&self.block, &mut out[start..], &mut self.table)
-            .map_err(io::Error::other)?;
-        let mut size = packed as u32;
-        if packed >= self.block.len() {
-            size = self.block.len() as u32 | STORED;
-            out[start..start + self.block.len()].copy_from_slice(&self.block);
+        if !self.block.is_empty() {
+            self.checksum.update(&self.block);
+            self.encoder.encode(&self.block, out)?;
+            self.block.clear();
         }
-        out[start - 4..start].copy_from_slice(&size.to_le_bytes());
-        out.truncate(start + (size & !STORED) as usize);
-        self.block.clear();
         Ok(())
     }
 }
 
 impl Packer for Pack {
     fn pack(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
-        let n = input.len().min(BLOCK - self.block.len());
+        let n = input.len().min(BLOCK_SIZE - self.block.len());
         self.block.try_reserve(n)?;
         self.block.extend_from_slice(&input[..n]);
-        if self.block.len() == BLOCK {
+        if self.block.len() == BLOCK_SIZE {
             self.emit(out)?;
         }
         Ok(n)
@@ -311,8 +375,7 @@ impl Packer for Pack {
     fn drain(&mut self, end: bool, out: &mut Vec<u8>) -> io::Result<bool> {
         self.emit(out)?;
         if end {
-            out.extend_from_slice(&0_u32.to_le_bytes());
-            out.extend_from_slice(&self.hash.finish_32().to_le_bytes());
+            out.extend_from_slice(&self.checksum.trailer());
         }
         Ok(true)
     }
@@ -335,6 +398,5 @@ const SKIPPABLE_END: u32 = 0x184d_2a5f;
 const STORED: u32 = 1 << 31;
 /// How far back a block may refer.
 const WINDOW: usize = 1 << 16;
-/// Bytes of a block that is written, and their code in the descriptor.
-const BLOCK: usize = 1 << 20;
+/// The code of [`BLOCK_SIZE`] in the descriptor.
 const BLOCK_CODE: u8 = 6;

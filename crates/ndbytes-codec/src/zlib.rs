@@ -6,7 +6,7 @@ use flate2::{Compression, Decompress, FlushDecompress, GzBuilder, Status, write}
 use ndbytes_format::FormatError;
 
 use crate::Codec;
-use crate::decode::{Step, damaged};
+use crate::decode::Step;
 use crate::encode::Steady;
 
 /// The highest level of deflate; 0 stores, 1 is fast, 9 is small. NumPy's `savez_compressed` uses 6.
@@ -35,7 +35,7 @@ impl Inflate {
         let status = self
             .inflate
             .decompress(input, out, FlushDecompress::None)
-            .map_err(|_| damaged(self.codec))?;
+            .map_err(|_| self.codec.damaged())?;
         Ok(Step {
             taken: (self.inflate.total_in() - before_in) as usize,
             given: (self.inflate.total_out() - before_out) as usize,

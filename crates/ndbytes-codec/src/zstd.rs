@@ -7,7 +7,7 @@ use zstd_safe::zstd_sys::{ZSTD_EndDirective as End, ZSTD_ErrorCode as Kind};
 use zstd_safe::{CCtx, CParameter, DCtx, DParameter, ErrorCode, InBuffer, OutBuffer};
 
 use crate::Codec;
-use crate::decode::{Step, damaged};
+use crate::decode::Step;
 use crate::encode::Packer;
 
 /// Decompresses frames that follow one another.
@@ -36,32 +36,40 @@ impl Unpack {
 
 /// Compresses to one frame with a checksum.
 pub(crate) struct Pack {
+    level: u32,
     context: Option<CCtx<'static>>,
 }
 
 impl Pack {
     /// An encoder at this level.
     pub(crate) fn new(level: u32) -> Self {
-        let context = CCtx::try_create().and_then(|mut context| {
-            let level = CParameter::CompressionLevel(level as i32);
-            let set = [level, CParameter::ChecksumFlag(true)];
-            set.into_iter().all(|one| context.set_parameter(one).is_ok()).then_some(context)
-        });
-        Self { context }
+        let mut pack = Self { level, context: CCtx::try_create() };
+        let level = CParameter::CompressionLevel(level as i32);
+        pack.set(&[level, CParameter::ChecksumFlag(true)]);
+        pack
     }
 
-    /// An encoder of exactly `len` bytes, which the frame says, without a checksum, on so many
-    /// threads. What comes out does not depend on their number.
-    pub(crate) fn of(len: u64, level: u32, threads: usize) -> Self {
-        let set = |context: &mut CCtx<'static>| {
-            // Without a worker the frame would be another one.
-            let workers = CParameter::NbWorkers(threads.clamp(1, 64) as u32);
-            context.set_parameter(CParameter::CompressionLevel(level as i32)).ok()?;
-            context.set_parameter(workers).ok()?;
-            context.set_pledged_src_size(Some(len)).ok()
+    /// Has so many threads of the library's own do the work. The bytes are others than without, but
+    /// do not depend on how many there are.
+    pub(crate) fn set_workers(&mut self, workers: u32) {
+        self.set(&[CParameter::NbWorkers(workers), CParameter::JobSize(job_size(self.level))]);
+    }
+
+    /// Writes how many bytes are compressed into the head of the frame; more or less of them become
+    /// an error.
+    pub(crate) fn set_size(&mut self, size: u64) {
+        let set = self.context.as_mut().is_some_and(|c| c.set_pledged_src_size(Some(size)).is_ok());
+        self.context.take_if(|_| !set);
+    }
+
+    fn set(&mut self, parameters: &[CParameter]) {
+        let context = &mut self.context;
+        let set = |one: &CParameter| {
+            context.as_mut().is_some_and(|context| context.set_parameter(*one).is_ok())
         };
-        let context = CCtx::try_create().and_then(|mut context| set(&mut context).map(|_| context));
-        Self { context }
+        if !parameters.iter().all(set) {
+            self.context = None;
+        }
     }
 
     fn run(&mut self, input: &[u8], end: End, out: &mut Vec<u8>) -> io::Result<(usize, usize)> {
@@ -87,6 +95,16 @@ impl Packer for Pack {
     }
 }
 
+/// Bytes that a thread compresses at once. What precedes them, up to a whole window, is read again:
+/// the smaller they are, the more of the work is done twice, and the more threads can share it.
+const fn job_size(level: u32) -> u32 {
+    match level {
+        0..=5 => 2 << 20,
+        6..=12 => 4 << 20,
+        _ => 8 << 20,
+    }
+}
+
 /// The fault that the library's code stands for.
 fn fault(code: ErrorCode) -> FormatError {
     let is = |kind| zstd_safe::is_error_kind(code, kind);
@@ -99,7 +117,7 @@ fn fault(code: ErrorCode) -> FormatError {
     } else if is(Kind::ZSTD_error_memory_allocation) {
         no_memory()
     } else {
-        damaged(Codec::Zstd)
+        Codec::Zstd.damaged()
     }
 }
 

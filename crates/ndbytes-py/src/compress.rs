@@ -1,6 +1,8 @@
 //! Standard compressed streams.
 
-use ndbytes::{ArrayView, Code, Codec, Error};
+use std::io::Write;
+
+use ndbytes::{ArrayView, Code, Codec, Compressor, Decompressor, Error, Order};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -35,40 +37,49 @@ pub(crate) fn with_view<T>(
 
 /// Compresses an array's elements (C order) or bytes.
 #[pyfunction]
-#[pyo3(signature = (data, codec, level))]
+#[pyo3(signature = (data, codec, level, threads=None))]
 pub(crate) fn compress<'py>(
     data: &Bound<'py, PyAny>,
     codec: &str,
     level: Option<u32>,
+    threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = data.py();
     let codec = codec_of(py, codec)?;
     let level = level.unwrap_or(codec.default_level());
     codec.check_level(level).map_err(|error| to_py(py, error.into()))?;
     let bytes = with_view(data, |view| {
-        let mut sink = Interruptible::new(Vec::new());
-        py.detach(|| ndbytes::compress_to(&mut sink, view, codec, level)).into_py(py)?;
-        Ok(sink.into_inner())
+        let pack = || {
+            let sink = Interruptible::new(Vec::new());
+            let compressor = Compressor::new(codec, level, sink).with_threads(threads);
+            let mut compressor = compressor.with_array(view);
+            view.for_each_chunk(Order::C, &mut |chunk| Ok(compressor.write_all(chunk)?))?;
+            Ok(compressor.finish()?.into_inner())
+        };
+        py.detach(pack).into_py(py)
     })?;
     as_bytes(py, &bytes)
 }
 
 /// Decompresses one stream that fills `data`.
 #[pyfunction]
-#[pyo3(signature = (data, codec, max_bytes))]
+#[pyo3(signature = (data, codec, max_bytes, threads=None))]
 pub(crate) fn decompress<'py>(
     data: &Bound<'py, PyAny>,
     codec: &str,
     max_bytes: Option<u64>,
+    threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = data.py();
     let codec = codec_of(py, codec)?;
     let max_bytes = max_bytes.unwrap_or(u64::MAX);
     let bytes = with_view(data, |view| {
-        let source = view.as_bytes(ndbytes::Order::C).ok_or_else(|| {
+        let source = view.as_bytes(Order::C).ok_or_else(|| {
             to_py(py, Error::new(Code::Argument, "compressed data must be contiguous"))
         })?;
-        py.detach(|| ndbytes::decompress(Interruptible::new(source), codec, max_bytes)).into_py(py)
+        let source = Interruptible::new(source);
+        py.detach(|| Decompressor::with_threads(codec, source, threads).into_vec(max_bytes))
+            .into_py(py)
     })?;
     as_bytes(py, &bytes)
 }

@@ -14,6 +14,7 @@ pub mod arrays;
 pub mod forge;
 pub mod golden;
 pub mod oracle;
+pub mod pieces;
 pub mod strategy;
 pub mod targets;
 pub mod transport;

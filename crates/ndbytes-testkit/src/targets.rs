@@ -20,8 +20,8 @@ use ndbytes_net::request::{
 };
 
 use crate::arrays::{Case, dtypes, items};
-use crate::oracle;
 use crate::transport::{HostileReader, ReadRule};
+use crate::{oracle, pieces};
 
 /// A header that parses is encoded to one that parses to the same.
 pub fn header(data: &[u8]) {
@@ -232,9 +232,12 @@ pub fn deflate_encode(data: &[u8]) {
     assert!(back == bytes);
 }
 
-/// Whatever comes out of a stream stays below its cap and can be compressed again.
+/// Whatever comes out of a stream stays below its cap and can be compressed again; several decoders
+/// read it as one does, and so they do streams whose blocks the bytes describe.
 pub fn inflate(data: &[u8]) {
+    read_in_pieces(data);
     for &codec in Codec::ALL {
+        alike(codec, data);
         match ndbytes::decompress(data, codec, MAX_BYTES) {
             Ok(out) => {
                 assert!(out.len() as u64 <= MAX_BYTES);
@@ -248,6 +251,42 @@ pub fn inflate(data: &[u8]) {
             }
             Err(error) => check(&error, data.len()),
         }
+    }
+}
+
+/// A stream of the blocks that the bytes describe, but for the first five: they choose its wrapper,
+/// and a bit that is turned.
+fn read_in_pieces(data: &[u8]) {
+    let [choice, place @ .., bit] = *data.first_chunk::<6>().unwrap_or(&[0; 6]);
+    let codec = [Codec::Deflate, Codec::Gzip, Codec::Zlib][usize::from(choice % 3)];
+    let plan = data.get(6..).unwrap_or(&[]);
+    let (mut stream, content) = pieces::stream(codec, &plan[..plan.len().min(12)]);
+    let whole = alike(codec, &stream).expect("it was just made");
+    assert!(whole == content);
+    let place = u32::from_le_bytes(place) as usize % stream.len();
+    match bit {
+        0..=7 => stream[place] ^= 1 << bit,
+        8..=15 => stream.truncate(place),
+        _ => stream.push(bit),
+    }
+    alike(codec, &stream);
+}
+
+/// What comes out of a stream, by one decoder and by several, which must agree.
+fn alike(codec: Codec, stream: &[u8]) -> Option<Vec<u8>> {
+    let one = ndbytes_codec::decompress(codec, stream, MAX_BYTES).map_err(Error::from);
+    let several = ndbytes::Decompressor::with_threads(codec, stream, Some(2)).into_vec(MAX_BYTES);
+    match (one, several) {
+        (Ok(one), Ok(several)) => {
+            assert!(one == several);
+            Some(one)
+        }
+        (Err(one), Err(several)) => {
+            assert_eq!(one.code(), several.code());
+            check(&several, stream.len());
+            None
+        }
+        (one, several) => panic!("{:?} and {:?} of one stream", one.err(), several.err()),
     }
 }
 

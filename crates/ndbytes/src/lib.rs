@@ -8,7 +8,7 @@
 //! | file | [`save`], [`load`], [`NpzWriter`], [`NpzReader`], [`tofile`], [`fromfile`] |
 //! | memory-mapped | [`map::Map`] with [`loads`]; [`NpyFile::data_offset`] |
 //! | socket, pipe | [`send`], [`recv`] |
-//! | compressed | [`compress`], [`decompress`], [`NpzWriter`] with a level |
+//! | compressed | [`compress`], [`decompress`], [`Compressor`], [`NpzWriter`] with a level |
 //!
 //! An array is an [`ArrayView`] (borrowed: dtype, shape, strides, bytes) or an [`Array`] (owned);
 //! with the feature `ndarray` they convert from and to those of that crate.
@@ -30,6 +30,7 @@
 mod array;
 mod atomic;
 mod compress;
+mod crew;
 mod error;
 mod file;
 mod frame;
@@ -50,7 +51,7 @@ mod zarr;
 
 pub use array::{Array, ArrayView, with_threads};
 pub use atomic::{AtomicFile, SaveOptions};
-pub use compress::{compress, compress_to, decompress};
+pub use compress::{Compressor, Decompressor, compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{ArrayFile, NpyFile, load, save};
 pub use frame::{

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use ndbytes::{Codec, Decoder, Encoder, Looks, Order, looks_like};
+use ndbytes::{Codec, Compressor, Decompressor, Looks, Order, looks_like};
 
 use crate::args::{Compress, Decompress};
 use crate::elements::{Elements, blank};
@@ -29,7 +29,11 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
     };
     let level = args.level.unwrap_or(codec.default_level());
     codec.check_level(level).map_err(|error| Failure::trouble(error.to_string()))?;
-    let mut encoder;
+    let begin = || {
+        let out = Output::create(&args.output)?;
+        Ok::<_, Failure>(Compressor::new(codec, level, out).with_threads(args.threads))
+    };
+    let mut compressor;
     let mut before = 0;
     if args.data {
         let input = Input::open(&args.input)?;
@@ -37,18 +41,18 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
             return Err(input.refuse(input.looks()?, "an .npy file, which `--data` needs"));
         }
         let elements = Elements::npy(&input)?.alone()?;
-        encoder = Encoder::new(codec, level, Output::create(&args.output)?);
+        compressor = begin()?;
         before = elements.header().nbytes() as u64;
-        compress_data(elements, &mut encoder)?;
+        compress_data(elements, &mut compressor)?;
     } else {
         let mut source = open(&args.input)?;
-        encoder = Encoder::new(codec, level, Output::create(&args.output)?);
+        compressor = begin()?;
         copy(&mut source, &args.input, &mut |bytes| {
             before += bytes.len() as u64;
-            Ok(encoder.write_all(bytes)?)
+            Ok(compressor.write_all(bytes)?)
         })?;
     }
-    let out = encoder.finish()?;
+    let out = compressor.finish()?;
     let after = out.written();
     out.commit()?;
     tell(before, after);
@@ -56,16 +60,19 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
 }
 
 /// The elements in C order: in pieces where they lie so.
-fn compress_data(elements: Elements<'_>, encoder: &mut Encoder<Output>) -> Result<(), Failure> {
+fn compress_data(
+    elements: Elements<'_>,
+    compressor: &mut Compressor<Output>,
+) -> Result<(), Failure> {
     if crate::elements::storage_order(elements.header()) == Order::C {
         let dtype = elements.header().dtype().clone();
         return elements.for_each_piece(&mut |items| {
             let items = blank(&dtype, items)?;
-            Ok(items.for_each_chunk(Order::C, &mut |bytes| Ok(encoder.write_all(bytes)?))?)
+            Ok(items.for_each_chunk(Order::C, &mut |bytes| Ok(compressor.write_all(bytes)?))?)
         });
     }
     let array = elements.load()?;
-    Ok(array.view().for_each_chunk(Order::C, &mut |bytes| Ok(encoder.write_all(bytes)?))?)
+    Ok(array.view().for_each_chunk(Order::C, &mut |bytes| Ok(compressor.write_all(bytes)?))?)
 }
 
 /// Decompresses a file.
@@ -80,10 +87,10 @@ pub(crate) fn decompress(args: &Decompress) -> Result<ExitStatus, Failure> {
     };
     let before = Cell::new(0);
     let counted = Counted { source: head.as_slice().chain(source), read: &before };
-    let mut decoder = Decoder::new(codec, counted);
+    let mut source = Decompressor::with_threads(codec, counted, args.threads);
     let mut out = Output::create(&args.output)?;
     let limit = args.max_bytes.unwrap_or(u64::MAX);
-    copy(&mut decoder, name, &mut |bytes| {
+    copy(&mut source, name, &mut |bytes| {
         if out.written() + bytes.len() as u64 > limit {
             return Err(Failure::no(format!(
                 "{}: more than {limit} bytes come out; raise `--max-bytes` if you trust it",
@@ -92,7 +99,7 @@ pub(crate) fn decompress(args: &Decompress) -> Result<ExitStatus, Failure> {
         }
         Ok(out.write_all(bytes)?)
     })?;
-    decoder.expect_end().map_err(|error| Failure::io(error, name))?;
+    source.expect_end().map_err(|error| Failure::io(error, name))?;
     let after = out.written();
     out.commit()?;
     tell(before.get(), after);

@@ -3,7 +3,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use ndbytes::{Codec, Decoder, Error, FrameReader, Header, Limits, Looks, NpzReader, read_header};
+use ndbytes::{
+    Codec, Decompressor, Error, FrameReader, Header, Limits, Looks, NpzReader, read_header,
+};
 use serde_json::json;
 
 use crate::args::{Report, Verify};
@@ -123,7 +125,7 @@ fn npz(reader: &NpzReader<&Source>) -> Result<String, Error> {
 /// A compressed stream, and the array in it if it is one.
 fn stream(input: &Input, codec: Codec) -> Result<String, Failure> {
     let named = |error: Error| Failure::from(error.with_path(&input.name));
-    let mut decoder = Decoder::new(codec, input.reader());
+    let mut decoder = Decompressor::new(codec, input.reader());
     let mut head = [0; 8];
     let got = fill(&mut decoder, &mut head).map_err(|error| named(error.into()))?;
     let is_array = head[..got].starts_with(b"\x93NUMPY");

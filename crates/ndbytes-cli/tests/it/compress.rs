@@ -62,6 +62,29 @@ fn elements_alone_are_compressed_in_c_order() {
 }
 
 #[test]
+fn the_stream_is_the_same_for_any_number_of_threads() {
+    let folder = Folder::new();
+    folder.write("a", &integers(500_000));
+    for codec in Codec::ALL {
+        let codec = codec.as_str();
+        let packed = |threads| {
+            let args = ["compress", "-", "-", "--codec", codec, "--threads", threads];
+            folder.run_with(&args, &folder.read("a")).out
+        };
+        folder.write("packed", &packed("1"));
+        assert!(packed("3") == folder.read("packed"), "{codec}");
+        for threads in ["1", "2", "3"] {
+            let args = ["decompress", "packed", "-", "--codec", codec, "--threads", threads];
+            assert!(folder.run(&args).out == folder.read("a"), "{codec}");
+        }
+    }
+    for wrong in ["0", "x", "-1"] {
+        let args = ["compress", "a", "b", "--codec", "zlib", "--threads", wrong];
+        folder.run(&args).fails(2, "threads");
+    }
+}
+
+#[test]
 fn damage_is_told_and_leaves_no_file() {
     let folder = Folder::new();
     let values: Vec<u8> = (0..50_000u32).map(|i| ((i * i) >> 7) as u8).collect();

@@ -10,10 +10,14 @@ mod cost;
 mod finder;
 mod huffman;
 mod inflate;
+mod mixed;
 mod parse;
+mod piece;
 mod symbols;
 
 pub use inflate::{BlockDecoder, Inflater};
+pub use mixed::MixedEncoder;
+pub use piece::{PieceDecoder, Stop, find_cut};
 
 use bits::BitWriter;
 use cost::{BIT, Counts};
@@ -49,6 +53,11 @@ impl BlockEncoder {
     /// [`period`]; 0 or 1 when nothing is known.
     pub fn new(level: u32, period: usize) -> Self {
         Self { level, parser: Parser::new(Effort::of(level), period), steps: Vec::new() }
+    }
+
+    /// Sets the [`period`] of the blocks to come.
+    pub fn set_period(&mut self, period: usize) {
+        self.parser.set_period(period);
     }
 
     /// Appends `block`, compressed, to `out`: whole bytes.

@@ -38,15 +38,22 @@ const NO_MATCH: Match = Match { length: 0, distance: 0, gain: 0 };
 
 impl Parser {
     pub(super) fn new(effort: Effort, period: usize) -> Self {
-        Self {
+        let mut parser = Self {
             effort,
-            period: if (2..=MAX_PERIOD).contains(&period) { period } else { 1 },
+            period: 1,
             finder: Finder::new(8),
             prices: Prices::new(),
             pace: Pace::probing(1),
             sums: Vec::new(),
             sums_from: 0,
-        }
+        };
+        parser.set_period(period);
+        parser
+    }
+
+    /// Sets the period of the blocks to come.
+    pub(super) fn set_period(&mut self, period: usize) {
+        self.period = if (2..=MAX_PERIOD).contains(&period) { period } else { 1 };
     }
 
     /// Parses `data` into `steps`; returns the segments.

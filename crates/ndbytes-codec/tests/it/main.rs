@@ -3,5 +3,6 @@
 
 mod blosc;
 mod deflate;
+mod mixed;
 mod pco;
 mod streams;

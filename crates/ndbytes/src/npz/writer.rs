@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, Seek, SeekFrom, Write};
 
-use ndbytes_codec::Encoder;
+use ndbytes_codec::{Codec, Encoder};
 use ndbytes_format::Code;
 use ndbytes_format::zip::{Directory, Entry, Method, member_name};
 
@@ -143,7 +143,8 @@ impl<W: Sink> NpzWriter<W> {
             }
             Compression::Zstd(level) => {
                 let len = (head.len() + array.nbytes()) as u64;
-                let mut packed = Encoder::zstd_frame(len, level, threads(), &mut counted);
+                let packed = Encoder::new(Codec::Zstd, level, &mut counted);
+                let mut packed = packed.with_size(len).with_workers(threads() as u32);
                 write_npy(&mut facts.over(&mut packed), array)?;
                 packed.finish()?;
             }

@@ -3,6 +3,7 @@
 
 mod append;
 mod atomic;
+mod compress;
 mod concat;
 mod damage;
 mod examples;

@@ -1,12 +1,21 @@
 //! Bytes and arrays to standard compressed streams and back.
 
+mod ahead;
+mod blocks;
+mod compressor;
+mod decompressor;
+mod inflater;
+
 use std::io::{Read, Write};
 
-use ndbytes_codec::{Codec, Encoder};
+use ndbytes_codec::Codec;
 use ndbytes_format::Order;
 
 use crate::array::ArrayView;
 use crate::error::Result;
+
+pub use compressor::Compressor;
+pub use decompressor::Decompressor;
 
 /// Compresses the elements of an array of any layout, in C order, to a standard stream.
 ///
@@ -28,9 +37,9 @@ pub fn compress_to(
     codec: Codec,
     level: u32,
 ) -> Result<()> {
-    let mut encoder = Encoder::new(codec, level, sink);
-    array.for_each_chunk(Order::C, &mut |chunk| Ok(encoder.write_all(chunk)?))?;
-    encoder.finish()?;
+    let mut compressor = Compressor::new(codec, level, sink).with_array(array);
+    array.for_each_chunk(Order::C, &mut |chunk| Ok(compressor.write_all(chunk)?))?;
+    compressor.finish()?;
     Ok(())
 }
 
@@ -39,5 +48,5 @@ pub fn compress_to(
 /// # Errors
 /// Damage, truncation, bytes left over and too many bytes are told apart by their codes.
 pub fn decompress(source: impl Read, codec: Codec, max_bytes: u64) -> Result<Vec<u8>> {
-    Ok(ndbytes_codec::decompress(codec, source, max_bytes)?)
+    Decompressor::new(codec, source).into_vec(max_bytes)
 }

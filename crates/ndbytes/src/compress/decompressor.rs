@@ -1,0 +1,158 @@
+//! Decompressing on several threads, where the stream allows it.
+
+use std::io::{self, BufRead, Read};
+
+use ndbytes_codec::{Codec, Decoder, too_large};
+
+use crate::compress::ahead::Rest;
+use crate::compress::compressor::count;
+use crate::compress::inflater::Inflater;
+use crate::error::Result;
+
+/// Decompresses what it reads from a source: as [`Decoder`], on several threads where the stream
+/// allows it.
+///
+/// That is where blocks of deflate are flushed and refer to nothing before them, as those of
+/// numbers that [`Compressor`](crate::Compressor) writes, and those of `pigz -i`. Nothing is taken
+/// for granted: what does not prove to be so is inflated in one go. Some of the source is read
+/// ahead.
+pub struct Decompressor<R: Read> {
+    inner: Inner<R>,
+    chunk: Vec<u8>,
+    served: usize,
+}
+
+enum Inner<R: Read> {
+    Inflater(Box<Inflater<R>>),
+    Decoder(Box<Decoder<Rest<R>>>),
+    Gone,
+}
+
+impl<R: Read> Decompressor<R> {
+    /// A decompressor of this stream, with all threads of the machine.
+    pub fn new(codec: Codec, source: R) -> Self {
+        Self::with_threads(codec, source, None)
+    }
+
+    /// A decompressor of this stream with up to so many threads, the caller's among them; as many
+    /// as the machine has unless given.
+    pub fn with_threads(codec: Codec, source: R, threads: Option<usize>) -> Self {
+        let inner = match (codec, count(threads)) {
+            (Codec::Deflate | Codec::Gzip | Codec::Zlib, threads @ 2..) => {
+                Inner::Inflater(Box::new(Inflater::new(codec, source, threads)))
+            }
+            _ => Inner::Decoder(Box::new(Decoder::new(codec, Rest::all(source)))),
+        };
+        Self { inner, chunk: Vec::new(), served: 0 }
+    }
+
+    /// All that comes out of the stream, which must fill its source: at most `max_bytes`.
+    ///
+    /// Memory grows with what comes out.
+    ///
+    /// # Errors
+    /// As [`Decoder`]; [`Code::CodecTrailing`](crate::Code::CodecTrailing) where bytes follow,
+    /// [`Code::CodecTooLarge`](crate::Code::CodecTooLarge) when more than `max_bytes` would come
+    /// out.
+    pub fn into_vec(mut self, max_bytes: u64) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        loop {
+            let n = self.fill_buf()?.len();
+            if n == 0 {
+                break;
+            }
+            if (out.len() + n) as u64 > max_bytes {
+                return Err(too_large(max_bytes).at(self.consumed()).into());
+            }
+            out.try_reserve(n).map_err(io::Error::from)?;
+            out.extend_from_slice(self.fill_buf()?);
+            self.consume(n);
+        }
+        self.expect_end()?;
+        Ok(out)
+    }
+
+    /// How many bytes of the source are done with.
+    fn consumed(&self) -> u64 {
+        match &self.inner {
+            Inner::Inflater(inflater) => inflater.consumed(),
+            Inner::Decoder(decoder) => decoder.consumed(),
+            Inner::Gone => 0,
+        }
+    }
+
+    /// Checks that nothing follows the stream, which has been read to its end. Zeros may follow
+    /// gzip, as `gunzip` allows for tapes.
+    ///
+    /// # Errors
+    /// [`Code::CodecTrailing`](crate::Code::CodecTrailing), in an [`io::Error`].
+    pub fn expect_end(&mut self) -> io::Result<()> {
+        match &mut self.inner {
+            Inner::Inflater(inflater) => inflater.expect_end(),
+            Inner::Decoder(decoder) => decoder.expect_end(),
+            Inner::Gone => Err(gone()),
+        }
+    }
+}
+
+impl<R: Read> BufRead for Decompressor<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.served == self.chunk.len() {
+            self.chunk.clear();
+            self.served = 0;
+            match &mut self.inner {
+                Inner::Inflater(inflater) => {
+                    if inflater.advance(&mut self.chunk)? {
+                        if self.chunk.is_empty() {
+                            break;
+                        }
+                        continue;
+                    }
+                    // The rest is for those who know more than the common form.
+                    if let Inner::Inflater(inflater) =
+                        std::mem::replace(&mut self.inner, Inner::Gone)
+                    {
+                        self.inner = Inner::Decoder(Box::new(inflater.into_decoder()));
+                    }
+                }
+                Inner::Decoder(decoder) => {
+                    self.chunk.resize(CHUNK, 0);
+                    let result = decoder.read(&mut self.chunk);
+                    self.chunk.truncate(*result.as_ref().unwrap_or(&0));
+                    if result? == 0 {
+                        break;
+                    }
+                }
+                Inner::Gone => return Err(gone()),
+            }
+        }
+        Ok(&self.chunk[self.served..])
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.served = (self.served + n).min(self.chunk.len());
+    }
+}
+
+impl<R: Read> Read for Decompressor<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.served == self.chunk.len()
+            && let Inner::Decoder(decoder) = &mut self.inner
+        {
+            return decoder.read(out);
+        }
+        let chunk = self.fill_buf()?;
+        let n = chunk.len().min(out.len());
+        out[..n].copy_from_slice(&chunk[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+#[cold]
+fn gone() -> io::Error {
+    io::Error::other("the stream failed before")
+}
+
+/// Bytes that come out at once of what is not inflated here.
+const CHUNK: usize = 1 << 18;

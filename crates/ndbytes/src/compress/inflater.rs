@@ -1,0 +1,342 @@
+//! Inflating several pieces of a stream at a time.
+//!
+//! An empty stored block, as a flush leaves it, shows as four bytes. What stands between two of
+//! them is given to the crew as if it referred to nothing before it. Whether it does is seen in
+//! order: what comes of a piece counts where the one before it ended between two blocks and at a
+//! whole byte, as its decoder can tell, and where it missed nothing. A single decoder would then
+//! have given the same. Elsewhere, a decoder goes on that knows what came before.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
+use ndbytes_codec::deflate::{PieceDecoder, Stop, find_cut};
+use ndbytes_codec::{Check, Codec, Decoder, header_len, invalid};
+
+use crate::compress::ahead::{Ahead, Rest};
+use crate::crew::{Crew, Worker};
+
+/// Inflates a stream of deflate in any wrapper.
+pub(super) struct Inflater<R> {
+    codec: Codec,
+    input: Ahead<R>,
+    place: Place,
+    crew: Crew<Piece, Outcome>,
+    /// Where the pieces end that the crew has, in order.
+    ends: VecDeque<u64>,
+    /// Up to where no more ends can be seen.
+    searched: u64,
+    /// Pieces that were of use, and that were not.
+    hits: u32,
+    misses: u32,
+    /// The last bytes that came out of this member.
+    window: Vec<u8>,
+    check: Check,
+}
+
+/// Where in the stream it is.
+enum Place {
+    Header,
+    /// In the blocks, where pieces begin.
+    Cut,
+    /// In the blocks, elsewhere; on the way to the end of a piece, where that is known.
+    Within {
+        decoder: Box<PieceDecoder>,
+        end: Option<u64>,
+    },
+    /// Before blocks that are damaged.
+    Damage,
+    Trailer,
+    /// Behind a member of gzip; another may follow.
+    Between,
+    End,
+}
+
+struct Piece {
+    codec: Codec,
+    /// The piece, and the byte behind it if there is one.
+    bytes: Vec<u8>,
+    end: usize,
+}
+
+struct Outcome {
+    decoder: Box<PieceDecoder>,
+    /// Where it stopped; none for damage, and where something was missing.
+    stop: Option<(Stop, usize)>,
+    out: Vec<u8>,
+    check: Check,
+}
+
+impl<R: Read> Inflater<R> {
+    pub(super) fn new(codec: Codec, source: R, threads: usize) -> Self {
+        Self {
+            codec,
+            input: Ahead::new(source),
+            place: Place::Header,
+            crew: Crew::new(threads, || -> Worker<Piece, Outcome> { Box::new(inflate) }),
+            ends: VecDeque::new(),
+            searched: 0,
+            hits: 0,
+            misses: 0,
+            window: Vec::new(),
+            check: Check::of(codec, &[]),
+        }
+    }
+
+    /// Puts what comes next into `out`, which is empty and stays so at the end. False says that
+    /// a header stands here that [`Inflater::into_decoder`] is for.
+    pub(super) fn advance(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        while out.is_empty() {
+            match &self.place {
+                Place::Header => match self.header()? {
+                    Some(len) => {
+                        self.input.consume(len);
+                        self.window.clear();
+                        self.check = Check::of(self.codec, &[]);
+                        self.place = Place::Cut;
+                    }
+                    None => return Ok(false),
+                },
+                Place::Cut => self.at_cut(out)?,
+                Place::Within { .. } => self.within(out)?,
+                Place::Damage => return Err(self.damaged()),
+                Place::Trailer => self.trailer()?,
+                Place::Between => {
+                    self.input.fill(1)?;
+                    let next = self.input.bytes().first();
+                    self.place = match next.is_some_and(|&byte| self.codec.may_follow(byte)) {
+                        true => Place::Header,
+                        false => Place::End,
+                    };
+                }
+                Place::End => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// A decoder of all that is left, from the header on that stands here.
+    pub(super) fn into_decoder(self) -> Decoder<Rest<R>> {
+        let at = self.input.at();
+        Decoder::at(self.codec, self.input.into_rest(), at)
+    }
+
+    /// How many bytes of the source are done with.
+    pub(super) fn consumed(&self) -> u64 {
+        self.input.at()
+    }
+
+    /// As [`Decoder::expect_end`].
+    pub(super) fn expect_end(&mut self) -> io::Result<()> {
+        let at = self.input.at();
+        loop {
+            self.input.fill(1)?;
+            let rest = self.input.bytes();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if self.codec != Codec::Gzip || rest.iter().any(|&byte| byte != 0) {
+                return Err(invalid(self.codec.trailing().at(at)));
+            }
+            let len = rest.len();
+            self.input.consume(len);
+        }
+    }
+
+    /// How long the header is; none where it is not of the common form.
+    fn header(&mut self) -> io::Result<Option<usize>> {
+        for least in [HEADER, NAMES] {
+            self.input.fill(least)?;
+            let len = header_len(self.codec, self.input.bytes());
+            if len.is_some() || self.codec != Codec::Gzip {
+                return Ok(len);
+            }
+        }
+        Ok(None)
+    }
+
+    fn trailer(&mut self) -> io::Result<()> {
+        let trailer = self.check.trailer();
+        self.input.fill(trailer.len())?;
+        let Some(bytes) = self.input.bytes().get(..trailer.len()) else {
+            let at = self.input.at() + self.input.bytes().len() as u64;
+            return Err(invalid(self.codec.truncated().at(at)));
+        };
+        if bytes != trailer {
+            return Err(self.damaged());
+        }
+        self.input.consume(trailer.len());
+        let repeats = self.codec == Codec::Gzip;
+        self.place = if repeats { Place::Between } else { Place::End };
+        Ok(())
+    }
+
+    /// Goes on by what the crew made of the piece that begins here.
+    fn at_cut(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.give_pieces()?;
+        let end = self.ends.pop_front();
+        let outcome = if end.is_some() { self.crew.take().transpose()? } else { None };
+        let knows_all = self.window.is_empty();
+        let outcome = outcome.filter(|outcome| {
+            // One that cannot be told all that came before cannot go on, either.
+            let can_go_on =
+                knows_all || self.window.len() + outcome.out.len() >= PieceDecoder::WINDOW;
+            matches!(outcome.stop, Some((Stop::Cut | Stop::End, _))) || can_go_on
+        });
+        let Some(Outcome { mut decoder, stop: Some((stop, taken)), out: got, check }) = outcome
+        else {
+            self.misses = self.misses.saturating_add(end.is_some().into());
+            let decoder = Box::new(PieceDecoder::after(&self.window));
+            self.place = Place::Within { decoder, end };
+            return Ok(());
+        };
+        *out = got;
+        self.check.join(&check);
+        match stop {
+            Stop::Cut => self.hits = self.hits.saturating_add(1),
+            // Many small members would each be taken for the whole of what is left.
+            Stop::End => self.misses = self.misses.saturating_add(1),
+            Stop::Within | Stop::Full => {}
+        }
+        self.remember(out);
+        if let (false, Ok(window)) = (knows_all, self.window.as_slice().try_into()) {
+            decoder.learn(window);
+        }
+        self.stopped(decoder, end, stop, taken);
+        Ok(())
+    }
+
+    /// Goes on alone, up to the next end of a piece or as far as there are bytes.
+    fn within(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if self.input.bytes().is_empty() {
+            self.input.fill(1)?;
+        }
+        let Place::Within { decoder, end } = &mut self.place else { return Ok(()) };
+        let (at, bytes) = (self.input.at(), self.input.bytes());
+        // A piece that did not end with a cut is left behind, and what the crew made of the next.
+        while end.is_some_and(|end| end <= at) {
+            *end = self.ends.pop_front();
+            if end.is_some() {
+                self.misses = self.misses.saturating_add(1);
+                self.crew.take().transpose()?;
+            }
+        }
+        if end.is_none() && self.misses <= self.hits / 4 + TOLERATED {
+            *end = find_end(bytes, at, at, &mut self.searched);
+        }
+        let len = end.map_or(usize::MAX, |end| (end - at) as usize);
+        let bytes = &bytes[..bytes.len().min(len.saturating_add(1))];
+        let result = decoder.decode(bytes, len, out, CHUNK);
+        self.check.join(&Check::of(self.codec, out));
+        match result {
+            Ok((Stop::Within, 0)) if out.is_empty() && bytes.is_empty() => {
+                Err(invalid(self.codec.truncated().at(at)))
+            }
+            Ok((stop, taken)) => {
+                let (end, place) = (*end, std::mem::replace(&mut self.place, Place::Damage));
+                self.remember(out);
+                if let Place::Within { decoder, .. } = place {
+                    self.stopped(decoder, end, stop, taken);
+                }
+                Ok(())
+            }
+            Err(_) => {
+                self.place = Place::Damage;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes note of what came out.
+    fn remember(&mut self, out: &[u8]) {
+        let kept = PieceDecoder::WINDOW.saturating_sub(out.len()).min(self.window.len());
+        self.window.drain(..self.window.len() - kept);
+        self.window.extend_from_slice(&out[out.len().saturating_sub(PieceDecoder::WINDOW)..]);
+    }
+
+    /// Takes note of where a decoder stopped, on the way to `end`.
+    fn stopped(&mut self, decoder: Box<PieceDecoder>, end: Option<u64>, stop: Stop, taken: usize) {
+        self.input.consume(taken);
+        self.place = match stop {
+            Stop::Cut => Place::Cut,
+            Stop::End => {
+                while self.ends.pop_front().is_some() {
+                    // What follows is no part of this stream, whatever came of it.
+                    drop(self.crew.take());
+                }
+                Place::Trailer
+            }
+            Stop::Within | Stop::Full => Place::Within { decoder, end },
+        };
+    }
+
+    /// Gives the crew the pieces that can be seen, and reads on for more.
+    fn give_pieces(&mut self) -> io::Result<()> {
+        while self.misses <= self.hits / 4 + TOLERATED
+            && !self.crew.is_full()
+            && (self.ends.is_empty() || !self.crew.is_ready())
+        {
+            let (at, bytes) = (self.input.at(), self.input.bytes());
+            let start = self.ends.back().copied().unwrap_or(at);
+            let seen = at + bytes.len() as u64;
+            let end = match find_end(bytes, at, start, &mut self.searched) {
+                Some(end) => end,
+                None if self.input.has_ended() && start < seen => seen,
+                None if self.input.has_ended() => break,
+                None if seen - start > FARTHEST => {
+                    // There are no ends, or too few to be of use.
+                    self.misses = u32::MAX;
+                    break;
+                }
+                None => {
+                    if self.input.read_on(self.ends.is_empty())? {
+                        continue;
+                    }
+                    break;
+                }
+            };
+            let from = |place: u64| (place - at) as usize;
+            let bytes = bytes[from(start)..bytes.len().min(from(end) + 1)].to_vec();
+            self.ends.push_back(end);
+            self.crew.give(Piece { codec: self.codec, bytes, end: from(end) - from(start) });
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn damaged(&self) -> io::Error {
+        invalid(self.codec.damaged().at(self.input.at()))
+    }
+}
+
+/// Where a piece from `start` on may end, if that can be seen in `bytes`, which stand at `at`, and
+/// a byte behind it.
+fn find_end(bytes: &[u8], at: u64, start: u64, searched: &mut u64) -> Option<u64> {
+    let from = (start + LEAST).max(*searched) - at;
+    let Some(end) = find_cut(bytes, from as usize) else {
+        *searched = at + bytes.len() as u64 + 1;
+        return None;
+    };
+    (end < bytes.len()).then_some(at + end as u64)
+}
+
+/// What a thread of the crew does.
+fn inflate(piece: Piece) -> Outcome {
+    let mut decoder = Box::new(PieceDecoder::new());
+    let mut out = Vec::new();
+    let stop = decoder.decode(&piece.bytes, piece.end, &mut out, MOST).ok();
+    let check = Check::of(piece.codec, &out);
+    Outcome { decoder, stop, out, check }
+}
+
+/// Bytes of the common header of gzip, and of one with names.
+const HEADER: usize = 10;
+const NAMES: usize = 68 << 10;
+/// The fewest bytes of a piece; of the most that compressed bytes can stand for, it is 8 MiB.
+const LEAST: u64 = 8 << 10;
+/// Without a cut in so many bytes, no more are looked for.
+const FARTHEST: u64 = 1 << 20;
+/// The most that comes out of a piece at once, and of what is inflated alone.
+const MOST: usize = 4 << 20;
+const CHUNK: usize = 256 << 10;
+/// Pieces that may be given in vain.
+const TOLERATED: u32 = 3;
