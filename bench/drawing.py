@@ -53,7 +53,8 @@ INVISIBLE = [
     (r'<g id="[^"]*">', "<g>"),
     (r' transform="rotate\(-0 [^"]*"', ""),
     (f" font-family: {FAMILY};", ""),
-    (r"(\.\d\d)\d+", r"\1"),
+    # Only within tags: between them stand labels.
+    (r"(\.\d\d)\d+(?=[^<>]*>)", r"\1"),
     (r"\n(?=[A-Zz])", ""),
     (r"\s*\n\s*", "\n"),
     (r'\n" ', '" '),

@@ -14,6 +14,7 @@ from drawing import BLUE, GREEN, GREY, ORANGE, PINK, SKY, tidy
 from labels import Label, place_labels
 from points import Measured, Point, Run, mean_point
 
+Place = tuple[float, float]
 COLOURS = dict(zip(frames.CODECS, [GREY, SKY, BLUE, PINK, GREEN], strict=True))
 MARKERS = dict(zip(frames.FILTERS, ["o", "^"], strict=True))
 SIZES = dict(zip(frames.LEVELS, [3.0, 4.7, 6.5], strict=True))
@@ -26,16 +27,19 @@ def draw(title: str, points: dict[str, Point]) -> Any:
     ratios = [point.ratio for point in points.values()]
     if max(ratios) > 4 * min(ratios):
         logarithmic(panels[0], panels[0].yaxis, ratios)
+    else:
+        panels[0].ticklabel_format(axis="y", useOffset=False)
+        # What is nearly equal shall look so.
+        margin = max(0.05 * (max(ratios) - min(ratios)), 0.03)
+        panels[0].set_ylim(min(ratios) - margin, max(ratios) + margin)
     places = [{name: (p.pack, p.ratio) for name, p in points.items()}]
     places += [{name: (p.unpack, p.ratio) for name, p in points.items()}]
     for axes, there in zip(panels, places, strict=True):
         logarithmic(axes, axes.xaxis, [x for x, _ in there.values()])
         for name, (x, y) in there.items():
             axes.plot(x, y, linestyle="", clip_on=False, **style(name))
-        ours = [place for name, place in there.items() if name in frames.PRESETS]
-        theirs = [place for name, place in there.items() if name not in frames.PRESETS]
-        for front, colour in ((theirs, GREY), (ours, ORANGE)):
-            axes.plot(*steps(front), color=colour, linewidth=1, alpha=0.6, zorder=1)
+        for front, colour in zip(fronts(there), (GREY, ORANGE), strict=True):
+            axes.plot(*zip(*front, strict=True), color=colour, linewidth=1, alpha=0.6, zorder=1)
         tidy(axes)
     panels[0].set_ylabel("ratio")
     panels[0].set_xlabel("compress (MB/s)")
@@ -88,24 +92,29 @@ def style(name: str) -> dict[str, Any]:
     return {**look, "markeredgewidth": 0, "alpha": 0.85, "zorder": 2}
 
 
-def steps(places: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """Return the front's corners: what no other place has more of, both ways."""
-    front: list[tuple[float, float]] = []
+def fronts(places: dict[str, Place]) -> list[list[Place]]:
+    """Return the fronts of Blosc2 and of ours."""
+    theirs = [place for name, place in places.items() if name not in frames.PRESETS]
+    return [corners(theirs), corners([places[name] for name in frames.PRESETS])]
+
+
+def corners(places: list[Place]) -> list[Place]:
+    """Return the line around all places, from the right: beyond it, nothing has more of both."""
+    front: list[Place] = []
     for x, y in sorted(places, reverse=True):
         if not front or y > front[-1][1]:
             if front:
                 front.append((x, front[-1][1]))
             front.append((x, y))
-    xs, ys = zip(*front, strict=True)
-    return list(xs), list(ys)
+    return front
 
 
-def name_presets(axes: Any, places: dict[str, tuple[float, float]]) -> None:
+def name_presets(axes: Any, places: dict[str, Place]) -> None:
     """Name our presets and Blosc2's default."""
     marks = {name: (*place, style(name)["markersize"]) for name, place in places.items()}
     names = {preset: Label(f'"{preset}"', ORANGE) for preset in frames.PRESETS}
     names[frames.DEFAULT] = Label("default", "black")
-    place_labels(axes, marks, names)
+    place_labels(axes, marks, fronts(places), names)
 
 
 def legend() -> list[Line2D]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Box = tuple[float, float, float, float]
@@ -25,17 +26,21 @@ class Label:
 
 
 def place_labels(
-    axes: Any, marks: dict[str, tuple[float, float, float]], labels: dict[str, Label]
+    axes: Any,
+    marks: dict[str, tuple[float, float, float]],
+    lines: list[list[tuple[float, float]]],
+    labels: dict[str, Label],
 ) -> None:
     """Write each label near the mark of its name; marks are x, y and size.
 
-    The axes must have their final limits and place. What is far from its mark gets a line to it.
+    Neither marks nor lines, whose parts are level or upright, shall be covered. The axes must have
+    their final limits and place. What is far from its mark gets a line to it.
     """
-    at = {name: axes.transData.transform((x, y)) for name, (x, y, _) in marks.items()}
-    taken = []
-    for name, (_, _, size) in marks.items():
-        (x, y), half = at[name], size * SCALE / 2 + 1
-        taken.append((x - half, y - half, x + half, y + half))
+    pixels = axes.transData.transform
+    at = {name: pixels((x, y)) for name, (x, y, _) in marks.items()}
+    taken = [around(*at[name], *at[name], size * SCALE / 2) for name, (_, _, size) in marks.items()]
+    for line in lines:
+        taken += [around(*pixels(one), *pixels(other), 0) for one, other in pairwise(line)]
     for name, label in labels.items():
         options = [(far, label.box(*at[name], far, angle)) for far in DISTANCES for angle in ANGLES]
         costs = [
@@ -55,6 +60,12 @@ def place_labels(
             ha="center",
             va="center",
         )
+
+
+def around(x: float, y: float, to_x: float, to_y: float, far: float) -> Box:
+    """Return the box around two corners, so far from them and a pixel more."""
+    far += 1
+    return min(x, to_x) - far, min(y, to_y) - far, max(x, to_x) + far, max(y, to_y) + far
 
 
 def shared(one: Box, other: Box) -> float:

@@ -119,7 +119,7 @@ def summary(name: str, m: Measured) -> Iterator[str]:
     for way, point, preset, near in m.unbeaten():
         yield (
             f"   ! {way:22} {point.ratio:10.3f} {point.pack:8.0f} {point.unpack:8.0f}"
-            f"   {preset}: {near.ratio:.3f} {near.pack:.2f} {near.unpack:.2f}"
+            f"   {preset}: {tables.quotient(near.ratio)} {near.pack:.2f} {near.unpack:.2f}"
         )
 
 

@@ -77,7 +77,7 @@ def npz(run: Run) -> Iterator[str]:
     for name, m in sorted(run.arrays.items(), key=lambda item: -item[1].nbytes):
         a = Against(m)
         yield (
-            f"| `{name}` | {m.nbytes / 2**20:.2f}"
+            f"| `{name}` | {mebibytes(m.nbytes)}"
             f" | {number(a.theirs.ratio)} | {number(a.ours.ratio)} | **{a.ratio:.3f}**"
             f" | {a.theirs.pack:.1f} | {a.ours.pack:.0f} | **{a.speed:.1f}**"
             f" | {a.theirs.unpack:.0f} | {a.ours.unpack:.0f} | **{a.load:.1f}**"
@@ -128,7 +128,7 @@ def unbeaten(run: Run) -> Iterator[str]:
         for name, theirs, preset, near in m.unbeaten():
             yield (
                 f"| `{array}` | {name} | {cell(theirs)} | `{preset}`"
-                f" | {near.ratio:.3f} | {near.pack:.2f} | {near.unpack:.2f} |"
+                f" | {quotient(near.ratio)} | {near.pack:.2f} | {near.unpack:.2f} |"
             )
 
 
@@ -147,7 +147,7 @@ def corpus(entries: list[dict[str, Any]]) -> Iterator[str]:
         shape = " x ".join(map(str, entry["shape"]))
         yield (
             f"| `{entry['name']}` | {entry['what'].rstrip('.')} | {source} | {entry['licence']}"
-            f" | `{dtype.replace('|', '')}` | {shape} | {entry['bytes'] / 2**20:.2f} |"
+            f" | `{dtype.replace('|', '')}` | {shape} | {mebibytes(entry['bytes'])} |"
         )
 
 
@@ -163,12 +163,21 @@ def goal(value: float, wanted: float | None) -> str:
     return f"{text} | {wanted:g}" + ("" if value >= wanted else " (missed)")
 
 
+def mebibytes(count: int) -> str:
+    return f"{count / 2**20:.2f}" if count >= 1 << 14 else f"{count / 2**20:.4f}"
+
+
 def cell(point: Point) -> str:
     return f"{number(point.ratio)}, {point.pack:,.0f}, {point.unpack:,.0f}"
 
 
 def triple(point: Point) -> str:
     return f"{point.ratio:.2f}, {point.pack:.2f}, {point.unpack:.2f}"
+
+
+def quotient(ratio: float) -> str:
+    """Return it so that what is just below 1 does not look like 1."""
+    return f"{ratio:.5f}" if 0.9995 <= ratio < 1 else f"{ratio:.3f}"
 
 
 def number(ratio: float) -> str:
