@@ -89,7 +89,7 @@ def style(name: str) -> dict[str, Any]:
         return {"marker": "s", "markersize": 8, "zorder": 3, **hollow}
     codec, level, filter_ = name.split("-")
     look = {"color": COLOURS[codec], "marker": MARKERS[filter_], "markersize": SIZES[int(level)]}
-    return {**look, "markeredgewidth": 0, "alpha": 0.85, "zorder": 2}
+    return {**look, "markeredgewidth": 0, "zorder": 2}
 
 
 def fronts(places: dict[str, Place]) -> list[list[Place]]:
