@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-fast bench bench-instructions bench-memory bench-plots corpus fuzz conformance clean venv venv-bench venvs wheel cli
+.PHONY: help demo test check check-fast bench bench-instructions bench-memory bench-plots bench-corpus corpus fuzz conformance clean venv venv-bench venvs wheel cli
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools docs/spec)
@@ -50,6 +50,9 @@ bench-memory: venv-bench ## the most memory that each path takes, and the disk's
 
 bench-plots: venv-bench ## draw throughput against size into docs/plots (BENCH="--only WORD")
 	.venv-bench/bin/python bench/plots.py $(BENCH)
+
+bench-corpus: corpus venv-bench ## .npz against NumPy, frames against Blosc2, on the corpus (BENCH="--write")
+	.venv-bench/bin/python bench/corpus/run.py $(BENCH)
 
 corpus: ## gather the arrays that the codecs are measured on, into bench/corpus/data
 	@tools/venv.sh .venv-corpus requirements/corpus.txt

@@ -20,15 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib import pyplot
 
+import drawing
 import ndbytes as nb
+from drawing import BLUE, GREEN, GREY, ORANGE, PINK
 from peers import Exchange, bare_recv, bare_send, tcp_pair
 from timing import Way, interleaved
-
-matplotlib.use("svg")
-from matplotlib import pyplot
 
 try:
     import safetensors.numpy as safetensors
@@ -211,9 +210,7 @@ def draw(figure: Figure, measured: dict[str, list[tuple[int, float, float, float
     axes.set_ylabel("throughput (GB/s)")
     axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:.6f}".rstrip("0").rstrip("."))
     axes.set_title(figure.title, fontsize=11)
-    axes.grid(which="major", color="#dddddd", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    drawing.tidy(axes)
     axes.legend(frameon=False, fontsize=9)
     return picture
 
@@ -227,14 +224,14 @@ def size_text(size: int) -> str:
     return f"{size} GiB"
 
 
-# Colours that the colour-blind tell apart (Okabe and Ito); each peer has one in all figures.
+# Each peer has one colour in all figures.
 STYLES: dict[str, dict[str, Any]] = {
-    "ndbytes": {"color": "#d55e00", "linewidth": 2.2, "marker": "o", "markersize": 4},
-    "numpy": {"color": "#0072b2", "linewidth": 1.5, "marker": "s", "markersize": 3.5},
-    "pickle 5": {"color": "#009e73", "linewidth": 1.5, "marker": "^", "markersize": 4},
-    "safetensors": {"color": "#cc79a7", "linewidth": 1.5, "marker": "D", "markersize": 3.5},
+    "ndbytes": {"color": ORANGE, "linewidth": 2.2, "marker": "o", "markersize": 4},
+    "numpy": {"color": BLUE, "linewidth": 1.5, "marker": "s", "markersize": 3.5},
+    "pickle 5": {"color": GREEN, "linewidth": 1.5, "marker": "^", "markersize": 4},
+    "safetensors": {"color": PINK, "linewidth": 1.5, "marker": "D", "markersize": 3.5},
 }
-OTHER = {"color": "#444444", "linewidth": 1.5, "marker": "v", "markersize": 4}
+OTHER = {"color": GREY, "linewidth": 1.5, "marker": "v", "markersize": 4}
 
 
 def main() -> None:
@@ -247,8 +244,6 @@ def main() -> None:
     parser.add_argument("--format", default="svg", help="svg or png")
     parser.add_argument("--check", action="store_true", help="up to 64 KiB, once, no figures")
     options = parser.parse_args()
-    # Equal data gives an equal file.
-    matplotlib.rcParams["svg.hashsalt"] = "ndbytes"
     largest = 1 << 16 if options.check else options.largest * (1 << 20)
     sizes = [size for size in SIZES if size <= largest]
     for figure in FIGURES:
@@ -262,12 +257,8 @@ def main() -> None:
             rates = ", ".join(f"{name} {rows[-1][1]:.3g}" for name, rows in measured.items())
             print(f"{figure.name}, {size_text(size)}: GB/s {rates}", flush=True)
         if not options.check:
-            options.folder.mkdir(parents=True, exist_ok=True)
-            picture = draw(figure, measured)
-            metadata = {"Date": None} if options.format == "svg" else None
             path = options.folder / f"{figure.name}.{options.format}"
-            picture.savefig(path, metadata=metadata, dpi=110)
-            pyplot.close(picture)
+            drawing.save(draw(figure, measured), path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Compares our deflate with ``np.savez_compressed`` on the corpus, as a table in Markdown.
+"""Compares our encoder of deflate with ``np.savez_compressed`` on the corpus, at any level.
+
+`make bench-corpus` has all of ``savez_compressed``, at its default; this is the codec alone.
 
     make corpus
     cargo build --release -p ndbytes-codec --example deflate_corpus

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
 import real
 import synthetic
-from packages import Missing, Package
+from packages import Missing, Package, pins
 
 DATA = Path(__file__).parent / "data"
 
@@ -50,8 +51,10 @@ def main() -> int:
 
 def everything() -> Iterator[tuple]:
     """Yield each array's name, facts, and the function that makes it."""
+    versions = pins()
     for source in real.SOURCES:
-        facts = {"source": source.package, "licence": source.licence, "what": source.what}
+        facts = {"source": source.package, "version": versions[source.package]}
+        facts |= {"licence": source.licence, "what": source.what}
         yield source.name, facts, lambda s=source: s.make(Package(s.package))
     for maker in synthetic.MAKERS:
         facts = {"source": "made", "licence": "MIT OR Apache-2.0", "what": maker.__doc__}

