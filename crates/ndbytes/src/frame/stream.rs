@@ -9,8 +9,10 @@ use ndbytes_mem::Strided;
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::frame::chunk::{ChunkDecoder, checked, most};
+use crate::frame::grid;
 use crate::frame::target::Target;
 use crate::npy::{fill, fill_growing};
+use crate::progress::{Meter, Progress};
 
 /// Reads a frame's header, and returns it with its length in bytes.
 ///
@@ -56,7 +58,33 @@ pub fn read_frame_into(
     out: &mut [u8],
     layout: Strided<'_>,
 ) -> Result<()> {
-    let mut target = Target::new(header, out, layout)?;
+    read_frame_into_with(source, header, len, out, layout, &Progress::default())
+}
+
+/// As [`read_frame_into`], and tells how far it is.
+///
+/// # Errors
+/// As [`read_frame_into`], and what [`Progress`] said.
+pub fn read_frame_into_with(
+    source: &mut (impl Read + ?Sized),
+    header: &FrameHeader,
+    len: usize,
+    out: &mut [u8],
+    layout: Strided<'_>,
+    progress: &Progress,
+) -> Result<()> {
+    let meter = Meter::new(progress, header.array().nbytes() as u64);
+    let read = read_chunks(source, header, len, Target::new(header, out, layout)?, &meter);
+    meter.end(read)
+}
+
+fn read_chunks(
+    source: &mut (impl Read + ?Sized),
+    header: &FrameHeader,
+    len: usize,
+    mut target: Target<'_>,
+    meter: &Meter,
+) -> Result<()> {
     let mut decoder = ChunkDecoder::default();
     let (mut items, mut record) = (Vec::new(), Vec::new());
     let mut places = Vec::new();
@@ -81,6 +109,7 @@ pub fn read_frame_into(
         target.decode(&mut decoder, chunk, &record, at, &mut items)?;
         places.push(ChunkPlace { offset: at, len: u64::from(len) });
         at += u64::from(len);
+        meter.add_by(|| grid::nbytes(header, chunk))?;
     }
     let Record::Index(len) = next(source, at)? else {
         return Err(Error::new(Code::FrameRecord, "a chunk where the index was expected").at(at));

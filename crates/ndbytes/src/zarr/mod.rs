@@ -3,5 +3,5 @@
 mod folder;
 mod metadata;
 
-pub use folder::{ZarrFolder, export_zarr, zarr_shard};
+pub use folder::{ZarrFolder, export_zarr, export_zarr_with, zarr_shard};
 pub use metadata::zarr_metadata;

@@ -9,6 +9,7 @@ mod frame;
 mod golden;
 mod hostile;
 mod hostile_npz;
+mod progress;
 mod property;
 mod roundtrip;
 mod stream;
