@@ -43,6 +43,7 @@ mod progress;
 mod raw;
 mod read_at;
 mod stream;
+mod temporary;
 mod validate;
 mod write;
 #[cfg(feature = "zarr")]
