@@ -197,6 +197,7 @@ impl<'a> ArrayView<'a> {
     ///
     /// # Errors
     /// As [`ArrayView::copy_to_as`], and what [`Progress`] said.
+    #[inline]
     pub fn copy_to_with(
         &self,
         dst: &mut [u8],
@@ -204,16 +205,25 @@ impl<'a> ArrayView<'a> {
         byte_order: Option<ByteOrder>,
         progress: &Progress,
     ) -> Result<()> {
-        let size = self.piece(order);
-        if !progress.is_heard() || dst.len() <= size || dst.len() != self.nbytes() {
-            self.copy_to_as(dst, 0, order, byte_order)?;
-            return progress.tell(dst.len() as u64, dst.len() as u64);
+        if progress.is_heard() {
+            return self.copy_measured(dst, order, byte_order, progress);
         }
+        self.copy_to_as(dst, 0, order, byte_order)
+    }
+
+    fn copy_measured(
+        &self,
+        dst: &mut [u8],
+        order: Order,
+        byte_order: Option<ByteOrder>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let size = self.piece(order);
         let meter = Meter::new(progress, dst.len() as u64);
         let mut copy = || {
-            let pieces = dst.chunks_mut(size).enumerate();
-            for (i, piece) in pieces {
-                self.copy_to_as(piece, i * (size / self.dtype.itemsize()), order, byte_order)?;
+            let items = size / self.dtype.itemsize().max(1);
+            for (i, piece) in dst.chunks_mut(size).enumerate() {
+                self.copy_to_as(piece, i * items, order, byte_order)?;
                 meter.add(piece.len())?;
             }
             Ok(())

@@ -60,6 +60,7 @@ impl Progress {
     }
 
     /// Whether anybody is told.
+    #[inline]
     pub fn is_heard(&self) -> bool {
         self.0.is_some()
     }
