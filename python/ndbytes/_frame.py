@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,15 +114,23 @@ class Frame(Parts):
         """Return what is known of each chunk without decoding it."""
         return [Chunk(*self._reader.chunk(i)) for i in range(self._reader.chunk_count())]
 
-    def read(self, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+    def read(
+        self,
+        out: np.ndarray[Any, Any] | None = None,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> np.ndarray[Any, Any]:
         """Read the whole array, into `out` if given.
 
         Parameters
         ----------
         out : numpy.ndarray, optional
             Of the same dtype and shape, and any layout.
+        progress : callable, optional
+            As for `load`.
         """
-        return self._reader.read([0] * self.ndim, [1] * self.ndim, self.shape, out)
+        start, step = [0] * self.ndim, [1] * self.ndim
+        return self._reader.read(start, step, self.shape, out, progress)
 
     def append(
         self,
@@ -130,6 +139,7 @@ class Frame(Parts):
         codec: str | None = None,
         threads: int | None = None,
         durable: bool = False,
+        progress: Callable[[int, int], object] | None = None,
     ) -> None:
         """Append an array along the first axis, or the last in Fortran order.
 
@@ -147,6 +157,8 @@ class Frame(Parts):
             The most threads; as many as there are processors unless given.
         durable : bool
             Wait until it is on the disk.
+        progress : callable, optional
+            As for `save`; the bytes are those of `arr`.
 
         Raises
         ------
@@ -160,10 +172,17 @@ class Frame(Parts):
         if self._closed:
             raise make(ArgumentError, "argument", "the frame is closed")
         assert self._path is not None
-        _native.append_frame(self._path, arr, durable, codec, threads)
+        _native.append_frame(self._path, arr, durable, codec, threads, progress)
         self._open()
 
-    def to_zarr(self, path: Any, *, link: bool = False, durable: bool = False) -> None:
+    def to_zarr(
+        self,
+        path: Any,
+        *,
+        link: bool = False,
+        durable: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
         """Write the array as one of Zarr v3, whose one shard is this frame.
 
         Nothing is compressed again: the folder has a ``zarr.json`` and a copy of the frame, which
@@ -178,6 +197,8 @@ class Frame(Parts):
             when the frame grows, which ``zarr.json`` does not.
         durable : bool
             Wait until it is on the disk.
+        progress : callable, optional
+            As for `save`; the bytes are those of the frame, which are copied.
 
         Raises
         ------
@@ -189,7 +210,7 @@ class Frame(Parts):
         folder = as_path(path)
         if folder is None:
             raise TypeError(f"a folder has a path, not a file object: {path!r}")
-        _native.export_zarr(self._path, folder, link, durable)
+        _native.export_zarr(self._path, folder, link, durable, progress)
 
     def close(self) -> None:
         """Let the file go; arrays that were read stay."""

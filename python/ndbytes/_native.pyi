@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -6,11 +6,17 @@ import numpy as np
 __version__: str
 
 _Array = np.ndarray[Any, Any]
+_Progress = Callable[[int, int], object]
 _Trials = tuple[int, list[tuple[str, int]]]
 _Facts = tuple[tuple[int, ...], bool, np.dtype[Any], int]
 
 def append_frame(
-    path: str, a: Any, durable: bool, codec: str | None = None, threads: int | None = None
+    path: str,
+    a: Any,
+    durable: bool,
+    codec: str | None = None,
+    threads: int | None = None,
+    progress: _Progress | None = None,
 ) -> None: ...
 def array_over(
     subtype: type[Any],
@@ -41,6 +47,7 @@ def dumps(
     *,
     chunks: tuple[int, ...] | None = None,
     threads: int | None = None,
+    progress: _Progress | None = None,
 ) -> bytes: ...
 def encode_header(
     dtype: Any,
@@ -56,7 +63,9 @@ def explain_frame(
     _Trials | None,
     list[tuple[tuple[int, ...], tuple[int, ...], str, _Trials | None]],
 ]: ...
-def export_zarr(path: str, folder: str, link: bool, durable: bool) -> None: ...
+def export_zarr(
+    path: str, folder: str, link: bool, durable: bool, progress: _Progress | None = None
+) -> None: ...
 def fromfile_fd(fd: int, dtype: Any, shape: tuple[int, ...], order: str, offset: int) -> _Array: ...
 def fromfile_file(file: Any, dtype: Any, shape: tuple[int, ...], order: str) -> _Array: ...
 def load_file(
@@ -65,14 +74,22 @@ def load_file(
     out: _Array | None = None,
     max_header_size: int | None = None,
     max_bytes: int | None = None,
+    progress: _Progress | None = None,
 ) -> _Array: ...
 def load_path(
     path: str,
     out: _Array | None = None,
     max_header_size: int | None = None,
     max_bytes: int | None = None,
+    progress: _Progress | None = None,
 ) -> _Array: ...
-def loads(data: Any, *, copy: bool = False, max_header_size: int = 65536) -> _Array: ...
+def loads(
+    data: Any,
+    *,
+    copy: bool = False,
+    max_header_size: int = 65536,
+    progress: _Progress | None = None,
+) -> _Array: ...
 def npy_header(a: Any) -> bytes: ...
 def parse_header(
     data: bytes,
@@ -89,14 +106,21 @@ def recv_fd(
     socket: bool,
     max_bytes: int | None,
     max_header_size: int | None,
+    progress: _Progress | None = None,
 ) -> _Array: ...
-def save_file(file: Any, a: Any, version: tuple[int, int] | None = None) -> None: ...
+def save_file(
+    file: Any,
+    a: Any,
+    version: tuple[int, int] | None = None,
+    progress: _Progress | None = None,
+) -> None: ...
 def save_frame_file(
     file: Any,
     a: Any,
     codec: str,
     chunks: tuple[int, ...] | None = None,
     threads: int | None = None,
+    progress: _Progress | None = None,
 ) -> None: ...
 def save_path(
     path: str,
@@ -105,6 +129,7 @@ def save_path(
     codec: str | None = None,
     chunks: tuple[int, ...] | None = None,
     threads: int | None = None,
+    progress: _Progress | None = None,
 ) -> None: ...
 def savez_file(
     file: Any,
@@ -122,7 +147,12 @@ def savez_path(
     durable: bool,
 ) -> None: ...
 def send_fd(
-    fd: int, a: Any, timeout: float | None, socket: bool, codec: str | None = None
+    fd: int,
+    a: Any,
+    timeout: float | None,
+    socket: bool,
+    codec: str | None = None,
+    progress: _Progress | None = None,
 ) -> None: ...
 def tobytes(a: Any, order: str | None = None, *, byteorder: str | None = None) -> bytes: ...
 def tofile_file(file: Any, a: Any, order: str) -> None: ...
@@ -169,6 +199,7 @@ class FrameReader:
         step: Sequence[int],
         shape: Sequence[int],
         out: _Array | None = None,
+        progress: _Progress | None = None,
     ) -> _Array: ...
     def size(self) -> int: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ def save(
     codec: str | None = None,
     chunks: tuple[int, ...] | None = None,
     threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Save an array in NumPy's ``.npy`` format, or as a compressed frame.
 
@@ -60,6 +62,10 @@ def save(
         Wait until file and folder are on the disk.
     codec, chunks, threads
         Of a frame; as for `dumps`.
+    progress : callable, optional
+        Called as ``progress(done, total)``, in bytes of the array, some 20 times a second at most
+        and when all is done, before the file takes its name. What it raises ends the work: a file
+        at the path is then as it was.
 
     Raises
     ------
@@ -72,11 +78,13 @@ def save(
     try:
         with open_pipe(path, "wb") as pipe:
             if path is not None and pipe is None:
-                _native.save_path(path, arr, durable, codec, chunks, threads)
-            elif codec is None:
-                _native.save_file(file if pipe is None else pipe, arr)
+                _native.save_path(path, arr, durable, codec, chunks, threads, progress)
+                return
+            to = file if pipe is None else pipe
+            if codec is None:
+                _native.save_file(to, arr, None, progress)
             else:
-                _native.save_frame_file(file if pipe is None else pipe, arr, codec, chunks, threads)
+                _native.save_frame_file(to, arr, codec, chunks, threads, progress)
     except UnsupportedError as error:
         if not (allow_pickle and codec is None and error.code == "dtype.object"):
             raise
@@ -93,6 +101,7 @@ def load(
     max_header_size: int = MAX_HEADER_SIZE,
     max_bytes: int | None = None,
     out: np.ndarray[Any, Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Any:
     """Load an array from ``.npy`` or a frame, or an archive from ``.npz``, as the content says.
 
@@ -116,6 +125,10 @@ def load(
         The most bytes that an array may have.
     out : numpy.ndarray, optional
         Load into this array, of the same dtype and shape and any layout.
+    progress : callable, optional
+        Called as ``progress(done, total)``, in bytes of the array, some 20 times a second at most
+        and when all is done. What it raises ends the work. Maps and archives, of which nothing is
+        read yet, and pickles have none.
 
     Returns
     -------
@@ -146,11 +159,11 @@ def load(
                 raise ValueError("a file object cannot be mapped: give its path")
             return _map(path, mmap_mode, limit, max_bytes, pickles, out)
         if path is None:
-            return _native.load_file(file, prefix, out, limit, max_bytes)
+            return _native.load_file(file, prefix, out, limit, max_bytes, progress)
         with open_pipe(path, "rb") as pipe:
             if pipe is not None:
-                return _native.load_file(pipe, b"", out, limit, max_bytes)
-        return _native.load_path(path, out, limit, max_bytes)
+                return _native.load_file(pipe, b"", out, limit, max_bytes, progress)
+        return _native.load_path(path, out, limit, max_bytes, progress)
     except FormatError as error:
         if error.code != "npy.magic":
             raise

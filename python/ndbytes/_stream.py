@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,14 @@ class SocketFile:
         return bytes(self._sock.recv(count))
 
 
-def send(sock: Any, a: Any, codec: str | None = None, *, timeout: float | None = None) -> None:
+def send(
+    sock: Any,
+    a: Any,
+    codec: str | None = None,
+    *,
+    timeout: float | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
     """Send an array.
 
     Without a codec it leaves as an ``.npy`` message, header and elements in one vectored write, the
@@ -63,6 +71,9 @@ def send(sock: Any, a: Any, codec: str | None = None, *, timeout: float | None =
     timeout : float, optional
         Seconds without progress until TimeoutError, for sockets and descriptors; the socket's own
         unless given. File objects have their own ways.
+    progress : callable, optional
+        Called as ``progress(done, total)``, in bytes of the array, some 20 times a second at most
+        and when all is done. What it raises ends the work, in the middle of the array.
 
     Raises
     ------
@@ -71,13 +82,13 @@ def send(sock: Any, a: Any, codec: str | None = None, *, timeout: float | None =
     """
     fd, is_socket, timeout = descriptor(sock, timeout)
     if fd is not None:
-        _native.send_fd(fd, a, timeout, is_socket, codec)
+        _native.send_fd(fd, a, timeout, is_socket, codec, progress)
         return
     with _as_file(sock, timeout) as file:
         if codec is None:
-            _native.save_file(file, a)
+            _native.save_file(file, a, None, progress)
         else:
-            _native.save_frame_file(file, a, codec)
+            _native.save_frame_file(file, a, codec, progress=progress)
 
 
 def recv(
@@ -87,6 +98,7 @@ def recv(
     timeout: float | None = None,
     max_bytes: int | None = MAX_BYTES,
     max_header_size: int = MAX_HEADER_SIZE,
+    progress: Callable[[int, int], object] | None = None,
 ) -> np.ndarray[Any, Any]:
     """Receive an array, straight into its final memory.
 
@@ -103,6 +115,8 @@ def recv(
         allocated.
     max_header_size : int
         Longest header that is parsed, in bytes.
+    progress : callable, optional
+        As for `send`.
 
     Returns
     -------
@@ -120,9 +134,9 @@ def recv(
     """
     fd, is_socket, timeout = descriptor(sock, timeout)
     if fd is not None:
-        return _native.recv_fd(fd, out, timeout, is_socket, max_bytes, max_header_size)
+        return _native.recv_fd(fd, out, timeout, is_socket, max_bytes, max_header_size, progress)
     with _as_file(sock, timeout) as file:
-        return _native.load_file(file, b"", out, max_header_size, max_bytes)
+        return _native.load_file(file, b"", out, max_header_size, max_bytes, progress)
 
 
 def descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:

@@ -72,13 +72,13 @@ def test_parameters_of_functions_in_c_are_numpys():
 
 def test_what_is_added_is_keyword_only():
     for function, added in (
-        (nb.save, {"durable", "codec", "chunks", "threads"}),
-        (nb.load, {"max_header_size", "max_bytes", "out"}),
+        (nb.save, {"durable", "codec", "chunks", "threads", "progress"}),
+        (nb.load, {"max_header_size", "max_bytes", "out", "progress"}),
         (nb.frombuffer, {"like", "shape", "order"}),
         (nb.fromfile, {"like", "shape", "order"}),
         (nb.tofile, {"order", "durable"}),
-        (nb.send, {"timeout"}),
-        (nb.recv, {"timeout", "max_bytes", "max_header_size"}),
+        (nb.send, {"timeout", "progress"}),
+        (nb.recv, {"timeout", "max_bytes", "max_header_size", "progress"}),
     ):
         parameters = inspect.signature(function).parameters.values()
         assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == added

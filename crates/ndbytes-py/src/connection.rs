@@ -15,6 +15,7 @@ use crate::fd::Fd;
 use crate::file::{PyReader, PyWriter};
 use crate::header::limits;
 use crate::npy::load_from;
+use crate::signals::listen;
 use crate::stream::{SMALL, duration};
 use crate::target::fill;
 
@@ -91,7 +92,9 @@ impl Wire {
             // Nothing leaves on behalf of an array that cannot.
             view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?;
             outbox.flush(py)?;
-            return py.detach(|| ndbytes::send(outbox.sink.writer(), &view)).into_py(py);
+            let progress = listen(None, view.nbytes())?;
+            let send = || ndbytes::send_with(outbox.sink.writer(), &view, &progress);
+            return py.detach(send).into_py(py);
         }
         ndbytes::write_npy(&mut outbox.held, &view).into_py(py)?;
         if more && outbox.held.len() < HELD { Ok(()) } else { outbox.flush(py) }
@@ -117,12 +120,14 @@ impl Wire {
         inbox.source.reopen(fd);
         let Some((header, len)) = inbox.peek_header(&self.limits).into_py(py)? else {
             // This way waits, and says what is wrong.
-            return load_from(py, inbox, out, &self.limits);
+            return load_from(py, inbox, out, &self.limits, None);
         };
         inbox.start += len;
+        let progress = listen(None, header.nbytes())?;
         fill(py, out, &header, |memory, layout| {
             let held = header.nbytes() <= inbox.end - inbox.start;
-            let mut read = || ndbytes::read_scattered(inbox, &header, memory, layout);
+            let mut read =
+                || ndbytes::read_scattered_with(inbox, &header, memory, layout, &progress);
             let read = if held { read() } else { py.detach(read) };
             read.map_err(|error| error.shifted(len as u64))
         })

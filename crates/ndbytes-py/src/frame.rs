@@ -15,11 +15,12 @@ use crate::array::{as_array, view};
 use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
+use crate::signals::listen;
 use crate::target::fill;
 
 /// Writes a frame to a file object.
 #[pyfunction]
-#[pyo3(signature = (file, a, codec, chunks=None, threads=None))]
+#[pyo3(signature = (file, a, codec, chunks=None, threads=None, progress=None))]
 pub(crate) fn save_frame_file(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
@@ -27,10 +28,12 @@ pub(crate) fn save_frame_file(
     codec: &str,
     chunks: Option<Vec<usize>>,
     threads: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
     let options = frame_options(py, Some(codec), chunks, threads)?.unwrap_or_default();
+    let options = options.with_progress(listen(progress, view.nbytes())?);
     let mut sink = PyWriter::new(file)?;
     py.detach(|| {
         ndbytes::write_frame(&mut sink, &view, &options)?;
@@ -80,7 +83,7 @@ pub(crate) fn explain_frame<'py>(
 
 /// Appends to the frame at a path.
 #[pyfunction]
-#[pyo3(signature = (path, a, durable, codec=None, threads=None))]
+#[pyo3(signature = (path, a, durable, codec=None, threads=None, progress=None))]
 pub(crate) fn append_frame(
     py: Python<'_>,
     path: PathBuf,
@@ -88,26 +91,31 @@ pub(crate) fn append_frame(
     durable: bool,
     codec: Option<&str>,
     threads: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
     let options = frame_options(py, Some(codec.unwrap_or("auto")), None, threads)?;
+    let options = options.unwrap_or_default().with_progress(listen(progress, view.nbytes())?);
     let save = SaveOptions::default().with_durable(durable);
-    py.detach(|| ndbytes::append_frame(&path, &view, &options.unwrap_or_default(), &save))
-        .into_py(py)
+    py.detach(|| ndbytes::append_frame(&path, &view, &options, &save)).into_py(py)
 }
 
 /// Makes a Zarr array of the frame at a path.
 #[pyfunction]
+#[pyo3(signature = (path, folder, link, durable, progress=None))]
 pub(crate) fn export_zarr(
     py: Python<'_>,
     path: PathBuf,
     folder: PathBuf,
     link: bool,
     durable: bool,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let save = SaveOptions::default().with_durable(durable);
-    py.detach(|| ndbytes::export_zarr(&path, &folder, link, &save)).into_py(py)
+    // How long it takes depends on the file system.
+    let progress = listen(progress, usize::MAX)?;
+    py.detach(|| ndbytes::export_zarr_with(&path, &folder, link, &save, &progress)).into_py(py)
 }
 
 /// The frame that is the one shard of a Zarr array.
@@ -121,10 +129,12 @@ pub(crate) fn loads_frame<'py>(
     py: Python<'py>,
     source: &[u8],
     limits: &Limits,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let reader = Reader::new(source, limits).into_py(py)?;
+    let progress = listen(progress, reader.header().array().nbytes())?;
     let read = fill(py, None, reader.header().array(), |memory, layout| {
-        py.detach(|| reader.read_into(memory, layout))
+        py.detach(|| reader.read_into_with(memory, layout, &progress))
     });
     Ok(read?.into_any())
 }
@@ -259,7 +269,7 @@ impl FrameReader {
     }
 
     /// Every `step`-th item from `start` on, `shape` of them along each axis.
-    #[pyo3(signature = (start, step, shape, out=None))]
+    #[pyo3(signature = (start, step, shape, out=None, progress=None))]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -267,6 +277,7 @@ impl FrameReader {
         step: Vec<usize>,
         shape: Vec<usize>,
         out: Option<Bound<'py, PyUntypedArray>>,
+        progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyUntypedArray>> {
         let opened = self.reader(py)?;
         either!(opened, reader => {
@@ -274,10 +285,14 @@ impl FrameReader {
             let whole = start.iter().all(|&at| at == 0) && step.iter().all(|&step| step == 1)
                 && shape == array.shape();
             let part = Header::new(array.dtype().clone(), array.order(), shape.clone());
-            fill(py, out, &part.map_err(Error::from).into_py(py)?, |memory, layout| {
+            let part = part.map_err(Error::from).into_py(py)?;
+            // A few items of each chunk are much to decode.
+            let progress = listen(progress, if whole { part.nbytes() } else { array.nbytes() })?;
+            fill(py, out, &part, |memory, layout| {
                 let read = py.detach(|| match whole {
-                    true => reader.read_into(memory, layout),
-                    false => reader.read_slice_into(&start, &step, &shape, memory, layout),
+                    true => reader.read_into_with(memory, layout, &progress),
+                    false => reader
+                        .read_slice_into_with(&start, &step, &shape, memory, layout, &progress),
                 });
                 read.map_err(|error| opened.named(error))
             })

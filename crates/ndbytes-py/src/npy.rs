@@ -15,11 +15,11 @@ use crate::file::{PyReader, PyWriter};
 use crate::frame::{frame_options, loads_frame};
 use crate::header::limits;
 use crate::memory::{detached, new_bytes};
-use crate::signals::Interruptible;
+use crate::signals::listen;
 use crate::target::fill;
 use crate::warn::warn_of_version;
 
-/// dumps(a, /, codec=None, *, chunks=None, threads=None)
+/// dumps(a, /, codec=None, *, chunks=None, threads=None, progress=None)
 /// --
 ///
 /// The array as bytes: without a codec those of an `.npy` file, identical to those of
@@ -36,6 +36,9 @@ use crate::warn::warn_of_version;
 ///     The shape of a frame's chunks; one that suits most unless given.
 /// threads : int, optional
 ///     The most threads for a frame; as many as there are processors unless given.
+/// progress : callable, optional
+///     Called as ``progress(done, total)``, in bytes of the array, some 20 times a second at most
+///     and when all is done. What it raises ends the work.
 ///
 /// Returns
 /// -------
@@ -46,22 +49,22 @@ use crate::warn::warn_of_version;
 /// UnsupportedError
 ///     For object arrays, `StringDType`, masked arrays, overlapping fields.
 #[pyfunction]
-#[pyo3(signature = (a, /, codec=None, *, chunks=None, threads=None))]
+#[pyo3(signature = (a, /, codec=None, *, chunks=None, threads=None, progress=None))]
 pub(crate) fn dumps<'py>(
     a: &Bound<'py, PyAny>,
     codec: Option<&str>,
     chunks: Option<Vec<usize>>,
     threads: Option<usize>,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = a.py();
     let array = as_array(a)?;
     let view = view(&array)?;
+    let progress = listen(progress, view.nbytes())?;
     if let Some(options) = frame_options(py, codec, chunks, threads)? {
+        let options = options.with_progress(progress);
         let frame = py.detach(|| ndbytes::encode_frame(&view, &options)).into_py(py)?;
-        return new_bytes(py, frame.len(), |bytes| {
-            frame.copy_to(bytes);
-            Ok(())
-        });
+        return new_bytes(py, frame.len(), |bytes| frame.copy_to(bytes));
     }
     let header = view.header().into_py(py)?;
     let head = header.encode().map_err(Error::from).into_py(py)?;
@@ -69,11 +72,11 @@ pub(crate) fn dumps<'py>(
     new_bytes(py, head.len() + header.nbytes(), |bytes| {
         let (front, data) = bytes.split_at_mut(head.len());
         front.copy_from_slice(&head);
-        view.copy_to(data, 0, header.order())
+        view.copy_to_with(data, header.order(), None, &progress)
     })
 }
 
-/// loads(data, *, copy=False, max_header_size=65536)
+/// loads(data, *, copy=False, max_header_size=65536, progress=None)
 /// --
 ///
 /// The array in the bytes of an `.npy` file or a frame.
@@ -87,6 +90,8 @@ pub(crate) fn dumps<'py>(
 ///     from a frame: a writable, aligned array of its own.
 /// max_header_size : int
 ///     Longest header that is parsed, in bytes.
+/// progress : callable, optional
+///     As for `dumps`.
 ///
 /// Returns
 /// -------
@@ -99,26 +104,27 @@ pub(crate) fn dumps<'py>(
 /// TruncatedError, MismatchError
 ///     When bytes are missing or left over.
 #[pyfunction]
-#[pyo3(signature = (data, *, copy=false, max_header_size=65536))]
+#[pyo3(signature = (data, *, copy=false, max_header_size=65536, progress=None))]
 pub(crate) fn loads<'py>(
     data: &Bound<'py, PyAny>,
     copy: bool,
     max_header_size: usize,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = data.py();
     let limits = limits(Some(max_header_size), None);
     if let Ok(bytes) = data.cast::<PyBytes>() {
         if bytes.as_bytes().starts_with(FRAME_MAGIC) {
-            return loads_frame(py, bytes.as_bytes(), &limits);
+            return loads_frame(py, bytes.as_bytes(), &limits, progress);
         }
         let (header, offset) = ndbytes::parse_npy(bytes.as_bytes(), &limits).into_py(py)?;
         if !copy {
+            tell_all(py, progress, &header)?;
             return Ok(over_bytes(bytes, &header, offset)?.into_any());
         }
         let mut array = empty(py, &header)?;
         let (memory, _) = memory_mut(&mut array)?;
-        let source = &bytes.as_bytes()[offset..];
-        detached(py, source.len(), || memory.copy_from_slice(source));
+        copy_bytes(py, memory, &bytes.as_bytes()[offset..], progress)?;
         return Ok(array.into_any());
     }
     // Other buffers: NumPy holds their export, which keeps a bytearray from moving.
@@ -127,19 +133,19 @@ pub(crate) fn loads<'py>(
     let source = view(&flat)?;
     let source = source.as_bytes(ndbytes::Order::C).unwrap_or_default();
     if source.starts_with(FRAME_MAGIC) {
-        return loads_frame(py, source, &limits);
+        return loads_frame(py, source, &limits, progress);
     }
     let (header, offset) = ndbytes::parse_npy(source, &limits).into_py(py)?;
     if copy || header.nbytes() == 0 {
         let mut array = empty(py, &header)?;
         let (memory, _) = memory_mut(&mut array)?;
-        let source = &source[offset..];
-        detached(py, source.len(), || memory.copy_from_slice(source));
+        copy_bytes(py, memory, &source[offset..], progress)?;
         if !copy {
             array.getattr("flags")?.setattr("writeable", false)?;
         }
         return Ok(array.into_any());
     }
+    tell_all(py, progress, &header)?;
     let (shape, fortran, dtype, offset) = crate::header::facts(py, &header, offset)?;
     let array = frombuffer.call1((data, dtype, header.count(), offset))?;
     let kwargs = pyo3::types::PyDict::new(py);
@@ -149,9 +155,40 @@ pub(crate) fn loads<'py>(
     Ok(array)
 }
 
+/// Copies what is there already.
+fn copy_bytes(
+    py: Python<'_>,
+    memory: &mut [u8],
+    source: &[u8],
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let progress = listen(progress, source.len())?;
+    let total = source.len() as u64;
+    let copy = || {
+        for (i, (to, from)) in memory.chunks_mut(COPIED).zip(source.chunks(COPIED)).enumerate() {
+            to.copy_from_slice(from);
+            progress.tell((i * COPIED + from.len()) as u64, total)?;
+        }
+        progress.tell(total, total)
+    };
+    detached(py, source.len(), copy).into_py(py)
+}
+
+/// Tells that all is done, where there is nothing to do.
+fn tell_all(
+    py: Python<'_>,
+    progress: Option<&Bound<'_, PyAny>>,
+    header: &ndbytes::Header,
+) -> PyResult<()> {
+    let Some(progress) = progress else { return Ok(()) };
+    let total = header.nbytes() as u64;
+    listen(Some(progress), 0)?.tell(total, total).into_py(py)
+}
+
 /// Saves to a path, atomically; with a codec as a frame.
 #[pyfunction]
-#[pyo3(signature = (path, a, durable, codec=None, chunks=None, threads=None))]
+#[pyo3(signature = (path, a, durable, codec=None, chunks=None, threads=None, progress=None))]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
 pub(crate) fn save_path(
     py: Python<'_>,
     path: PathBuf,
@@ -160,61 +197,49 @@ pub(crate) fn save_path(
     codec: Option<&str>,
     chunks: Option<Vec<usize>>,
     threads: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
+    let progress = listen(progress, view.nbytes())?;
+    let options = SaveOptions::default().with_durable(durable);
     if let Some(frame) = frame_options(py, codec, chunks, threads)? {
-        let options = SaveOptions::default().with_durable(durable);
-        let save = || {
-            AtomicFile::write(&path, &options, |file| {
-                ndbytes::write_frame(&mut Interruptible::new(file), &view, &frame)
-            })
-        };
+        let frame = frame.with_progress(progress);
+        let save =
+            || AtomicFile::write(&path, &options, |file| ndbytes::write_frame(file, &view, &frame));
         return py.detach(save).into_py(py);
     }
-    let header = view.header().into_py(py)?;
-    let head = header.encode().map_err(Error::from).into_py(py)?;
+    let head = view.header().and_then(|header| Ok(header.encode()?)).into_py(py)?;
     warn_of_version(py, &head)?;
-    let options = SaveOptions::default().with_durable(durable);
-    // As `ndbytes::save`, with an ear for signals.
-    let save = || {
-        AtomicFile::write(&path, &options, |file| {
-            file.reserve((head.len() + header.nbytes()) as u64)?;
-            ndbytes::write_npy(&mut Interruptible::new(file), &view)
-        })
-    };
-    py.detach(save).into_py(py)
+    py.detach(|| ndbytes::save_with(&path, &view, &options, &progress)).into_py(py)
 }
 
 /// Writes to a file object.
 #[pyfunction]
-#[pyo3(signature = (file, a, version=None))]
+#[pyo3(signature = (file, a, version=None, progress=None))]
 pub(crate) fn save_file(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
     a: &Bound<'_, PyAny>,
     version: Option<(u8, u8)>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
     let mut sink = PyWriter::new(file)?;
     let header = view.header().into_py(py)?;
-    let head = match version {
-        Some(version) => {
-            let shape = header.shape().to_vec();
-            let fortran = header.order() == ndbytes::Order::F;
-            crate::header::encode_header(array.dtype().as_any(), fortran, shape, Some(version))?
-                .as_bytes()
-                .to_vec()
-        }
-        None => header.encode().map_err(Error::from).into_py(py)?,
+    let Some(version) = version else {
+        let progress = listen(progress, view.nbytes())?;
+        warn_of_version(py, &header.encode().map_err(Error::from).into_py(py)?)?;
+        return py.detach(|| ndbytes::send_with(&mut sink, &view, &progress)).into_py(py);
     };
-    if version.is_none() {
-        warn_of_version(py, &head)?;
-    }
+    let fortran = header.order() == ndbytes::Order::F;
+    let shape = header.shape().to_vec();
+    let head = crate::header::encode_header(array.dtype().as_any(), fortran, shape, Some(version))?;
+    let head = head.as_bytes();
     py.detach(|| {
         use std::io::Write;
-        sink.write_all(&head)?;
+        sink.write_all(head)?;
         view.for_each_chunk(header.order(), &mut |chunk| Ok(sink.write_all(chunk)?))?;
         Ok(sink.flush()?)
     })
@@ -223,23 +248,29 @@ pub(crate) fn save_file(
 
 /// Loads from a path, into `out` if given.
 #[pyfunction]
-#[pyo3(signature = (path, out=None, max_header_size=None, max_bytes=None))]
+#[pyo3(signature = (path, out=None, max_header_size=None, max_bytes=None, progress=None))]
 pub(crate) fn load_path<'py>(
     py: Python<'py>,
     path: PathBuf,
     out: Option<Bound<'py, PyUntypedArray>>,
     max_header_size: Option<usize>,
     max_bytes: Option<u64>,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let limits = limits(max_header_size, max_bytes);
     let mut file = py.detach(|| ArrayFile::open(&path, &limits)).into_py(py)?;
     let header = file.header().clone();
-    fill(py, out, &header, |memory, layout| py.detach(|| file.read_strided(memory, layout)))
+    let progress = listen(progress, header.nbytes())?;
+    fill(py, out, &header, |memory, layout| {
+        py.detach(|| file.read_strided_with(memory, layout, &progress))
+    })
 }
 
 /// Loads one array from a file object and not a byte more; `prefix` was read before.
 #[pyfunction]
-#[pyo3(signature = (file, prefix, out=None, max_header_size=None, max_bytes=None))]
+#[pyo3(signature = (
+    file, prefix, out=None, max_header_size=None, max_bytes=None, progress=None
+))]
 pub(crate) fn load_file<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
@@ -247,9 +278,10 @@ pub(crate) fn load_file<'py>(
     out: Option<Bound<'py, PyUntypedArray>>,
     max_header_size: Option<usize>,
     max_bytes: Option<u64>,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let mut source = PyReader::new(file, prefix)?;
-    load_from(py, &mut source, out, &limits(max_header_size, max_bytes))
+    load_from(py, &mut source, out, &limits(max_header_size, max_bytes), progress)
 }
 
 /// Reads one array from any source into memory of NumPy's.
@@ -258,9 +290,14 @@ pub(crate) fn load_from<'py>(
     source: &mut (impl std::io::Read + Send),
     out: Option<Bound<'py, PyUntypedArray>>,
     limits: &ndbytes::Limits,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let message = py.detach(|| Message::read(source, limits)).into_py(py)?;
+    let progress = listen(progress, message.array().nbytes())?;
     fill(py, out, message.array(), |memory, layout| {
-        py.detach(|| message.read_into(source, memory, layout))
+        py.detach(|| message.read_into_with(source, memory, layout, &progress))
     })
 }
+
+/// Bytes that are copied before somebody is told.
+const COPIED: usize = 64 << 20;

@@ -14,7 +14,7 @@ use crate::error::{IntoPy, to_py};
 use crate::fd::Fd;
 use crate::file::{PyReader, PyWriter};
 use crate::memory::new_bytes;
-use crate::signals::Interruptible;
+use crate::signals::{Interruptible, listen};
 
 fn order_of(order: Option<&str>, array: &ndbytes::ArrayView<'_>) -> PyResult<Order> {
     match order.unwrap_or("C") {
@@ -62,7 +62,8 @@ pub(crate) fn tobytes<'py>(
     let view = view(&array)?;
     let order = order_of(order, &view)?;
     let byte_order = byteorder.map(byte_order_of).transpose()?;
-    new_bytes(py, view.nbytes(), |bytes| view.copy_to_as(bytes, 0, order, byte_order))
+    let progress = listen(None, view.nbytes())?;
+    new_bytes(py, view.nbytes(), |bytes| view.copy_to_with(bytes, order, byte_order, &progress))
 }
 
 fn byte_order_of(name: &str) -> PyResult<ByteOrder> {
@@ -136,8 +137,9 @@ pub(crate) fn fromfile_fd<'py>(
     let mut array = empty(py, &header)?;
     let (memory, _) = memory_mut(&mut array)?;
     let file = Fd::new(fd, None, false);
-    let read = py.detach(|| ndbytes::read_full_at(&file, memory, offset));
-    let got = read.map_err(Error::from).into_py(py)?;
+    let progress = listen(None, memory.len())?;
+    let read = || ndbytes::read_full_at_with(&file, memory, offset, &progress);
+    let got = py.detach(read).into_py(py)?;
     finish(py, &header, memory, got, offset)?;
     Ok(array)
 }

@@ -1,21 +1,117 @@
-//! Ctrl-C during long work without the interpreter.
+//! Ctrl-C, and the caller's `progress`, during long work without the interpreter.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ndbytes::Sink;
+use ndbytes::{Progress, Sink};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
+
+use crate::memory::RELEASE_FROM;
+
+/// Lets Python's signal handlers run now and then during work on so many bytes, and calls the
+/// caller's `progress`, if there is one, as often and when all is done. What either of them raises
+/// ends the work and comes out of it. Work that is over in a moment is left alone.
+#[inline(always)]
+pub(crate) fn listen(callback: Option<&Bound<'_, PyAny>>, nbytes: usize) -> PyResult<Progress> {
+    match callback {
+        None if nbytes < RELEASE_FROM => Ok(Progress::default()),
+        callback => listener(callback),
+    }
+}
+
+#[cold]
+fn listener(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Progress> {
+    if let Some(callback) = callback
+        && !callback.is_callable()
+    {
+        let message = format!("progress must be callable, not {}", callback.get_type());
+        return Err(PyTypeError::new_err(message));
+    }
+    let listener = Mutex::new(Listener {
+        callback: callback.map(|callback| callback.clone().unbind()),
+        knows_all: false,
+        clock: Clock::new(),
+    });
+    // One thread alone is told: the lock is free.
+    let hear = move |done, total| {
+        listener.lock().unwrap_or_else(PoisonError::into_inner).hear(done, total)
+    };
+    Ok(Progress::new(hear))
+}
 
 /// A reader or writer that lets Python's signal handlers run now and then; what they raise ends
 /// the work as an error.
 pub(crate) struct Interruptible<T> {
     inner: T,
-    checked: Instant,
+    clock: Clock,
+}
+
+/// Who is told during long work.
+struct Listener {
+    callback: Option<Py<PyAny>>,
+    /// Whether it was called when all was done.
+    knows_all: bool,
+    clock: Clock,
+}
+
+/// When the interpreter is asked for.
+struct Clock {
+    asked: Instant,
+    /// Handlers run on the main thread alone: elsewhere there is nothing to ask for.
+    deaf: bool,
+}
+
+impl Listener {
+    fn hear(&mut self, done: u64, total: u64) -> ndbytes::Result<()> {
+        let callback = self.callback.as_ref().filter(|_| !self.knows_all);
+        let last = callback.is_some() && done >= total;
+        self.clock.ask(last, callback.is_some(), |py| match callback {
+            Some(callback) => callback.call1(py, (done, total)).map(drop),
+            None => Ok(()),
+        })?;
+        self.knows_all |= last;
+        Ok(())
+    }
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { asked: Instant::now(), deaf: false }
+    }
+
+    /// Runs signal handlers and `body`, if it is time or `now`.
+    fn ask(
+        &mut self,
+        now: bool,
+        needed: bool,
+        body: impl FnOnce(Python<'_>) -> PyResult<()>,
+    ) -> io::Result<()> {
+        if !now && ((self.deaf && !needed) || self.asked.elapsed() < PERIOD) {
+            return Ok(());
+        }
+        let answer = Python::attach(|py| {
+            self.deaf = !is_main_thread(py)?;
+            py.check_signals()?;
+            body(py)
+        });
+        self.asked = Instant::now();
+        // Of no kind, so that nobody tries again.
+        answer.map_err(io::Error::other)
+    }
+}
+
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import(intern!(py, "threading"))?;
+    let main = threading.call_method0(intern!(py, "main_thread"))?.getattr(intern!(py, "ident"))?;
+    main.eq(threading.call_method0(intern!(py, "get_ident"))?)
 }
 
 impl<T> Interruptible<T> {
     pub(crate) fn new(inner: T) -> Self {
-        Self { inner, checked: Instant::now() }
+        Self { inner, clock: Clock::new() }
     }
 
     pub(crate) fn into_inner(self) -> T {
@@ -23,11 +119,7 @@ impl<T> Interruptible<T> {
     }
 
     fn check(&mut self) -> io::Result<()> {
-        if self.checked.elapsed() >= PERIOD {
-            Python::attach(|py| py.check_signals())?;
-            self.checked = Instant::now();
-        }
-        Ok(())
+        self.clock.ask(false, false, |_| Ok(()))
     }
 }
 
@@ -68,7 +160,7 @@ impl<T: Sink> Sink for Interruptible<T> {
     }
 }
 
-/// How long a signal may wait, beside one call of the system.
+/// How long a signal may wait, beside one piece of work, and how often a caller is called.
 const PERIOD: Duration = Duration::from_millis(50);
 /// The most bytes of one call of the system.
-const PIECE: usize = 64 << 20;
+const PIECE: usize = 16 << 20;

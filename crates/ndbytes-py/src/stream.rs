@@ -17,6 +17,7 @@ use crate::fd::Fd;
 use crate::frame::frame_options;
 use crate::header::limits;
 use crate::npy::load_from;
+use crate::signals::listen;
 use crate::target::Target;
 
 /// A Python timeout in seconds.
@@ -32,7 +33,7 @@ pub(crate) fn duration(timeout: Option<f64>) -> PyResult<Option<Duration>> {
 
 /// Sends an array over a descriptor.
 #[pyfunction]
-#[pyo3(signature = (fd, a, timeout, socket, codec=None))]
+#[pyo3(signature = (fd, a, timeout, socket, codec=None, progress=None))]
 pub(crate) fn send_fd(
     py: Python<'_>,
     fd: i32,
@@ -40,18 +41,21 @@ pub(crate) fn send_fd(
     timeout: Option<f64>,
     socket: bool,
     codec: Option<&str>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let array = as_array(a)?;
     let view = view(&array)?;
     let mut sink = Fd::new(fd, duration(timeout)?, socket);
     if let Some(options) = frame_options(py, codec, None, None)? {
+        let options = options.with_progress(listen(progress, view.nbytes())?);
         return py.detach(|| ndbytes::write_frame(&mut sink, &view, &options)).into_py(py);
     }
-    if socket && view.nbytes() <= SMALL {
+    if socket && view.nbytes() <= SMALL && progress.is_none() {
         let message = ndbytes::dumps(&view).into_py(py)?;
         return send_small(py, &mut sink, &message).map_err(ndbytes::Error::from).into_py(py);
     }
-    py.detach(|| ndbytes::send(&mut sink, &view)).into_py(py)
+    let progress = listen(progress, view.nbytes())?;
+    py.detach(|| ndbytes::send_with(&mut sink, &view, &progress)).into_py(py)
 }
 
 /// Sends bytes: at once if they fit, else waiting without the interpreter.
@@ -65,7 +69,8 @@ pub(crate) fn send_small(py: Python<'_>, sink: &mut Fd, bytes: &[u8]) -> std::io
 
 /// Receives an array over a descriptor.
 #[pyfunction]
-#[pyo3(signature = (fd, out, timeout, socket, max_bytes, max_header_size))]
+#[pyo3(signature = (fd, out, timeout, socket, max_bytes, max_header_size, progress=None))]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
 pub(crate) fn recv_fd<'py>(
     py: Python<'py>,
     fd: i32,
@@ -74,13 +79,14 @@ pub(crate) fn recv_fd<'py>(
     socket: bool,
     max_bytes: Option<u64>,
     max_header_size: Option<usize>,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let mut source = Fd::new(fd, duration(timeout)?, socket);
     let limits = limits(max_header_size, max_bytes);
-    if socket && let Some(array) = recv_peeked(py, &mut source, out.as_ref(), &limits)? {
+    if socket && let Some(array) = recv_peeked(py, &mut source, out.as_ref(), &limits, progress)? {
         return Ok(array);
     }
-    load_from(py, &mut source, out, &limits)
+    load_from(py, &mut source, out, &limits, progress)
 }
 
 /// Receives an array whose header lies there whole, so that nothing is read twice or too much.
@@ -90,6 +96,7 @@ fn recv_peeked<'py>(
     source: &mut Fd,
     out: Option<&Bound<'py, PyUntypedArray>>,
     limits: &Limits,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Option<Bound<'py, PyUntypedArray>>> {
     let io = |error: std::io::Error| crate::error::to_py(py, error.into());
     let mut peeked = [0; PEEKED];
@@ -111,10 +118,17 @@ fn recv_peeked<'py>(
         let message = "another reader took bytes from this socket meanwhile";
         return Err(io(std::io::Error::other(message)));
     }
-    let filled = target?.fill(|memory, layout| {
+    let target = target?;
+    let progress = listen(progress, header.nbytes())?;
+    let filled = target.fill(|memory, layout| {
         let read = match taken == total {
-            true => ndbytes::read_scattered(&mut &peeked[len..total], &header, memory, layout),
-            false => py.detach(|| ndbytes::read_scattered(source, &header, memory, layout)),
+            true => {
+                let mut source = &peeked[len..total];
+                ndbytes::read_scattered_with(&mut source, &header, memory, layout, &progress)
+            }
+            false => py.detach(|| {
+                ndbytes::read_scattered_with(source, &header, memory, layout, &progress)
+            }),
         };
         read.map_err(|error| error.shifted(len as u64))
     });

@@ -6,6 +6,7 @@ use ndbytes_format::{
 use ndbytes_mem::{Buffer, Elements, Strided, copy, gather, scatter, swap_bytes, zero_spans};
 
 use crate::error::{Error, Result};
+use crate::progress::{Meter, Progress};
 
 /// A borrowed array of any layout.
 ///
@@ -192,6 +193,63 @@ impl<'a> ArrayView<'a> {
         Ok(())
     }
 
+    /// Copies all elements, in this order and, if given, this byte order, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`ArrayView::copy_to_as`], and what [`Progress`] said.
+    #[inline]
+    pub fn copy_to_with(
+        &self,
+        dst: &mut [u8],
+        order: Order,
+        byte_order: Option<ByteOrder>,
+        progress: &Progress,
+    ) -> Result<()> {
+        if progress.is_heard() {
+            return self.copy_measured(dst, order, byte_order, progress);
+        }
+        self.copy_to_as(dst, 0, order, byte_order)
+    }
+
+    fn copy_measured(
+        &self,
+        dst: &mut [u8],
+        order: Order,
+        byte_order: Option<ByteOrder>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let size = self.piece(order);
+        let meter = Meter::new(progress, dst.len() as u64);
+        let mut copy = || {
+            let items = size / self.dtype.itemsize().max(1);
+            for (i, piece) in dst.chunks_mut(size).enumerate() {
+                self.copy_to_as(piece, i * items, order, byte_order)?;
+                meter.add(piece.len())?;
+            }
+            Ok(())
+        };
+        let copied = copy();
+        meter.end(copied)
+    }
+
+    /// Bytes to copy at a time, whole items: some MiB, and where elements are put into another order
+    /// so many rows that no cache line is fetched for little.
+    fn piece(&self, order: Order) -> usize {
+        let itemsize = self.dtype.itemsize().max(1);
+        let size = (MEASURED / itemsize).max(1) * itemsize;
+        if self.is_contiguous(order) {
+            return size;
+        }
+        let longer = |n: &&usize| **n > 1;
+        let rows = match order {
+            Order::C => self.shape.iter().find(longer),
+            Order::F => self.shape.iter().rfind(longer),
+        };
+        let row = (self.nbytes() / rows.copied().unwrap_or(1)).max(1);
+        let least = row.saturating_mul(FETCHED.div_ceil(itemsize));
+        size.div_ceil(least).saturating_mul(least)
+    }
+
     /// A part: `shape` elements from `start` on, which must be within the array.
     pub(crate) fn part(&self, start: &[usize], shape: &[usize]) -> ArrayView<'a> {
         let shift: isize = start.iter().zip(&self.strides).map(|(&i, &s)| i as isize * s).sum();
@@ -376,6 +434,12 @@ pub(crate) fn zeroed_vec(len: usize) -> Result<Vec<u8>> {
 
 /// Below this, finding out how to copy takes longer than copying.
 const SMALL: usize = 1 << 16;
+
+/// Bytes that are copied before somebody is told.
+const MEASURED: usize = 64 << 20;
+
+/// Bytes that lie together and are worth fetching: some cache lines.
+const FETCHED: usize = 256;
 
 /// The most memory that saving any layout takes over the array itself.
 const CHUNK: usize = 8 << 20;

@@ -2,13 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-#[cfg(unix)]
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ndbytes_format::Code;
 
 use crate::error::{Error, Result};
+use crate::temporary::{Temporary, Unnamed, folder_of, unnamed};
 
 /// How files are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,14 +19,16 @@ pub struct SaveOptions {
 
 /// A new file that takes its name only when it is complete.
 ///
-/// It is written beside its target under a temporary name; [`AtomicFile::commit`] renames it. What
-/// is not committed is removed. A target that is no regular file (a pipe, `/dev/stdout`) is
-/// written in place.
+/// It is written beside its target, on Linux without a name where the file system has such files,
+/// otherwise under a temporary one; [`AtomicFile::commit`] gives it its own. What is not committed is
+/// removed; of a file without a name nothing is left even by a process that is killed. A target that
+/// is no regular file (a pipe, `/dev/stdout`) is written in place.
 #[derive(Debug)]
 pub struct AtomicFile {
     file: Option<File>,
     target: PathBuf,
-    temporary: Option<tempfile::TempPath>,
+    /// None where the target is written in place.
+    temporary: Option<Temporary>,
     options: SaveOptions,
     reserved: u64,
 }
@@ -47,10 +48,10 @@ impl AtomicFile {
     /// # Errors
     /// What the operating system said.
     pub fn create(path: &Path, options: &SaveOptions) -> Result<Self> {
-        Self::create_at(path, options).map_err(|error| error.with_path(path))
+        Self::create_at(path, options, unnamed).map_err(|error| error.with_path(path))
     }
 
-    fn create_at(path: &Path, options: &SaveOptions) -> Result<Self> {
+    fn create_at(path: &Path, options: &SaveOptions, unnamed: Unnamed) -> Result<Self> {
         let old = match fs::metadata(path) {
             Ok(meta) => Some(meta),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -82,34 +83,10 @@ impl AtomicFile {
             // What may not be written is not replaced either, although the folder allows it.
             OpenOptions::new().write(true).open(&target)?;
         }
-        let name = target
-            .file_name()
-            .ok_or_else(|| Error::new(Code::Argument, "the path names no file"))?;
-        let folder = match target.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        // Long names are cut: the temporary one must fit into 255 bytes as well.
-        let short: String = name.to_string_lossy().chars().take(40).collect();
-        let prefix = format!(".{short}.");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".tmp");
-        // `make_in` keeps the system's error number, which `tempfile_in` hides. The mode is what the
-        // umask leaves of 0666, as for any file that `open` creates, or less: never more than that
-        // of the file to be replaced.
-        let open = |path: &Path| {
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            if let Some(meta) = &old {
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, meta.mode() & 0o666);
-            }
-            options.open(path)
-        };
-        let (file, temporary) = builder.make_in(folder, open)?.into_parts();
-        if let Some(meta) = &old {
-            keep_permissions(&file, meta)?;
+        if target.file_name().is_none() {
+            return Err(Error::new(Code::Argument, "the path names no file"));
         }
+        let (file, temporary) = Temporary::create(&target, old.as_ref(), unnamed)?;
         Ok(Self {
             file: Some(file),
             target,
@@ -138,9 +115,12 @@ impl AtomicFile {
     }
 
     /// The temporary file: what a program that a signal ends should remove. There is none where
-    /// the target is written in place.
+    /// the target is written in place, or the file has no name yet.
     pub fn temporary(&self) -> Option<&Path> {
-        self.temporary.as_deref()
+        match &self.temporary {
+            Some(Temporary::Named(path)) => Some(path),
+            Some(Temporary::Unnamed { .. }) | None => None,
+        }
     }
 
     /// Takes the room for a file of this length now: a full disk is noticed before anything is
@@ -185,12 +165,12 @@ impl AtomicFile {
         if self.options.durable && self.is_regular() {
             file.sync_all()?;
         }
-        ndbytes_mem::close(file)?;
-        if let Some(temporary) = self.temporary.take() {
-            temporary.persist(&self.target).map_err(|error| error.error)?;
-            if self.options.durable {
-                sync_folder(&self.target)?;
-            }
+        let Some(temporary) = self.temporary.take() else {
+            return Ok(ndbytes_mem::close(file)?);
+        };
+        temporary.finish(file, &self.target)?;
+        if self.options.durable {
+            sync_folder(&self.target)?;
         }
         Ok(())
     }
@@ -218,22 +198,6 @@ impl Write for AtomicFile {
     fn flush(&mut self) -> io::Result<()> {
         self.file()?.flush()
     }
-}
-
-/// Gives a new file the mode of the one that it replaces, and its group; where it cannot have the
-/// group, what the group might do is not for another one.
-#[cfg(unix)]
-fn keep_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let same = file.metadata()?.gid() == old.gid()
-        || std::os::unix::fs::fchown(file, None, Some(old.gid())).is_ok();
-    let mode = if same { old.mode() & 0o777 } else { old.mode() & 0o707 };
-    file.set_permissions(fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn keep_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
-    file.set_permissions(old.permissions())
 }
 
 /// What the path's symbolic links point to, which need not exist; none where they lead through
@@ -282,11 +246,7 @@ fn in_proc(link: &Path) -> bool {
 
 #[cfg(unix)]
 pub(crate) fn sync_folder(target: &Path) -> io::Result<()> {
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
+    File::open(folder_of(target))?.sync_all()
 }
 
 #[cfg(not(unix))]
@@ -333,15 +293,49 @@ mod tests {
     }
 
     #[test]
-    fn the_temporary_file_stands_beside_the_target() {
+    fn a_temporary_name_is_beside_the_target() {
         let folder = folder();
-        let file =
-            AtomicFile::create(&folder.path().join("a.npy"), &SaveOptions::default()).unwrap();
+        let path = folder.path().join("a.npy");
+        let create = || AtomicFile::create_at(&path, &SaveOptions::default(), |_, _| None).unwrap();
+        let mut file = create();
         let temporary = file.temporary().unwrap().to_owned();
         assert_eq!(temporary.parent(), Some(folder.path()));
         assert!(temporary.is_file());
+        file.write_all(b"new").unwrap();
         file.commit().unwrap();
-        assert!(!temporary.exists());
+        assert_eq!(names(folder.path()), ["a.npy"]);
+        drop(create());
+        assert_eq!(names(folder.path()), ["a.npy"]);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_not_there_until_it_is_complete() {
+        let folder = folder();
+        if unnamed(folder.path(), 0o600).is_none() {
+            return;
+        }
+        let (path, other) = (folder.path().join("a.npy"), folder.path().join("b.npy"));
+        let create = |path| AtomicFile::create(path, &SaveOptions::default()).unwrap();
+        for old in [&[][..], &["a.npy"]] {
+            let mut file = create(&path);
+            file.write_all(b"new").unwrap();
+            assert!(file.is_regular() && file.temporary().is_none());
+            assert_eq!(names(folder.path()), old);
+            drop(file);
+            let mut file = create(&path);
+            file.write_all(b"newer").unwrap();
+            file.commit().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"newer");
+            assert_eq!(names(folder.path()), ["a.npy"]);
+        }
+        // Somebody else was faster.
+        let mut file = create(&other);
+        file.write_all(b"last").unwrap();
+        fs::write(&other, b"first").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"last");
+        assert_eq!(names(folder.path()), ["a.npy", "b.npy"]);
     }
 
     #[test]

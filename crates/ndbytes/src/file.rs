@@ -12,10 +12,11 @@ use crate::array::{Array, ArrayView};
 use crate::atomic::{AtomicFile, SaveOptions};
 use crate::error::{Error, Result};
 use crate::frame::{FrameFile, FrameReader};
-use crate::npy::{read_header, truncated, write_npy};
-use crate::read_at::{read_full_at, read_part_at};
-use crate::stream::read_scattered;
-use crate::validate::validate;
+use crate::npy::{read_header, truncated, write_npy_with};
+use crate::progress::{Meter, Progress};
+use crate::read_at::{read_measured_at, read_part_at};
+use crate::stream::scatter_measured;
+use crate::validate::validate_measured;
 
 /// Saves an array as `.npy`, atomically: the file is whole and new, or as it was.
 ///
@@ -24,12 +25,25 @@ use crate::validate::validate;
 /// # Errors
 /// What the operating system said, at whatever step.
 pub fn save(path: &Path, array: &ArrayView<'_>, options: &SaveOptions) -> Result<()> {
+    save_with(path, array, options, &Progress::default())
+}
+
+/// As [`save`], and tells how far it is.
+///
+/// # Errors
+/// As [`save`], and what [`Progress`] said.
+pub fn save_with(
+    path: &Path,
+    array: &ArrayView<'_>,
+    options: &SaveOptions,
+    progress: &Progress,
+) -> Result<()> {
     // What cannot be saved is found out before any file is made.
     let header = array.header()?;
     let head = header.encode()?.len() as u64;
     AtomicFile::write(path, options, |file| {
         file.reserve(head + header.nbytes() as u64)?;
-        write_npy(file, array)
+        write_npy_with(file, array, progress)
     })
 }
 
@@ -38,10 +52,19 @@ pub fn save(path: &Path, array: &ArrayView<'_>, options: &SaveOptions) -> Result
 /// # Errors
 /// As [`ArrayFile::open`] and [`ArrayFile::read_strided`].
 pub fn load(path: &Path, limits: &Limits) -> Result<Array> {
+    load_with(path, limits, &Progress::default())
+}
+
+/// As [`load`], and tells how far it is.
+///
+/// # Errors
+/// As [`load`], and what [`Progress`] said.
+pub fn load_with(path: &Path, limits: &Limits, progress: &Progress) -> Result<Array> {
     let mut file = ArrayFile::open(path, limits)?;
     let mut array = Array::zeroed(file.header().clone())?;
     let strides = array.header().strides();
-    file.read_strided(array.bytes_mut(), Strided { origin: 0, strides: &strides })?;
+    let layout = Strided { origin: 0, strides: &strides };
+    file.read_strided_with(array.bytes_mut(), layout, progress)?;
     Ok(array)
 }
 
@@ -103,10 +126,23 @@ impl ArrayFile {
     /// # Errors
     /// As [`NpyFile::read`] and [`FrameReader::read_into`].
     pub fn read_strided(&mut self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
+        self.read_strided_with(out, layout, &Progress::default())
+    }
+
+    /// As [`ArrayFile::read_strided`], and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`ArrayFile::read_strided`], and what [`Progress`] said.
+    pub fn read_strided_with(
+        &mut self,
+        out: &mut [u8],
+        layout: Strided<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
         match self {
-            Self::Npy(file) => file.read_strided(out, layout),
+            Self::Npy(file) => file.read_strided_with(out, layout, progress),
             Self::Frame(frame) => {
-                let read = frame.read_into(out, layout);
+                let read = frame.read_into_with(out, layout, progress);
                 read.map_err(|error| error.with_path(frame.path()))
             }
         }
@@ -173,19 +209,33 @@ impl NpyFile {
     /// # Errors
     /// As [`NpyFile::read`].
     pub fn read_strided(&mut self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
+        self.read_strided_with(out, layout, &Progress::default())
+    }
+
+    /// As [`NpyFile::read_strided`], and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`NpyFile::read_strided`], and what [`Progress`] said.
+    pub fn read_strided_with(
+        &mut self,
+        out: &mut [u8],
+        layout: Strided<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
         let offset = self.data_offset as u64;
         let (shape, itemsize) = (self.header.shape(), self.header.dtype().itemsize());
         let direct = self.file.metadata()?.is_file()
             && layout.fits(shape, itemsize, out.len())
             && ndbytes_format::is_contiguous(shape, layout.strides, itemsize, self.header.order());
+        let meter = Meter::new(progress, self.header.nbytes() as u64);
         let mut read = || {
             if direct && self.header.nbytes() > 0 {
                 let out = &mut out[layout.origin..layout.origin + self.header.nbytes()];
-                let got = read_full_at(&self.file, out, offset)?;
+                let got = read_measured_at(&self.file, out, offset, &meter)?;
                 if got < out.len() {
                     return Err(truncated(&self.header, got));
                 }
-                return validate(self.header.dtype(), out);
+                return validate_measured(self.header.dtype(), out, &meter);
             }
             // A pipe stands where it has to, and cannot seek.
             match self.file.seek(SeekFrom::Start(offset)) {
@@ -194,9 +244,11 @@ impl NpyFile {
                 }
                 _ => {}
             }
-            read_scattered(&mut self.file as &mut dyn Read, &self.header, out, layout)
+            let source: &mut dyn Read = &mut self.file;
+            scatter_measured(source, &self.header, out, layout, &meter)
         };
-        read().map_err(|error: Error| error.shifted(offset).with_path(&self.path))
+        let read = read();
+        meter.end(read).map_err(|error| error.shifted(offset).with_path(&self.path))
     }
 
     /// The open file.

@@ -40,10 +40,12 @@ mod nd;
 mod npy;
 mod npz;
 mod parallel;
+mod progress;
 mod raw;
 mod read_at;
 mod slice;
 mod stream;
+mod temporary;
 mod validate;
 mod write;
 #[cfg(feature = "zarr")]
@@ -53,11 +55,11 @@ pub use array::{Array, ArrayView, with_threads};
 pub use atomic::{AtomicFile, SaveOptions};
 pub use compress::{Compressor, Decompressor, compress, compress_to, decompress};
 pub use error::{Error, Result};
-pub use file::{ArrayFile, NpyFile, load, save};
+pub use file::{ArrayFile, NpyFile, load, load_with, save, save_with};
 pub use frame::{
     Choice, EncodedFrame, Explanation, FrameDecoder, FrameEncoder, FrameFile, FrameOptions,
     FrameReader, Pipeline, Preset, Trials, append_frame, dump_frame, encode_frame, explain_frame,
-    read_frame, read_frame_header, read_frame_into, write_frame,
+    read_frame, read_frame_header, read_frame_into, read_frame_into_with, write_frame,
 };
 pub use message::Message;
 #[cfg(feature = "ndarray")]
@@ -70,13 +72,21 @@ pub use ndbytes_format::{
     swap_units, zip,
 };
 pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
-pub use npy::{dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, write_npy};
+pub use npy::{
+    dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, read_npy_with,
+    write_npy, write_npy_with,
+};
 pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
+pub use progress::Progress;
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
-pub use read_at::{ReadAt, Section, read_full_at};
+pub use read_at::{ReadAt, Section, read_full_at, read_full_at_with};
 pub use slice::{AxisRange, Piece, Pieces, Selection, Slice};
-pub use stream::{read_scattered, recv, recv_into, send};
+pub use stream::{
+    read_scattered, read_scattered_with, recv, recv_into, recv_with, send, send_with,
+};
 pub use validate::validate;
 pub use write::write_all_vectored;
 #[cfg(feature = "zarr")]
-pub use zarr::{ZarrFolder, ZarrRun, ZarrRuns, export_zarr, zarr_metadata, zarr_shard};
+pub use zarr::{
+    ZarrFolder, ZarrRun, ZarrRuns, export_zarr, export_zarr_with, zarr_metadata, zarr_shard,
+};

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 
 use ndbytes_mem::fill_parts;
 
+use crate::error::{Error, Result};
+use crate::progress::{Meter, Progress};
+
 /// A source that is read by position.
 pub trait ReadAt {
     /// Reads up to `buffer.len()` bytes from `offset`; 0 at the end.
@@ -126,9 +129,51 @@ pub fn read_full_at(
     buffer: &mut [u8],
     offset: u64,
 ) -> io::Result<usize> {
-    let read = |part: &mut [u8], at: usize| read_part_at(source, part, offset + at as u64);
+    Ok(read_measured_at(source, buffer, offset, &Meter::unheard())?)
+}
+
+/// As [`read_full_at`], and tells how far it is.
+///
+/// # Errors
+/// As [`read_full_at`], and what [`Progress`] said.
+pub fn read_full_at_with(
+    source: &(impl ReadAt + Sync + ?Sized),
+    buffer: &mut [u8],
+    offset: u64,
+    progress: &Progress,
+) -> Result<usize> {
+    let meter = Meter::new(progress, buffer.len() as u64);
+    let read = read_measured_at(source, buffer, offset, &meter);
+    meter.end(read)
+}
+
+/// As [`read_full_at`], measured.
+pub(crate) fn read_measured_at(
+    source: &(impl ReadAt + Sync + ?Sized),
+    buffer: &mut [u8],
+    offset: u64,
+    meter: &Meter,
+) -> Result<usize> {
+    let piece = meter.piece(buffer.len()).max(1);
+    let read = |part: &mut [u8], at: usize| {
+        let mut have = 0;
+        for piece in part.chunks_mut(piece) {
+            let got = read_part_at(source, piece, offset + (at + have) as u64)?;
+            have += got;
+            if got < piece.len() {
+                break;
+            }
+            meter.add(got)?;
+        }
+        Ok::<_, Error>(have)
+    };
+    let (mut share, threads) = shares(buffer.len());
+    if meter.is_heard() {
+        // Who tells must not wait long for the others.
+        share = share.min(2 * piece);
+    }
     let mut total = 0;
-    for (len, got) in share_out(buffer, &read) {
+    for (len, got) in fill_parts(buffer, share, threads, &read) {
         let got = got?;
         total += got;
         if got < len {
@@ -144,10 +189,15 @@ pub(crate) fn share_out<T: Send>(
     buffer: &mut [u8],
     fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
 ) -> Vec<(usize, T)> {
-    let threads = crate::array::threads().min(buffer.len() / BYTES_PER_THREAD).max(1);
-    // Whole huge pages, so that two threads do not fault the same one.
-    let share = buffer.len().div_ceil(threads).next_multiple_of(2 << 20);
+    let (share, threads) = shares(buffer.len());
     fill_parts(buffer, share, threads, fill)
+}
+
+/// How much each of how many threads does.
+fn shares(len: usize) -> (usize, usize) {
+    let threads = crate::array::threads().min(len / BYTES_PER_THREAD).max(1);
+    // Whole huge pages, so that two threads do not fault the same one.
+    (len.div_ceil(threads).next_multiple_of(2 << 20), threads)
 }
 
 /// As [`read_full_at`], on this thread.

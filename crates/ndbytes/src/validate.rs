@@ -3,6 +3,7 @@
 use ndbytes_format::{ByteOrder, Code, Dtype, Kind};
 
 use crate::error::{Error, Result};
+use crate::progress::Meter;
 
 /// Checks that every bool is 0 or 1 and every character of a `U` string a code point that Python
 /// has (up to 10FFFF; surrogates are, as in Python).
@@ -24,6 +25,18 @@ pub fn validate(dtype: &Dtype, bytes: &[u8]) -> Result<()> {
         validate_item(dtype, item, i * dtype.itemsize())?;
     }
     Ok(())
+}
+
+/// As [`validate`], of bytes that are done already, so that the work can still be ended.
+pub(crate) fn validate_measured(dtype: &Dtype, bytes: &[u8], meter: &Meter) -> Result<()> {
+    if !meter.is_heard() {
+        return validate(dtype, bytes);
+    }
+    let size = meter.items(bytes.len(), dtype.itemsize());
+    bytes.chunks(size).enumerate().try_for_each(|(i, piece)| {
+        validate(dtype, piece).map_err(|error| error.shifted((i * size) as u64))?;
+        meter.add(0)
+    })
 }
 
 fn validate_item(dtype: &Dtype, item: &[u8], at: usize) -> Result<()> {

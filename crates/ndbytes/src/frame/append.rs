@@ -18,6 +18,7 @@ use crate::frame::read::FrameReader;
 use crate::frame::source::Joined;
 use crate::frame::write::{Chunks, FrameOptions};
 use crate::frame::{grid, journal};
+use crate::progress::Meter;
 use crate::write::write_all_vectored;
 
 /// Appends the items of an array to the frame in a file, along its slowest axis: the first in C
@@ -187,7 +188,18 @@ impl Growth {
             second: second.clone(),
         };
         let mut sink = |piece: Piece<'_>| Ok(write_all_vectored(&mut file, &piece.parts())?);
-        chunks.encode(header, &source, options.threads, header.chunk_count(), &mut sink)?;
+        // What is made anew is no progress.
+        let ahead = first.bytes().len() as u64;
+        let meter = Meter::new(&options.progress, second.nbytes() as u64).behind(ahead);
+        let encoded = chunks.encode(
+            header,
+            &source,
+            options.threads,
+            header.chunk_count(),
+            &meter,
+            &mut sink,
+        );
+        meter.end(encoded)?;
         sink(chunks.index()?)?;
         let sync = || if save.durable { file.sync_all() } else { Ok(()) };
         sync()?;

@@ -6,6 +6,7 @@ use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
 use crate::frame::piece::Piece;
 use crate::frame::write::{FrameOptions, encode};
+use crate::progress::Progress;
 
 /// The pieces of a frame whose length is known, to be copied to where they are wanted. What is
 /// stored as it is lies in the array still.
@@ -15,6 +16,9 @@ pub struct EncodedFrame<'a> {
     starts: Vec<usize>,
     len: usize,
     threads: usize,
+    progress: Progress,
+    /// Bytes of the array.
+    nbytes: u64,
 }
 
 impl EncodedFrame<'_> {
@@ -26,12 +30,20 @@ impl EncodedFrame<'_> {
 
     /// Copies the frame, on several threads.
     ///
+    /// # Errors
+    /// What [`Progress`] said, which is told now and then that all has been encoded.
+    ///
     /// # Panics
     /// When `out` is not as long as the frame.
-    pub fn copy_to(&self, out: &mut [u8]) {
+    pub fn copy_to(&self, out: &mut [u8]) -> Result<()> {
         assert_eq!(out.len(), self.len, "the frame has another length");
-        let share = self.len.div_ceil(2 * self.threads).max(SHARE);
-        fill_parts(out, share, self.threads, &|part, at| self.copy_part(at, part));
+        let size = if self.progress.is_heard() { PIECE } else { usize::MAX };
+        for (i, piece) in out.chunks_mut(size).enumerate() {
+            let share = piece.len().div_ceil(2 * self.threads).max(SHARE);
+            fill_parts(piece, share, self.threads, &|part, at| self.copy_part(i * size + at, part));
+            self.progress.tell(self.nbytes, self.nbytes)?;
+        }
+        Ok(())
     }
 
     /// Copies the bytes from `at` on.
@@ -73,7 +85,8 @@ pub fn encode_frame<'a>(array: &ArrayView<'a>, options: &FrameOptions) -> Result
         Ok(())
     })?;
     let threads = options.threads.unwrap_or_else(|| threads_for(len)).max(1);
-    Ok(EncodedFrame { pieces, starts, len, threads })
+    let (progress, nbytes) = (options.progress.clone(), array.nbytes() as u64);
+    Ok(EncodedFrame { pieces, starts, len, threads, progress, nbytes })
 }
 
 /// The array as the bytes of a frame.
@@ -83,12 +96,14 @@ pub fn encode_frame<'a>(array: &ArrayView<'a>, options: &FrameOptions) -> Result
 pub fn dump_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Vec<u8>> {
     let frame = encode_frame(array, options)?;
     let mut bytes = crate::array::zeroed_vec(frame.len())?;
-    frame.copy_to(&mut bytes);
+    frame.copy_to(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Bytes that one thread copies at a time, at least.
 const SHARE: usize = 1 << 19;
+/// Bytes that are copied before somebody is told.
+const PIECE: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {

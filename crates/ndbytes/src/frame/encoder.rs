@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::frame::family::plan;
 use crate::frame::piece::Piece;
 use crate::frame::write::{Chunks, FrameOptions};
+use crate::progress::Meter;
 
 /// Makes a frame in pieces of a few chunks, each when it is asked for: it writes nothing itself, and
 /// holds no more than a piece.
@@ -77,7 +78,8 @@ impl FrameEncoder {
         let threads = self.threads.unwrap_or_else(|| threads_for(self.header.array().nbytes()));
         let few = (PIECE / self.header.chunk_nbytes().max(1)).max(threads).max(1);
         let end = made.saturating_add(few).min(count);
-        chunks.encode(&self.header, array, Some(threads), end, &mut put)?;
+        let meter = Meter::unheard();
+        chunks.encode(&self.header, array, Some(threads), end, &meter, &mut put)?;
         if end == count {
             put(chunks.index()?)?;
             self.ended = true;

@@ -30,6 +30,11 @@ pub(super) fn place(header: &FrameHeader, number: usize) -> Place {
     Place { start, shape }
 }
 
+/// Bytes of the items that chunk `number` holds.
+pub(super) fn nbytes(header: &FrameHeader, number: usize) -> usize {
+    place(header, number).shape.iter().product::<usize>() * header.array().dtype().itemsize()
+}
+
 /// Whether chunks follow one another as the array's items do: only its slowest axis is cut.
 pub(super) fn is_linear(header: &FrameHeader) -> bool {
     let grid = header.grid();

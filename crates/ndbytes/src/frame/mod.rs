@@ -43,5 +43,5 @@ pub use explain::{Choice, Explanation, Trials, explain_frame};
 pub use journal::FrameFile;
 pub use pipeline::{Pipeline, Preset};
 pub use read::FrameReader;
-pub use stream::{read_frame, read_frame_header, read_frame_into};
+pub use stream::{read_frame, read_frame_header, read_frame_into, read_frame_into_with};
 pub use write::{FrameOptions, write_frame};

@@ -15,6 +15,7 @@ use crate::frame::grid;
 use crate::frame::stream::{read_frame_header, truncated};
 use crate::frame::target::Target;
 use crate::parallel::in_order;
+use crate::progress::{Meter, Progress};
 use crate::read_at::{ReadAt, Section, read_part_at};
 
 /// A frame whose header and index have been read; chunks are read when they are needed.
@@ -137,6 +138,25 @@ impl<R: ReadAt + Sync> FrameReader<R> {
     /// [`Code::FrameTruncated`], [`Code::FrameChecksum`], [`Code::FrameRecord`], what the codecs
     /// say, [`Code::DataInvalid`]; [`Code::OutOfBounds`] when the layout reaches outside of `out`.
     pub fn read_into(&self, out: &mut [u8], layout: Strided<'_>) -> Result<()> {
+        self.read_into_with(out, layout, &Progress::default())
+    }
+
+    /// As [`FrameReader::read_into`], and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`FrameReader::read_into`], and what [`Progress`] said.
+    pub fn read_into_with(
+        &self,
+        out: &mut [u8],
+        layout: Strided<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let meter = Meter::new(progress, self.header.array().nbytes() as u64);
+        let read = self.read_measured(out, layout, &meter);
+        meter.end(read)
+    }
+
+    fn read_measured(&self, out: &mut [u8], layout: Strided<'_>, meter: &Meter) -> Result<()> {
         let header = &self.header;
         let (array, itemsize) = (header.array(), header.array().dtype().itemsize());
         let straight = is_contiguous(array.shape(), layout.strides, itemsize, array.order())
@@ -153,7 +173,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
                 |(decoder, record), chunk| self.chunk(decoder, record, chunk),
                 |chunk, items| {
                     target.place(chunk, &items);
-                    Ok(())
+                    meter.add_by(|| grid::nbytes(header, chunk))
                 },
             );
         }
@@ -165,7 +185,8 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let filled = fill_parts(out, size, workers, &|part, at| {
             let (mut decoder, mut record) = lock().pop().unwrap_or_default();
             let read = part.chunks_mut(size).enumerate().try_for_each(|(i, part)| {
-                self.chunk_into(&mut decoder, &mut record, at / size + i, part)
+                self.chunk_into(&mut decoder, &mut record, at / size + i, part)?;
+                meter.add(part.len())
             });
             lock().push((decoder, record));
             read

@@ -9,6 +9,7 @@ use crate::frame::chunk::ChunkDecoder;
 use crate::frame::grid;
 use crate::frame::read::FrameReader;
 use crate::parallel::in_order;
+use crate::progress::{Meter, Progress};
 use crate::read_at::ReadAt;
 use crate::slice::check_stepped;
 
@@ -42,6 +43,38 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         shape: &[usize],
         out: &mut [u8],
         layout: Strided<'_>,
+    ) -> Result<()> {
+        self.read_slice_into_with(start, step, shape, out, layout, &Progress::default())
+    }
+
+    /// As [`FrameReader::read_slice_into`], and tells how many bytes of the part are there.
+    ///
+    /// # Errors
+    /// As [`FrameReader::read_slice_into`], and what [`Progress`] said.
+    pub fn read_slice_into_with(
+        &self,
+        start: &[usize],
+        step: &[usize],
+        shape: &[usize],
+        out: &mut [u8],
+        layout: Strided<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let itemsize = self.header().array().dtype().itemsize();
+        let count = shape.iter().fold(itemsize, |bytes, &n| bytes.saturating_mul(n));
+        let meter = Meter::new(progress, count as u64);
+        let read = self.read_slice(start, step, shape, out, layout, &meter);
+        meter.end(read)
+    }
+
+    fn read_slice(
+        &self,
+        start: &[usize],
+        step: &[usize],
+        shape: &[usize],
+        out: &mut [u8],
+        layout: Strided<'_>,
+        meter: &Meter,
     ) -> Result<()> {
         let header = self.header();
         let itemsize = header.array().dtype().itemsize();
@@ -86,8 +119,9 @@ impl<R: ReadAt + Sync> FrameReader<R> {
                     origin: origin(layout, &pick(|run| run.first)),
                     strides: layout.strides,
                 };
-                copy(out, to, &items, from, &pick(|run| run.count), itemsize);
-                Ok(())
+                let shape = pick(|run| run.count);
+                copy(out, to, &items, from, &shape, itemsize);
+                meter.add(shape.iter().product::<usize>() * itemsize)
             },
         )
     }

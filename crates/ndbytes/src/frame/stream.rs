@@ -10,8 +10,10 @@ use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::frame::chunk::checked;
 use crate::frame::decoder::Records;
+use crate::frame::grid;
 use crate::frame::target::Target;
 use crate::npy::{fill, fill_growing};
+use crate::progress::{Meter, Progress};
 
 /// Reads a frame's header, and returns it with its length in bytes.
 ///
@@ -57,9 +59,36 @@ pub fn read_frame_into(
     out: &mut [u8],
     layout: Strided<'_>,
 ) -> Result<()> {
-    let mut target = Target::new(header, out, layout)?;
+    read_frame_into_with(source, header, len, out, layout, &Progress::default())
+}
+
+/// As [`read_frame_into`], and tells how far it is.
+///
+/// # Errors
+/// As [`read_frame_into`], and what [`Progress`] said.
+pub fn read_frame_into_with(
+    source: &mut (impl Read + ?Sized),
+    header: &FrameHeader,
+    len: usize,
+    out: &mut [u8],
+    layout: Strided<'_>,
+    progress: &Progress,
+) -> Result<()> {
+    let meter = Meter::new(progress, header.array().nbytes() as u64);
+    let read = read_chunks(source, header, len, Target::new(header, out, layout)?, &meter);
+    meter.end(read)
+}
+
+fn read_chunks(
+    source: &mut (impl Read + ?Sized),
+    header: &FrameHeader,
+    len: usize,
+    mut target: Target<'_>,
+    meter: &Meter,
+) -> Result<()> {
     let mut records = Records::new(len);
     let mut record = Vec::new();
+    let mut chunk = 0;
     while !records.are_whole() {
         let mut prefix = [0; Record::PREFIX_LEN];
         let have = fill(source, &mut prefix)?;
@@ -67,6 +96,11 @@ pub fn read_frame_into(
         record.clear();
         fill_growing(source, &mut record, len)?;
         records.put(header, &record, &mut target)?;
+        // The last record is the index.
+        if chunk < header.chunk_count() {
+            meter.add_by(|| grid::nbytes(header, chunk))?;
+        }
+        chunk += 1;
     }
     Ok(())
 }

@@ -8,10 +8,12 @@ use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
 use crate::frame::chunk::ChunkEncoder;
 use crate::frame::family::plan;
+use crate::frame::grid;
 use crate::frame::piece::Piece;
 use crate::frame::pipeline::Pipeline;
 use crate::frame::source::Source;
 use crate::parallel::in_order;
+use crate::progress::{Meter, Progress};
 use crate::write::write_all_vectored;
 
 /// How a frame is written.
@@ -24,6 +26,8 @@ pub struct FrameOptions {
     pub chunk_shape: Option<Vec<usize>>,
     /// The most threads; as many as the machine has unless given.
     pub threads: Option<usize>,
+    /// Who is told how far it is.
+    pub progress: Progress,
 }
 
 impl FrameOptions {
@@ -47,6 +51,13 @@ impl FrameOptions {
         self.threads = threads;
         self
     }
+
+    /// The same, and tells how far it is.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
 }
 
 /// Writes the array as a frame. The bytes depend on the array and the options alone, and not on the
@@ -55,7 +66,7 @@ impl FrameOptions {
 /// # Errors
 /// [`Code::UnsupportedDtype`](crate::Code::UnsupportedDtype),
 /// [`Code::FrameHeader`](crate::Code::FrameHeader) for chunks that do not cut the array, before
-/// anything is written; what the sink said.
+/// anything is written; what the sink said; what [`Progress`] said.
 pub fn write_frame(
     sink: &mut (impl Write + ?Sized),
     array: &ArrayView<'_>,
@@ -73,9 +84,14 @@ pub(super) fn encode<'a>(
     let (header, pipeline) = plan(array, options)?;
     let head = Piece::header(header.encode()?);
     let mut chunks = Chunks { pipeline, places: Vec::new(), at: head.len() as u64 };
-    sink(head)?;
-    chunks.encode(&header, array, options.threads, header.chunk_count(), &mut sink)?;
-    sink(chunks.index()?)
+    let meter = Meter::new(&options.progress, array.nbytes() as u64);
+    let write = || {
+        sink(head)?;
+        chunks.encode(&header, array, options.threads, header.chunk_count(), &meter, &mut sink)?;
+        sink(chunks.index()?)
+    };
+    let written = write();
+    meter.end(written)
 }
 
 /// The chunks of a frame, and where they come to lie.
@@ -95,6 +111,7 @@ impl Chunks {
         source: &impl Source<'a>,
         threads: Option<usize>,
         end: usize,
+        meter: &Meter,
         sink: &mut impl FnMut(Piece<'a>) -> Result<()>,
     ) -> Result<()> {
         let Self { pipeline, places, at } = self;
@@ -109,11 +126,12 @@ impl Chunks {
             |(encoder, buffer), i| {
                 encoder.record(header, pipeline, source.items(header, first + i, buffer)?)
             },
-            |_, record| {
+            |i, record| {
                 let len = (record.len() - Record::PREFIX_LEN) as u64;
                 places.push(ChunkPlace { offset: *at + Record::PREFIX_LEN as u64, len });
                 *at += record.len() as u64;
-                sink(record)
+                sink(record)?;
+                meter.add_by(|| grid::nbytes(header, first + i))
             },
         )
     }

@@ -3,6 +3,6 @@
 mod read;
 mod write;
 
-pub(crate) use read::{fill, fill_growing, truncated};
-pub use read::{loads, parse_npy, peek_header, read_exact, read_header, read_npy};
-pub use write::{dumps, write_npy};
+pub(crate) use read::{fill, fill_growing, read_measured, truncated};
+pub use read::{loads, parse_npy, peek_header, read_exact, read_header, read_npy, read_npy_with};
+pub use write::{dumps, write_npy, write_npy_with};

@@ -6,6 +6,7 @@ use ndbytes_format::{Code, Header, Limits, Prelude, Version};
 
 use crate::array::{Array, ArrayView};
 use crate::error::{Error, Result};
+use crate::progress::{Meter, Progress};
 use crate::validate::validate;
 
 /// Reads the header, up to the first byte of the data, and returns it with its length in bytes.
@@ -72,11 +73,28 @@ pub fn read_exact(
     header: &Header,
     data: &mut [u8],
 ) -> Result<()> {
-    let got = fill(source, data)?;
-    if got < data.len() {
-        return Err(truncated(header, got));
+    read_measured(source, header, data, &Meter::unheard())
+}
+
+/// As [`read_exact`], measured.
+pub(crate) fn read_measured(
+    source: &mut (impl Read + ?Sized),
+    header: &Header,
+    data: &mut [u8],
+    meter: &Meter,
+) -> Result<()> {
+    let mut source = meter.over(source);
+    let size = meter.items(data.len(), header.dtype().itemsize());
+    let mut done = 0;
+    for piece in data.chunks_mut(size) {
+        let got = fill(&mut source, piece)?;
+        if got < piece.len() {
+            return Err(truncated(header, done + got));
+        }
+        validate(header.dtype(), piece).map_err(|error| error.shifted(done as u64))?;
+        done += got;
     }
-    validate(header.dtype(), data)
+    Ok(())
 }
 
 /// Reads one array and not a byte more.
@@ -85,9 +103,23 @@ pub fn read_exact(
 /// As [`read_header`] and [`read_exact`]. Nothing is allocated for more bytes than the limit;
 /// below it, memory is taken as bytes arrive.
 pub fn read_npy(source: &mut (impl Read + ?Sized), limits: &Limits) -> Result<Array> {
+    read_npy_with(source, limits, &Progress::default())
+}
+
+/// As [`read_npy`], and tells how far it is.
+///
+/// # Errors
+/// As [`read_npy`], and what [`Progress`] said.
+pub fn read_npy_with(
+    source: &mut (impl Read + ?Sized),
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Array> {
     let (header, len) = read_header(source, limits)?;
     let mut array = Array::zeroed(header.clone())?;
-    read_exact(source, &header, array.bytes_mut()).map_err(|error| error.shifted(len as u64))?;
+    let meter = Meter::new(progress, header.nbytes() as u64);
+    let read = read_measured(source, &header, array.bytes_mut(), &meter);
+    meter.end(read).map_err(|error| error.shifted(len as u64))?;
     Ok(array)
 }
 

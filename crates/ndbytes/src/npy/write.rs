@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::array::ArrayView;
 use crate::error::Result;
+use crate::progress::{Meter, Progress};
 use crate::write::write_all_vectored;
 
 /// Writes the array as `.npy`. The header leaves together with the first bytes of the data.
@@ -14,17 +15,35 @@ use crate::write::write_all_vectored;
 /// [`Code::UnsupportedDtype`](crate::Code::UnsupportedDtype) before anything is written; what the
 /// sink said.
 pub fn write_npy(sink: &mut (impl Write + ?Sized), array: &ArrayView<'_>) -> Result<()> {
+    write_npy_with(sink, array, &Progress::default())
+}
+
+/// As [`write_npy`], and tells how far it is.
+///
+/// # Errors
+/// As [`write_npy`], and what [`Progress`] said.
+pub fn write_npy_with(
+    sink: &mut (impl Write + ?Sized),
+    array: &ArrayView<'_>,
+    progress: &Progress,
+) -> Result<()> {
     let header = array.header()?;
     let head = header.encode()?;
+    let meter = Meter::new(progress, header.nbytes() as u64).behind(head.len() as u64);
     let mut head = Some(&head[..]);
-    array.for_each_chunk(header.order(), &mut |chunk| {
-        Ok(write_all_vectored(sink, &[head.take().unwrap_or_default(), chunk])?)
-    })?;
-    match head {
-        // There were no elements.
-        Some(head) => Ok(write_all_vectored(sink, &[head])?),
-        None => Ok(()),
-    }
+    let mut write = || {
+        let mut sink = meter.over(sink);
+        array.for_each_chunk(header.order(), &mut |chunk| {
+            Ok(write_all_vectored(&mut sink, &[head.take().unwrap_or_default(), chunk])?)
+        })?;
+        match head {
+            // There were no elements.
+            Some(head) => Ok(write_all_vectored(&mut sink, &[head])?),
+            None => Ok(()),
+        }
+    };
+    let written = write();
+    meter.end(written)
 }
 
 /// The array as the bytes of an `.npy` file.

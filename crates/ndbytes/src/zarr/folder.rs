@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::atomic::{SaveOptions, sync_folder};
 use crate::error::{Error, Result};
 use crate::frame::FrameReader;
+use crate::progress::{Meter, Progress};
 use crate::read_at::{ReadAt, Section};
 use crate::zarr::metadata::zarr_metadata;
 
@@ -80,6 +81,14 @@ impl ZarrFolder {
     /// # Errors
     /// As [`FrameReader::open`] and [`zarr_metadata`]; what the operating system said.
     pub fn put(&self, frame: &Path, link: bool) -> Result<()> {
+        self.put_with(frame, link, &Progress::default())
+    }
+
+    /// As [`ZarrFolder::put`], and tells how much of the frame has been copied: its own bytes.
+    ///
+    /// # Errors
+    /// As [`ZarrFolder::put`], and what [`Progress`] said.
+    pub fn put_with(&self, frame: &Path, link: bool, progress: &Progress) -> Result<()> {
         let put = || {
             let frame = &if frame.is_dir() { zarr_shard(frame)? } else { frame.to_owned() };
             let reader = FrameReader::open(frame, &Limits::default())?;
@@ -90,15 +99,17 @@ impl ZarrFolder {
                 let message = "an append to it was cut off: append again, or copy it";
                 return Err(Error::new(Code::Argument, message));
             }
-            if link {
-                fs::hard_link(fs::canonicalize(frame)?, &shard)?;
+            let meter = Meter::new(progress, file.size()?);
+            let copied = if link {
+                fs::hard_link(fs::canonicalize(frame)?, &shard).map_err(Error::from)
             } else if file.is_cut_off() {
-                io::copy(&mut Section::new(file, 0, file.size()?), &mut File::create(&shard)?)?;
+                let mut whole = Section::new(file, 0, file.size()?);
+                let mut out = File::create(&shard)?;
+                io::copy(&mut meter.over(&mut whole), &mut out).map(drop).map_err(Error::from)
             } else {
-                // Shares the blocks where the file system can.
-                fs::copy(frame, &shard)?;
-            }
-            Ok(())
+                copy_file(&File::open(frame)?, &File::create(&shard)?, &meter)
+            };
+            meter.end(copied)
         };
         put().map_err(|error: Error| error.with_path(frame))
     }
@@ -150,9 +161,36 @@ impl Drop for Temporary {
 /// # Errors
 /// As [`ZarrFolder::create`], [`ZarrFolder::put`] and [`ZarrFolder::finish`].
 pub fn export_zarr(frame: &Path, folder: &Path, link: bool, options: &SaveOptions) -> Result<()> {
+    export_zarr_with(frame, folder, link, options, &Progress::default())
+}
+
+/// As [`export_zarr`], and tells how much of the frame has been copied: its own bytes.
+///
+/// # Errors
+/// As [`export_zarr`], and what [`Progress`] said.
+pub fn export_zarr_with(
+    frame: &Path,
+    folder: &Path,
+    link: bool,
+    options: &SaveOptions,
+    progress: &Progress,
+) -> Result<()> {
     let out = ZarrFolder::create(folder, options)?;
-    out.put(frame, link)?;
+    out.put_with(frame, link, progress)?;
     out.finish()
+}
+
+/// Copies a file as it is, whose blocks are shared where the file system can.
+fn copy_file(mut from: &File, mut to: &File, meter: &Meter) -> Result<()> {
+    to.set_permissions(from.metadata()?.permissions())?;
+    // The standard library leaves files to the system, if nothing stands between them.
+    loop {
+        let n = io::copy(&mut (&mut from).take(PIECE), &mut to)?;
+        if n == 0 {
+            return Ok(());
+        }
+        meter.add(n as usize)?;
+    }
 }
 
 /// The frame in the folder of a Zarr array: its one shard, if it is such a frame and `zarr.json`
@@ -292,6 +330,8 @@ fn taken() -> Error {
     return io::Error::from(io::ErrorKind::AlreadyExists).into();
 }
 
+/// Bytes that are copied before somebody is told: whole blocks of any file system.
+const PIECE: u64 = 64 << 20;
 const METADATA: &str = "zarr.json";
 /// More would be no metadata of an array, which is a page of text.
 const MAX_METADATA: u64 = 1 << 20;

@@ -5,6 +5,6 @@ mod folder;
 mod metadata;
 mod plain;
 
-pub use folder::{ZarrFolder, export_zarr, zarr_shard};
+pub use folder::{ZarrFolder, export_zarr, export_zarr_with, zarr_shard};
 pub use metadata::zarr_metadata;
 pub use plain::{ZarrRun, ZarrRuns};

@@ -108,7 +108,13 @@ fn a_kill_in_mid_save_keeps_the_old_file() {
     child.wait().unwrap();
     let array = load(&path, &Limits::default()).unwrap();
     assert_same(&array.view(), &small().view(), "the old file");
-    // And a later save is not in the way of what was left behind.
+    // Where files have no name until they are complete, nothing is left behind.
+    let probe = AtomicFile::create(&folder.path().join("b"), &SaveOptions::default()).unwrap();
+    if probe.temporary().is_none() {
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+    drop(probe);
+    // And a later save is not in the way of what was.
     save(&path, &large().view(), &SaveOptions::default()).unwrap();
     assert_same(&load(&path, &Limits::default()).unwrap().view(), &large().view(), "the new file");
 }

@@ -12,6 +12,7 @@ mod golden;
 mod hostile;
 mod hostile_frame;
 mod hostile_npz;
+mod progress;
 mod property;
 mod roundtrip;
 mod stream;
