@@ -78,7 +78,7 @@ impl Body {
         }
         self.left -= len;
         if let Some(flight) = &self.flight {
-            flight.sent(len);
+            flight.gave(len, self.left == 0);
         }
         if self.left == 0 {
             self.state = State::Done;
@@ -95,6 +95,9 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(flight) = &self.flight {
+            flight.asked();
+        }
         loop {
             match std::mem::replace(&mut self.state, State::Done) {
                 State::Done if self.left > 0 => {

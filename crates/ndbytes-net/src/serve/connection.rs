@@ -145,6 +145,8 @@ fn answer(
         let token = response.extensions().get::<Who>().map(|who| who.0.as_str());
         let (path, query) = (uri.path(), uri.query());
         tracing::info!(%peer, token, %method, path, query, status, bytes, ms);
+        // From now on it can be taken.
+        flight.gave(0, bytes == 0);
         response.map(|body| body.with_flight(flight))
     }
 }

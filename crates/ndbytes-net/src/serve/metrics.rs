@@ -36,6 +36,7 @@ pub(super) struct Flight {
     metrics: Arc<Metrics>,
     begin: Instant,
     progress: Arc<Progress>,
+    number: u64,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -103,8 +104,8 @@ impl Metrics {
 impl Flight {
     pub(super) fn new(metrics: Arc<Metrics>, progress: Arc<Progress>, http2: bool) -> Self {
         metrics.flying.fetch_add(1, Ordering::Relaxed);
-        progress.begin(http2);
-        Self { metrics, begin: Instant::now(), progress, permit: None }
+        let number = progress.begin(http2);
+        Self { metrics, begin: Instant::now(), progress, number, permit: None }
     }
 
     /// Keeps this until the end.
@@ -112,9 +113,17 @@ impl Flight {
         self.permit = Some(permit);
     }
 
-    /// Counts bytes of the body.
-    pub(super) fn sent(&self, bytes: u64) {
+    /// Bytes of the body are given; there are more unless it is the last time.
+    pub(super) fn gave(&self, bytes: u64, last: bool) {
         self.metrics.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if !last {
+            self.progress.gave(self.number);
+        }
+    }
+
+    /// More of the body is asked for.
+    pub(super) fn asked(&self) {
+        self.progress.asked(self.number);
     }
 }
 
@@ -126,7 +135,7 @@ impl Drop for Flight {
         self.metrics.seconds[bucket.unwrap_or(BUCKETS.len())].fetch_add(1, Ordering::Relaxed);
         self.metrics.microseconds.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
         self.metrics.flying.fetch_sub(1, Ordering::Relaxed);
-        self.progress.end();
+        self.progress.end(self.number);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether a connection gets on: a client that is slow on purpose must not keep it.
 
+use std::collections::HashMap;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
@@ -30,6 +31,11 @@ struct State {
     http2: bool,
     /// Since when nothing could be written.
     blocked: Option<Instant>,
+    /// Since when nothing was taken of an answer that is not at its end, by the request's number: of
+    /// a client of HTTP/2 that opens no window, nothing is blocked.
+    untaken: HashMap<u64, Instant>,
+    /// The number of the last request.
+    last: u64,
 }
 
 /// A stream that says how it gets on.
@@ -47,19 +53,35 @@ impl Progress {
             reading: None,
             http2: false,
             blocked: None,
+            untaken: HashMap::new(),
+            last: 0,
         })))
     }
 
-    pub(super) fn begin(&self, http2: bool) {
+    /// A request begins: its number.
+    pub(super) fn begin(&self, http2: bool) -> u64 {
         let mut state = self.lock();
+        state.last += 1;
         state.http2 = http2;
         state.requests += 1;
         state.used = true;
         state.reading = None;
+        state.last
     }
 
-    pub(super) fn end(&self) {
+    /// A piece of the answer was given, and there are more.
+    pub(super) fn gave(&self, number: u64) {
+        self.lock().untaken.insert(number, Instant::now());
+    }
+
+    /// The next piece is asked for.
+    pub(super) fn asked(&self, number: u64) {
+        self.lock().untaken.remove(&number);
+    }
+
+    pub(super) fn end(&self, number: u64) {
         let mut state = self.lock();
+        state.untaken.remove(&number);
         state.requests = state.requests.saturating_sub(1);
         state.since = Instant::now();
     }
@@ -70,7 +92,9 @@ impl Progress {
             let now = Instant::now();
             let deadline = {
                 let state = self.lock();
-                let blocked = state.blocked.map(|since| since + options.write_timeout);
+                let untaken = state.untaken.values().copied().min();
+                let blocked = [state.blocked, untaken].into_iter().flatten().min();
+                let blocked = blocked.map(|since| since + options.write_timeout);
                 let idle = (state.requests == 0).then(|| match (state.used, state.reading) {
                     (false, _) => state.since + options.header_timeout,
                     (true, Some(since)) => since.max(state.since) + options.header_timeout,

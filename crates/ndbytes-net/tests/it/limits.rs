@@ -61,6 +61,29 @@ fn who_takes_nothing_is_cut_off() {
     assert!(rest.len() < size, "{}", rest.len());
 }
 
+/// HTTP/2 without a window: nothing is blocked, and nothing is taken.
+#[test]
+fn who_opens_no_window_is_cut_off() {
+    let served = Served::with(|options| options.write_timeout = Duration::from_millis(500));
+    served.put("a.bin", &vec![0; 16 << 20]);
+    let mut stream = served.connect();
+    let frame = |kind: u8, flags: u8, id: u8, payload: &[u8]| {
+        let len = (payload.len() as u32).to_be_bytes();
+        [&len[1..], &[kind, flags, 0, 0, 0, id], payload].concat()
+    };
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0; then GET, HPACK by its static table.
+    let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let fields = [&b"\x82\x86\x04\x0c/files/a.bin\x01\x09localhost"[..]].concat();
+    let request = frame(1, 5, 1, &fields);
+    let bytes = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings, &request].concat();
+    stream.write_all(&bytes).unwrap();
+    let begin = Instant::now();
+    assert!(closed(&mut stream));
+    assert!(begin.elapsed() > Duration::from_millis(400), "it was answered at first");
+    assert!(served.get("/metrics").text().contains("ndbytes_connections_timed_out_total 1"));
+    assert!(served.get("/metrics").text().contains("{status=\"2xx\"} 2"));
+}
+
 #[test]
 fn idle_connections_are_held_and_then_closed() {
     let served = Served::with(|options| options.idle_timeout = Duration::from_millis(800));
