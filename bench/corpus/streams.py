@@ -1,4 +1,4 @@
-"""Compares our streams with zlib's at every level, on the corpus and on text, as tables in Markdown.
+"""Compares our zlib streams with zlib's, on the corpus and on text, as tables in Markdown.
 
     make corpus venv-bench
     .venv-bench/bin/python bench/corpus/streams.py [--levels 1,6,9] [--mib 2] [--only WORD]
@@ -69,12 +69,14 @@ def main() -> None:
         if args.only not in f"{kind} {name}" or len(raw) < 1 << 18:
             continue
         for level in map(int, args.levels.split(",")):
-            ours = lambda level=level, data=data: nb.compress(data, "zlib", level, threads=1)
-            theirs = lambda level=level, raw=raw: zlib.compress(raw, level)
-            mine, stock = ours(), theirs()
+            ways = (
+                lambda level=level, data=data: nb.compress(data, "zlib", level, threads=1),
+                lambda level=level, raw=raw: zlib.compress(raw, level),
+            )
+            mine, stock = (way() for way in ways)
             if zlib.decompress(mine) != raw:
                 raise SystemExit(f"{name}: level {level} does not come back")
-            times = [(seconds(ours), seconds(theirs)) for _ in range(args.repeat)]
+            times = [[seconds(way) for way in ways] for _ in range(args.repeat)]
             fast, slow = (min(column) for column in zip(*times, strict=True))
             size, speed = len(stock) / len(mine), slow / fast
             factors.setdefault((kind, level), []).append((size, speed))

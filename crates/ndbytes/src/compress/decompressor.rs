@@ -18,7 +18,9 @@ use crate::error::Result;
 /// ahead.
 pub struct Decompressor<R: Read> {
     inner: Inner<R>,
+    /// What came out last, up to `end`, and how much of it was given on.
     chunk: Vec<u8>,
+    end: usize,
     served: usize,
 }
 
@@ -43,7 +45,7 @@ impl<R: Read> Decompressor<R> {
             }
             _ => Inner::Decoder(Box::new(Decoder::new(codec, Rest::all(source)))),
         };
-        Self { inner, chunk: Vec::new(), served: 0 }
+        Self { inner, chunk: Vec::new(), end: 0, served: 0 }
     }
 
     /// All that comes out of the stream, which must fill its source: at most `max_bytes`.
@@ -97,13 +99,15 @@ impl<R: Read> Decompressor<R> {
 
 impl<R: Read> BufRead for Decompressor<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.served == self.chunk.len() {
-            self.chunk.clear();
+        while self.served == self.end {
+            let last = std::mem::take(&mut self.end);
             self.served = 0;
             match &mut self.inner {
                 Inner::Inflater(inflater) => {
+                    self.chunk.clear();
                     if inflater.advance(&mut self.chunk)? {
-                        if self.chunk.is_empty() {
+                        self.end = self.chunk.len();
+                        if self.end == 0 {
                             break;
                         }
                         continue;
@@ -116,27 +120,27 @@ impl<R: Read> BufRead for Decompressor<R> {
                     }
                 }
                 Inner::Decoder(decoder) => {
-                    self.chunk.resize(CHUNK, 0);
-                    let result = decoder.read(&mut self.chunk);
-                    self.chunk.truncate(*result.as_ref().unwrap_or(&0));
-                    if result? == 0 {
+                    let len = (4 * last).clamp(CHUNK.0, CHUNK.1).max(self.chunk.len());
+                    self.chunk.resize(len, 0);
+                    self.end = decoder.read(&mut self.chunk)?;
+                    if self.end == 0 {
                         break;
                     }
                 }
                 Inner::Gone => return Err(gone()),
             }
         }
-        Ok(&self.chunk[self.served..])
+        Ok(&self.chunk[self.served..self.end])
     }
 
     fn consume(&mut self, n: usize) {
-        self.served = (self.served + n).min(self.chunk.len());
+        self.served = (self.served + n).min(self.end);
     }
 }
 
 impl<R: Read> Read for Decompressor<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.served == self.chunk.len()
+        if self.served == self.end
             && let Inner::Decoder(decoder) = &mut self.inner
         {
             return decoder.read(out);
@@ -154,5 +158,5 @@ fn gone() -> io::Error {
     io::Error::other("the stream failed before")
 }
 
-/// Bytes that come out at once of what is not inflated here.
-const CHUNK: usize = 1 << 18;
+/// The least and the most bytes that are asked for at once of what is not inflated here.
+const CHUNK: (usize, usize) = (16 << 10, 256 << 10);
