@@ -1,7 +1,7 @@
 //! What an append writes over, kept beside the frame until it is done: so that a frame is always
 //! as it was before or after it. The way of rollback journals, as in SQLite.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use ndbytes_format::frame::{CHECKSUM_LEN, Record};
 use ndbytes_format::journal::Journal;
 use ndbytes_format::{Code, Limits};
 
-use crate::atomic::{AtomicFile, SaveOptions, sync_folder};
+use crate::atomic::{SaveOptions, sync_folder};
 use crate::error::{Error, Result};
 use crate::frame::chunk::checked;
 use crate::frame::read::FrameReader;
@@ -143,14 +143,29 @@ impl Before {
     }
 }
 
-/// Keeps what an append is going to write over.
+/// Keeps what an append is going to write over. Who appends is alone, so that the name under which
+/// this is written is one: what a killed process left of it is written over.
 pub(super) fn keep(
     frame: &Path,
     file: &File,
     journal: &Journal,
     options: &SaveOptions,
 ) -> Result<()> {
-    AtomicFile::write(&path_for(frame)?, options, |kept| {
+    let (path, new) = (path_for(frame)?, beside(frame, ".journal.new")?);
+    let write = || {
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let mut open = OpenOptions::new();
+        open.write(true).create_new(true);
+        // Whoever may not read the frame may not read what was in it either.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(
+            &mut open,
+            std::os::unix::fs::MetadataExt::mode(&file.metadata()?) & 0o666,
+        );
+        let mut kept = open.open(&new)?;
         let mut checksum = 0;
         let mut put = |piece: &[u8]| {
             checksum = crc32c::crc32c_append(checksum, piece);
@@ -160,7 +175,17 @@ pub(super) fn keep(
         pieces(&mut Section::new(file, 0, journal.header_len.into()), &mut put)?;
         let tail = journal.file_len - journal.tail_at;
         pieces(&mut Section::new(file, journal.tail_at, tail), &mut put)?;
-        Ok(kept.write_all(&checksum.to_le_bytes())?)
+        kept.write_all(&checksum.to_le_bytes())?;
+        if options.durable {
+            kept.sync_all()?;
+        }
+        ndbytes_mem::close(kept)?;
+        fs::rename(&new, &path)?;
+        if options.durable { Ok(sync_folder(&path)?) } else { Ok(()) }
+    };
+    write().map_err(|error: Error| {
+        let _ = fs::remove_file(&new);
+        error.with_path(&path)
     })
 }
 
@@ -226,11 +251,15 @@ fn reader_before(source: FrameFile, limits: &Limits) -> Result<FrameReader<Frame
 
 /// Where the journal of a frame is.
 fn path_for(frame: &Path) -> Result<PathBuf> {
+    beside(frame, ".journal")
+}
+
+fn beside(frame: &Path, suffix: &str) -> Result<PathBuf> {
     let Some(name) = frame.file_name() else {
         return Err(Error::new(Code::Argument, "the path names no file"));
     };
     let mut name = name.to_owned();
-    name.push(".journal");
+    name.push(suffix);
     Ok(frame.with_file_name(name))
 }
 
