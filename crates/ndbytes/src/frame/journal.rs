@@ -11,7 +11,7 @@ use ndbytes_format::{Code, Limits};
 
 use crate::atomic::{SaveOptions, sync_folder};
 use crate::error::{Error, Result};
-use crate::frame::chunk::checked;
+use crate::frame::chunk::ChunkDecoder;
 use crate::frame::read::FrameReader;
 use crate::read_at::{ReadAt, Section, read_part_at};
 
@@ -114,17 +114,15 @@ impl Before {
         Ok(Some(Self { journal, file }))
     }
 
-    /// Whether the append has ended, or not begun: what it may have written is whole.
+    /// Whether the append has ended, or not begun: what it may have written is whole, and what the
+    /// header says. That of before may fit the index of after, where there are as many chunks, which
+    /// have become larger.
     fn is_over(&self, file: &File) -> bool {
         let Ok(reader) = FrameReader::new(file, &Limits::default()) else { return false };
-        let mut record = Vec::new();
+        let (mut decoder, mut record) = (ChunkDecoder::default(), Vec::new());
         (0..reader.places().len())
             .filter(|&chunk| reader.places()[chunk].offset >= self.journal.tail_at)
-            .all(|chunk| {
-                reader
-                    .record(chunk, &mut record)
-                    .is_ok_and(|record| checked(record, "a chunk").is_ok())
-            })
+            .all(|chunk| reader.chunk(&mut decoder, &mut record, chunk).is_ok())
     }
 
     /// Makes the file what it was.
@@ -201,6 +199,11 @@ pub(super) fn settle(frame: &Path, file: &File, options: &SaveOptions) -> Result
             before.put_back(file, options)?;
         }
     }
+    remove(frame, options)
+}
+
+/// Removes the journal of an append that is over.
+pub(super) fn remove(frame: &Path, options: &SaveOptions) -> Result<()> {
     let journal = path_for(frame)?;
     fs::remove_file(&journal).map_err(|error| Error::from(error).with_path(&journal))?;
     if options.durable { Ok(sync_folder(&journal)?) } else { Ok(()) }
