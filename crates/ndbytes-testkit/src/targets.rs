@@ -18,7 +18,9 @@ use crate::arrays::{Case, dtypes, items};
 use crate::oracle;
 use crate::transport::{HostileReader, ReadRule};
 
-pub use crate::frame_targets::frame_read;
+#[cfg(feature = "zarr")]
+pub use crate::frame_targets::zarr_read;
+pub use crate::frame_targets::{frame_journal, frame_part, frame_read};
 
 /// A header that parses is encoded to one that parses to the same.
 pub fn header(data: &[u8]) {
