@@ -3,7 +3,8 @@
     python decode.py FRAME.ndb ARRAY.npy
 
 Needs NumPy; `lz4` and `zstandard` for chunks of these, `pcodec` for the family pco. What breaks the
-rules of frame.md is a ValueError, or an error of those packages.
+rules of frame.md is an error: ValueError, SyntaxError, struct.error, or one of those packages. It
+takes as much memory as a frame says that it needs: it is no reader for those of strangers.
 """
 
 import ast
@@ -112,6 +113,7 @@ def blosc(data):
     """Return what is in a Blosc 1 buffer (README_CHUNK_FORMAT of c-blosc)."""
     version, _, flags, typesize, nbytes, block_size, size = struct.unpack_from("<4B3I", data)
     expect(version == 2 and size == len(data), "not a whole Blosc 1 buffer")
+    expect(typesize > 0 and (block_size > 0 or nbytes == 0), "items or blocks of nothing")
     if flags & 2:
         # The bytes follow as they are.
         expect(len(data) == 16 + nbytes, "a stored buffer of another length")

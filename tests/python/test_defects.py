@@ -141,24 +141,6 @@ def test_d1_an_open_file_over_quota_is_an_error_at_once(tmp_path, write):
     assert limited(tmp_path / "a", call, 1000, 300) == str(errno.EFBIG)
 
 
-@pytest.fixture
-def full_disk(tmp_path):
-    """Give a folder on a file system of 1 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True, timeout=20, check=False)
-    except OSError as error:
-        pytest.skip(f"there is no mount: {error}")
-    if done.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], timeout=20, check=True)
-
-
 def test_d1_a_full_disk_is_an_error_and_the_old_file_stays(full_disk):
     array = np.arange(200_000, dtype="f8")
     calls = {

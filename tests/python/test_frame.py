@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import forge
 import ndbytes as nb
 from arrays import DTYPES, EXTENDED, clean, layouts, quietly, same
 from sockets import WAIT, running
@@ -262,16 +263,48 @@ def test_the_specifications_reader_knows_every_codec_and_notices_damage(tmp_path
                 assert np.array_equal(module.decode(data), array), (codec, order, chunks)
     for name in ("raw", "empty"):
         assert same(module.decode(vector(name)), nb.loads(vector(name)))
-    data = nb.dumps(array[:2, :5], "zstd")
-    for bit in range(len(data) * 8):
-        bad = bytearray(data)
-        bad[bit // 8] ^= 1 << bit % 8
-        with pytest.raises((ValueError, SyntaxError, struct.error)):
-            module.decode(bytes(bad))
     nb.save(tmp_path / "a.ndb", array, codec="auto")
     command = [sys.executable, SPEC / "decode.py", tmp_path / "a.ndb", tmp_path / "a.npy"]
     subprocess.run(command, check=True, timeout=60)
     assert np.array_equal(np.load(tmp_path / "a.npy"), array)
+
+
+def test_the_specifications_reader_notices_any_bit_and_any_cut():
+    decode = reference().decode
+    array = np.arange(60, dtype="<u2").reshape(20, 3) // 7
+    for codec in ("raw", "zstd", "lz4-noshuffle", "zlib-1-bitshuffle", "pco"):
+        data = nb.dumps(array, codec, chunks=(12, 3))
+        assert np.array_equal(decode(data), array)
+        for bit in range(len(data) * 8):
+            bad = bytearray(data)
+            bad[bit // 8] ^= 1 << bit % 8
+            with pytest.raises((ValueError, SyntaxError, struct.error)):
+                decode(bytes(bad))
+        for cut in range(len(data)):
+            with pytest.raises((ValueError, SyntaxError, struct.error)):
+                decode(data[:cut])
+        with pytest.raises((ValueError, struct.error)):
+            decode(data + b"x")
+
+
+def test_the_specifications_reader_refuses_what_contradicts_itself():
+    decode = reference().decode
+    told = (ValueError, struct.error, sys.modules["zstandard"].ZstdError)
+    data = nb.dumps(np.arange(3000, dtype="<u4") // 7, "zstd", chunks=(3000,))
+    (chunk,) = nb.open(io.BytesIO(data)).chunk_info()
+    at, length = chunk.offset, chunk.nbytes
+    head, payload = data[: at - 8], data[at : at + length - 4]
+    assert forge.frame(head, [payload]) == data
+    for place, value in ((3, 0), (8, 0), (4, 0), (4, 12_001), (12, 0), (0, 5), (2, 2)):
+        bad = bytearray(payload)
+        size = 4 if place >= 4 else 1
+        bad[place : place + size] = value.to_bytes(size, "little")
+        with pytest.raises(told):
+            decode(forge.frame(head, [bytes(bad)]))
+    last = 2**64 - 1
+    for places in ([(at, 5)], [(at + 1, length - 1)], [(last, last)], [], [(at, length)] * 2):
+        with pytest.raises(told):
+            decode(forge.frame(head, [payload], places))
 
 
 GOLDEN = Path(__file__).parents[2] / "testdata" / "golden" / "frame1"

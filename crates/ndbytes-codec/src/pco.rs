@@ -140,6 +140,7 @@ fn decode_as<T: pco::data_types::Number, const N: usize>(
             }
             _ => {}
         }
+        check_claims(src, N, file.format_version().major, left.len())?;
         let mut chunk = match file.chunk_decompressor::<T, _>(src).map_err(fault)? {
             DecompressorItem::Chunk(chunk) => chunk,
             DecompressorItem::EndOfData([]) => break,
@@ -165,6 +166,49 @@ fn decode_as<T: pco::data_types::Number, const N: usize>(
     if left.is_empty() { Ok(()) } else { Err(mismatch()) }
 }
 
+/// Refuses a chunk of more numbers than are wanted, and one whose metadata would have pco take memory
+/// that neither its numbers nor its bytes account for: a dictionary, or a window to look back into
+/// (pco's `format.md`). It takes these on trust, and up to 512 MiB, before it looks at the rest.
+///
+/// Bits are counted from the lowest. What is cut or no chunk is left for pco to tell.
+fn check_claims(chunk: &[u8], size: usize, version: u8, most: usize) -> Result<(), FormatError> {
+    let bits = |at: usize, n: usize| {
+        (at..at + n).rev().try_fold(0usize, |bits, at| {
+            Some(bits << 1 | usize::from(chunk.get(at / 8)? >> (at % 8) & 1))
+        })
+    };
+    if chunk.first() == Some(&0) {
+        return Ok(());
+    }
+    // The kind of number, how many there are, the mode.
+    let (Some(count), Some(mode)) = (bits(8, 24), bits(32, 4)) else { return Ok(()) };
+    let count = count + 1;
+    if count > most {
+        return Err(mismatch());
+    }
+    let delta_at = match mode {
+        0 => 36,
+        1 | 2 => 36 + 8 * size,
+        3 => 44,
+        _ => {
+            let Some(entries) = bits(36, 25) else { return Ok(()) };
+            let after = 64 + 8 * size * entries;
+            if entries > count || after > 8 * chunk.len() {
+                return Err(claims());
+            }
+            after
+        }
+    };
+    // Before version 3 there was no window.
+    if let (Some(2), Some(log)) = (bits(delta_at, 4), bits(delta_at + 4, 5))
+        && version >= 3
+        && 2usize << log > count.next_power_of_two().max(16)
+    {
+        return Err(claims());
+    }
+    Ok(())
+}
+
 fn fault(error: PcoError) -> FormatError {
     let code = match error.kind {
         ErrorKind::InsufficientData => Code::CodecTruncated,
@@ -177,6 +221,12 @@ fn fault(error: PcoError) -> FormatError {
 #[cold]
 fn mismatch() -> FormatError {
     FormatError::new(Code::Mismatch, "the pco stream holds other numbers than were asked for")
+}
+
+#[cold]
+fn claims() -> FormatError {
+    let message = "a chunk of the pco stream claims more memory than its numbers need";
+    FormatError::new(Code::CodecCorrupt, message)
 }
 
 #[cold]
@@ -233,6 +283,44 @@ mod tests {
             let error = encode(&data[..len], Number::I32, level, &mut packed).unwrap_err();
             assert_eq!(error.code(), Code::Argument);
         }
+    }
+
+    #[test]
+    fn what_a_chunk_claims_is_checked_before_pco_takes_it() {
+        let chunk = |meta: u64, bytes: usize| {
+            let mut chunk = vec![5, 0xe7, 0x03, 0];
+            chunk.extend(meta.to_le_bytes());
+            chunk.resize(bytes, 0);
+            chunk
+        };
+        let check = |chunk: &[u8]| check_claims(chunk, 8, 4, 1000).map_err(|error| error.code());
+        let corrupt = Err(Code::CodecCorrupt);
+        assert_eq!(check(&chunk(0, 100)), Ok(()));
+        assert_eq!(check_claims(&chunk(0, 100), 8, 4, 999).unwrap_err().code(), Code::Mismatch);
+        // Dictionaries of as many entries as there are bytes for, and numbers.
+        for (entries, bytes, told) in [
+            (11, 8 + 88, Ok(())),
+            (11, 8 + 87, corrupt),
+            (1000, 9000, Ok(())),
+            (1001, 9000, corrupt),
+            ((1 << 25) - 1, 9000, corrupt),
+        ] {
+            assert_eq!(check(&chunk(4 | entries << 4, bytes)), told, "{entries} {bytes}");
+        }
+        // Windows of 1024 numbers and more, behind each mode.
+        for (log, told) in [(9, Ok(())), (10, corrupt), (31, corrupt)] {
+            let delta = 2 | log << 4;
+            assert_eq!(check(&chunk(delta << 4, 100)), told, "{log}");
+            assert_eq!(check(&chunk(3 | 0xff << 4 | delta << 12, 100)), told, "{log}");
+            let mut based = chunk(1, 100);
+            based[12..15].copy_from_slice(&(delta << 4).to_le_bytes()[..3]);
+            assert_eq!(check(&based), told, "{log}");
+            assert_eq!(check_claims(&chunk(delta << 4, 100), 8, 2, 1000).map_err(|_| 0), Ok(()));
+        }
+        for end in 0..20 {
+            assert_eq!(check(&chunk(2 << 4, 100)[..end]), Ok(()), "{end}");
+        }
+        assert_eq!(check(&[0; 30]), Ok(()));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod strategy;
 pub mod targets;
 pub mod transport;
 
+mod frame_targets;
 mod random;
 
 pub use random::Random;

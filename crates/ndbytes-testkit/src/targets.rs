@@ -5,15 +5,13 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
-use ndbytes::frame_format::{CHECKSUM_LEN, FramePrelude, Record};
-use ndbytes::journal_format::Journal;
 use ndbytes::literal::Literal;
 use ndbytes::{
-    Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, FrameReader, Header,
-    Limits, NpzReader, NpzWriter, Order, Slice, Strided, strides,
+    Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, Header, Limits, NpzReader,
+    NpzWriter, Order, Slice, Strided, strides,
 };
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
-use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder};
+use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, Inflater};
 use ndbytes_codec::pco::{self, Number};
 use ndbytes_net::request::{
     Conditions, Query, Ranges, RelativePath, best_offer, parse_ranges, wanted_digest,
@@ -22,6 +20,10 @@ use ndbytes_net::request::{
 use crate::arrays::{Case, dtypes, items};
 use crate::transport::{HostileReader, ReadRule};
 use crate::{oracle, pieces};
+
+#[cfg(feature = "zarr")]
+pub use crate::frame_targets::zarr_read;
+pub use crate::frame_targets::{frame_journal, frame_part, frame_read};
 
 /// A header that parses is encoded to one that parses to the same.
 pub fn header(data: &[u8]) {
@@ -131,78 +133,6 @@ pub fn npz_read(data: &[u8]) {
     }
 }
 
-/// A frame from a stream and by position are the same array, or refused, also where every checksum
-/// is right; parts are parts of the whole. A journal holds what it says.
-pub fn frame_read(data: &[u8]) {
-    if let Ok(journal) = Journal::parse(data, data.len() as u64) {
-        assert_eq!(journal.encode(), data[..Journal::PRELUDE_LEN]);
-        for at in [0, u64::from(journal.header_len), journal.tail_at, journal.file_len] {
-            if let Some((at, n)) = journal.find(at) {
-                assert!(at + n + CHECKSUM_LEN as u64 <= data.len() as u64);
-            }
-        }
-    }
-    read_frame_both(data);
-    read_frame_both(&resealed(data));
-}
-
-fn read_frame_both(data: &[u8]) {
-    let limits = Limits::default().with_bytes(MAX_BYTES);
-    let mut source = data;
-    let streamed = ndbytes::read_frame(&mut source, &limits);
-    if let Err(error) = &streamed {
-        check(error, data.len());
-        assert_eq!(error.code() == Code::EndOfStream, data.is_empty(), "{error}");
-    }
-    let reader = match FrameReader::new(data, &limits) {
-        Ok(reader) => reader,
-        Err(error) => return check(&error, data.len()),
-    };
-    for chunk in 0..reader.places().len().min(100) {
-        let _ = reader.describe(chunk);
-    }
-    let placed = match reader.read() {
-        Ok(array) => array,
-        Err(error) => return check(&error, data.len()),
-    };
-    if let Ok(streamed) = &streamed {
-        assert!(source.is_empty());
-        same(&streamed.view(), &placed.view());
-    }
-    let shape = placed.shape();
-    let start: Vec<usize> = shape.iter().map(|n| n / 2).collect();
-    let rest: Vec<usize> = shape.iter().zip(&start).map(|(n, start)| n - start).collect();
-    let part = reader.read_part(&start, &rest).expect("all of it was read");
-    assert_eq!(part.shape(), rest);
-}
-
-/// The same bytes with every checksum put right that can be found.
-fn resealed(data: &[u8]) -> Vec<u8> {
-    let mut bytes = data.to_vec();
-    let Ok(prelude) = FramePrelude::parse(data, &Limits::default()) else { return bytes };
-    let seal = |bytes: &mut Vec<u8>, start: usize, end: usize| {
-        if let Some(covered) = bytes.get(start..end.saturating_sub(CHECKSUM_LEN)) {
-            let checksum = crc32c::crc32c(covered).to_le_bytes();
-            bytes[end - CHECKSUM_LEN..end].copy_from_slice(&checksum);
-        }
-    };
-    let mut at = prelude.header_len();
-    if at > bytes.len() {
-        return bytes;
-    }
-    seal(&mut bytes, 0, at);
-    while let Some(prefix) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let Ok(Record::Chunk(len) | Record::Index(len)) = Record::parse(*prefix) else { break };
-        let end = at + Record::PREFIX_LEN + len as usize;
-        if end > bytes.len() {
-            break;
-        }
-        seal(&mut bytes, at + Record::PREFIX_LEN, end);
-        at = end;
-    }
-    bytes
-}
-
 /// Bytes in blocks of deflate come back, from each block alone and from the whole stream. The first
 /// bytes choose level, period, blocks, and how often the rest is repeated, with changes.
 pub fn deflate_encode(data: &[u8]) {
@@ -230,6 +160,47 @@ pub fn deflate_encode(data: &[u8]) {
     }
     let back = ndbytes::decompress(&*stream, Codec::Deflate, u64::MAX).expect("one stream");
     assert!(back == bytes);
+}
+
+/// Bytes that may be a stream of deflate give the same as with zlib-rs, in pieces of any length, or
+/// are refused by both; and two of them at a time what each gives alone.
+pub fn deflate_decode(data: &[u8]) {
+    let [piece, rest @ ..] = data else { return };
+    let piece = usize::from(*piece) * 37 + 1;
+    let want = ndbytes::decompress(rest, Codec::Deflate, MAX_BYTES);
+    let mut inflater = Inflater::new(HostileReader::new(rest, ReadRule::Interrupts(7)));
+    let mut out = vec![0; want.as_ref().map_or(1 << 16, Vec::len)];
+    let mut inflate = || {
+        let mut have = 0;
+        while have < out.len() {
+            let end = out.len().min(have + piece);
+            let got = inflater.fill(&mut out[..end], have)?;
+            if got < end {
+                return Ok(false);
+            }
+            have = got;
+        }
+        inflater.ends()
+    };
+    match (inflate(), &want) {
+        (Ok(ended), Ok(want)) => assert!(ended && out == *want),
+        // What is too long for here may be whole.
+        (Ok(ended), Err(error)) => {
+            assert!(!ended || error.code() == Code::CodecTooLarge, "{error}");
+        }
+        (Err(ours), Ok(_)) => panic!("refused what zlib-rs inflates: {ours}"),
+        (Err(_), Err(_)) => {}
+    }
+    let mut decoder = BlockDecoder::new();
+    let (one, two) = rest.split_at(rest.len() / 2);
+    let mut outs = [vec![0; piece], vec![0; piece / 2]];
+    let mut alone = outs.clone();
+    let first = decoder.decode(one, false, &mut alone[0]);
+    let second = decoder.decode(two, true, &mut alone[1]);
+    let [out_one, out_two] = &mut outs;
+    let both = decoder.decode_two([one, two], true, [out_one, out_two]);
+    assert_eq!(both.is_ok(), first.is_ok() && second.is_ok());
+    assert!(both.is_err() || outs == alone);
 }
 
 /// Whatever comes out of a stream stays below its cap and can be compressed again; several decoders
@@ -482,7 +453,7 @@ fn case_of(data: &[u8]) -> Option<Case> {
     Some(Case { name, dtype, shape, strides, origin, bytes })
 }
 
-fn same(one: &ArrayView<'_>, other: &ArrayView<'_>) {
+pub(crate) fn same(one: &ArrayView<'_>, other: &ArrayView<'_>) {
     assert_eq!(one.dtype(), other.dtype());
     assert_eq!(one.shape(), other.shape());
     assert!(one.to_vec(Order::C).unwrap() == other.to_vec(Order::C).unwrap());
@@ -497,11 +468,11 @@ fn refused<T>(result: Result<T, Error>, code: Code) {
 }
 
 /// What holds of any refusal of `len` bytes in memory.
-fn check(error: &Error, len: usize) {
+pub(crate) fn check(error: &Error, len: usize) {
     assert!(error.offset().is_none_or(|offset| offset <= len as u64), "{error} of {len} bytes");
     assert!(!error.message().is_empty() && error.message().len() < 2000, "{error}");
     assert_ne!(error.kind(), ErrorKind::Io, "{error}");
     assert_ne!(error.kind(), ErrorKind::Misuse, "{error}");
 }
 
-const MAX_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 1 << 20;

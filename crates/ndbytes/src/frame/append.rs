@@ -59,9 +59,11 @@ fn append(
     }
     let first = growth.rest(&reader)?;
     journal::keep(&path, file, &growth.journal(file)?, save)?;
-    let grown = growth.write(file, &first, array, options, save);
-    // If it did not go well, this puts back what was there.
-    journal::settle(&path, file, save).and(grown)
+    match growth.write(file, &first, array, options, save) {
+        Ok(()) => journal::remove(&path, save),
+        // Puts back what was there.
+        Err(error) => journal::settle(&path, file, save).and(Err(error)),
+    }
 }
 
 /// What becomes of a frame.

@@ -1,7 +1,7 @@
 //! What an append writes over, kept beside the frame until it is done: so that a frame is always
 //! as it was before or after it. The way of rollback journals, as in SQLite.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use ndbytes_format::frame::{CHECKSUM_LEN, Record};
 use ndbytes_format::journal::Journal;
 use ndbytes_format::{Code, Limits};
 
-use crate::atomic::{AtomicFile, SaveOptions, sync_folder};
+use crate::atomic::{SaveOptions, sync_folder};
 use crate::error::{Error, Result};
-use crate::frame::chunk::checked;
+use crate::frame::chunk::ChunkDecoder;
 use crate::frame::read::FrameReader;
 use crate::read_at::{ReadAt, Section, read_part_at};
 
@@ -114,17 +114,15 @@ impl Before {
         Ok(Some(Self { journal, file }))
     }
 
-    /// Whether the append has ended, or not begun: what it may have written is whole.
+    /// Whether the append has ended, or not begun: what it may have written is whole, and what the
+    /// header says. That of before may fit the index of after, where there are as many chunks, which
+    /// have become larger.
     fn is_over(&self, file: &File) -> bool {
         let Ok(reader) = FrameReader::new(file, &Limits::default()) else { return false };
-        let mut record = Vec::new();
+        let (mut decoder, mut record) = (ChunkDecoder::default(), Vec::new());
         (0..reader.places().len())
             .filter(|&chunk| reader.places()[chunk].offset >= self.journal.tail_at)
-            .all(|chunk| {
-                reader
-                    .record(chunk, &mut record)
-                    .is_ok_and(|record| checked(record, "a chunk").is_ok())
-            })
+            .all(|chunk| reader.chunk(&mut decoder, &mut record, chunk).is_ok())
     }
 
     /// Makes the file what it was.
@@ -143,14 +141,29 @@ impl Before {
     }
 }
 
-/// Keeps what an append is going to write over.
+/// Keeps what an append is going to write over. Who appends is alone, so that the name under which
+/// this is written is one: what a killed process left of it is written over.
 pub(super) fn keep(
     frame: &Path,
     file: &File,
     journal: &Journal,
     options: &SaveOptions,
 ) -> Result<()> {
-    AtomicFile::write(&path_for(frame)?, options, |kept| {
+    let (path, new) = (path_for(frame)?, beside(frame, ".journal.new")?);
+    let write = || {
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let mut open = OpenOptions::new();
+        open.write(true).create_new(true);
+        // Whoever may not read the frame may not read what was in it either.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(
+            &mut open,
+            std::os::unix::fs::MetadataExt::mode(&file.metadata()?) & 0o666,
+        );
+        let mut kept = open.open(&new)?;
         let mut checksum = 0;
         let mut put = |piece: &[u8]| {
             checksum = crc32c::crc32c_append(checksum, piece);
@@ -160,7 +173,17 @@ pub(super) fn keep(
         pieces(&mut Section::new(file, 0, journal.header_len.into()), &mut put)?;
         let tail = journal.file_len - journal.tail_at;
         pieces(&mut Section::new(file, journal.tail_at, tail), &mut put)?;
-        Ok(kept.write_all(&checksum.to_le_bytes())?)
+        kept.write_all(&checksum.to_le_bytes())?;
+        if options.durable {
+            kept.sync_all()?;
+        }
+        ndbytes_mem::close(kept)?;
+        fs::rename(&new, &path)?;
+        if options.durable { Ok(sync_folder(&path)?) } else { Ok(()) }
+    };
+    write().map_err(|error: Error| {
+        let _ = fs::remove_file(&new);
+        error.with_path(&path)
     })
 }
 
@@ -176,6 +199,11 @@ pub(super) fn settle(frame: &Path, file: &File, options: &SaveOptions) -> Result
             before.put_back(file, options)?;
         }
     }
+    remove(frame, options)
+}
+
+/// Removes the journal of an append that is over.
+pub(super) fn remove(frame: &Path, options: &SaveOptions) -> Result<()> {
     let journal = path_for(frame)?;
     fs::remove_file(&journal).map_err(|error| Error::from(error).with_path(&journal))?;
     if options.durable { Ok(sync_folder(&journal)?) } else { Ok(()) }
@@ -226,11 +254,15 @@ fn reader_before(source: FrameFile, limits: &Limits) -> Result<FrameReader<Frame
 
 /// Where the journal of a frame is.
 fn path_for(frame: &Path) -> Result<PathBuf> {
+    beside(frame, ".journal")
+}
+
+fn beside(frame: &Path, suffix: &str) -> Result<PathBuf> {
     let Some(name) = frame.file_name() else {
         return Err(Error::new(Code::Argument, "the path names no file"));
     };
     let mut name = name.to_owned();
-    name.push(".journal");
+    name.push(suffix);
     Ok(frame.with_file_name(name))
 }
 

@@ -132,24 +132,40 @@ fn journal_of(old: &[u8], header_len: usize, tail_at: usize) -> Vec<u8> {
     bytes
 }
 
-/// A frame of 60 numbers, the same with 7 more, and where they begin to differ after the header.
-fn before_and_after(path: &Path) -> (Vec<u8>, Vec<u8>, usize) {
+/// A frame of 60 numbers in chunks of so many, the same with 7 more, and where they begin to differ
+/// after the header.
+fn before_and_after(path: &Path, pipeline: &str, chunk: usize) -> (Vec<u8>, Vec<u8>, usize) {
     let all = numbers(67);
     let first = of_numbers(&all[..120]);
-    let options = options("zstd").with_chunk_shape(Some(vec![25]));
+    let options = options(pipeline).with_chunk_shape(Some(vec![chunk]));
     let old = dump_frame(&first, &options).unwrap();
     fs::write(path, &old).unwrap();
     let reader = FrameReader::open(path, &Limits::default()).unwrap();
-    let tail_at = reader.places()[1].offset + reader.places()[1].len;
+    let full = if chunk < 60 { 60 / chunk } else { 0 };
+    let tail_at = match full {
+        0 => reader.places()[0].offset - 8,
+        full => reader.places()[full - 1].offset + reader.places()[full - 1].len,
+    };
     append(path, &of_numbers(&all[120..])).unwrap();
     (old, fs::read(path).unwrap(), tail_at as usize)
 }
 
 #[test]
 fn an_append_that_was_cut_off_anywhere_is_as_if_it_had_not_begun_or_had_ended() {
+    // Chunks that stay as long as they are; one that grows, so that the old header fits the new
+    // index; one of which there become two; full ones alone.
+    for chunk in [25, 60, 40, 20] {
+        cut_off_anywhere("zstd", chunk);
+    }
+    for (pipeline, chunk) in [("lz4", 60), ("raw", 60), ("raw", 25), ("pco", 60)] {
+        cut_off_anywhere(pipeline, chunk);
+    }
+}
+
+fn cut_off_anywhere(pipeline: &str, chunk: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.ndb");
-    let (old, new, tail_at) = before_and_after(&path);
+    let (old, new, tail_at) = before_and_after(&path, pipeline, chunk);
     let header_len = read_header_len(&old);
     let kept = journal_of(&old, header_len, tail_at);
     let all = numbers(70);
@@ -165,10 +181,11 @@ fn an_append_that_was_cut_off_anywhere_is_as_if_it_had_not_begun_or_had_ended() 
         fs::write(&path, state).unwrap();
         fs::write(journal(&path), &kept).unwrap();
         let count = if *state == new { 67 } else { 60 };
-        assert_same(&read(&path).view(), &of_numbers(&all[..2 * count]), &format!("state {i}"));
+        let name = format!("{pipeline} in {chunk}, state {i}");
+        assert_same(&read(&path).view(), &of_numbers(&all[..2 * count]), &name);
         append(&path, &of_numbers(&all[2 * count..])).unwrap();
         assert!(!journal(&path).exists());
-        assert_same(&read(&path).view(), &of_numbers(&all), &format!("state {i}, appended"));
+        assert_same(&read(&path).view(), &of_numbers(&all), &name);
     }
 }
 
@@ -180,7 +197,7 @@ fn read_header_len(frame: &[u8]) -> usize {
 fn a_journal_of_another_frame_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.ndb");
-    let (old, new, tail_at) = before_and_after(&path);
+    let (old, new, tail_at) = before_and_after(&path, "zstd", 25);
     let header_len = read_header_len(&old);
     let kept = journal_of(&old, header_len, tail_at);
     // A whole frame needs no journal.
@@ -287,7 +304,7 @@ fn read_as_is(path: &Path) -> Array {
 fn forged_journals_are_refused_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.ndb");
-    let (old, new, tail_at) = before_and_after(&path);
+    let (old, new, tail_at) = before_and_after(&path, "zstd", 25);
     let header_len = read_header_len(&old);
     let torn = &new[..new.len() - 1];
     let forged = |file_len: u64, tail_at: u64, header_len: u32, held: &[u8]| {

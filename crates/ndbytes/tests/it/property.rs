@@ -1,8 +1,8 @@
 //! What holds of any array, any cut and any pieces.
 
 use ndbytes::{
-    Compression, ErrorKind, FrameOptions, Header, Limits, NpzReader, NpzWriter, Order, Strided,
-    dump_frame, dumps, loads, read_npy, recv_into, tobytes, write_npy,
+    ArrayView, Compression, ErrorKind, FrameOptions, Header, Limits, NpzReader, NpzWriter, Order,
+    Strided, dump_frame, dumps, loads, read_npy, recv_into, tobytes, write_npy,
 };
 use ndbytes_testkit::transport::{HostileReader, HostileWriter, ReadRule, WriteRule};
 use ndbytes_testkit::{oracle, strategy, targets};
@@ -135,10 +135,49 @@ proptest! {
     }
 
     #[test]
+    fn a_slice_of_a_frame_is_that_of_the_whole(
+        case in strategy::case(),
+        pipeline in prop::sample::select(&["raw", "lz4", "zstd-1-bitshuffle"][..]),
+        choice in prop::array::uniform32(any::<u8>()),
+        edge in 1usize..5,
+    ) {
+        let chunks = vec![edge; case.shape.len()];
+        let options = FrameOptions::default().with_pipeline(pipeline.parse().unwrap());
+        let frame = dump_frame(&case.view(), &options.with_chunk_shape(Some(chunks))).unwrap();
+        targets::frame_part(&[&choice[..], &frame].concat());
+    }
+
+    #[test]
+    fn a_reader_and_who_appends_see_the_same_frame(
+        counts in (1usize..40, 0usize..9),
+        chunk in 1usize..40,
+        pipeline in prop::sample::select(&["raw", "lz4", "zstd", "pco"][..]),
+        tail in any::<u16>(),
+        damage in prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..3),
+    ) {
+        let options = FrameOptions::default().with_pipeline(pipeline.parse().unwrap());
+        let frame = |count: usize| {
+            let items: Vec<u8> = (0..count).flat_map(|i| (i as u32 / 3).to_le_bytes()).collect();
+            let view = ArrayView::contiguous("<u4".parse().unwrap(), &[count], Order::C, &items);
+            let options = options.clone().with_chunk_shape(Some(vec![chunk]));
+            dump_frame(&view.unwrap(), &options).unwrap()
+        };
+        let (before, mut after) = (frame(counts.0), frame(counts.0 + counts.1));
+        for (place, byte) in damage {
+            let at = place.index(after.len());
+            after[at] = byte;
+        }
+        let cut = (after.len() as u16).to_le_bytes();
+        targets::frame_journal(&[&cut[..], &tail.to_le_bytes(), &after, &before].concat());
+    }
+
+    #[test]
     fn no_bytes_break_anything(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         targets::npy_read(&bytes);
         targets::npz_read(&bytes);
         targets::frame_read(&bytes);
+        targets::frame_part(&bytes);
+        targets::frame_journal(&bytes);
         targets::inflate(&bytes);
         targets::recv(&bytes);
         targets::roundtrip(&bytes);
