@@ -224,7 +224,10 @@ async def _within(what: Awaitable[_T], timeout: float | None) -> _T:
     except TimeoutError as error:
         raise os_error(errno.ETIMEDOUT) from error
     except OSError as error:
-        # "Connection lost", as a stream says it, has no number.
+        if type(error).__module__ != "builtins":
+            # TLS has numbers of its own.
+            raise
+        # "Connection lost", as a stream says it, has none.
         raise os_error(error.errno or errno.ECONNRESET) from error
 
 
