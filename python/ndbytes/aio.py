@@ -101,12 +101,13 @@ async def recv(
 
 
 async def _send_frame(sink: _Sink, array: np.ndarray[Any, Any], codec: str) -> None:
-    encoder = await _aside(_native.FrameEncoder, array, codec)
     if array.nbytes <= _SMALL:
+        encoder = _native.FrameEncoder(array, codec)
         while piece := encoder.encode():
             await sink.put(memoryview(piece))
         return
     loop = asyncio.get_running_loop()
+    encoder = await _aside(_native.FrameEncoder, array, codec)
     coming = loop.run_in_executor(None, encoder.encode)
     try:
         while piece := await asyncio.shield(coming):
