@@ -101,12 +101,13 @@ async def recv(
 
 
 async def _send_frame(sink: _Sink, array: np.ndarray[Any, Any], codec: str) -> None:
-    encoder = await _aside(_native.FrameEncoder, array, codec)
     if array.nbytes <= _SMALL:
+        encoder = _native.FrameEncoder(array, codec)
         while piece := encoder.encode():
             await sink.put(memoryview(piece))
         return
     loop = asyncio.get_running_loop()
+    encoder = await _aside(_native.FrameEncoder, array, codec)
     coming = loop.run_in_executor(None, encoder.encode)
     try:
         while piece := await asyncio.shield(coming):
@@ -224,7 +225,10 @@ async def _within(what: Awaitable[_T], timeout: float | None) -> _T:
     except TimeoutError as error:
         raise os_error(errno.ETIMEDOUT) from error
     except OSError as error:
-        # "Connection lost", as a stream says it, has no number.
+        if type(error).__module__ != "builtins":
+            # TLS has numbers of its own.
+            raise
+        # "Connection lost", as a stream says it, has none.
         raise os_error(error.errno or errno.ECONNRESET) from error
 
 

@@ -70,9 +70,10 @@ print(cut_off, sorted(os.listdir(os.path.dirname(path))))
 """
 
 
-@pytest.mark.parametrize("durable", ["durable", ""], ids=["durable", "fast"])
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("codec", ["raw", "zstd", "pco"])
+@pytest.mark.parametrize(
+    ("codec", "order", "durable"),
+    [("raw", "C", "durable"), ("raw", "F", ""), ("zstd", "C", ""), ("pco", "F", "durable")],
+)
 def test_fifty_appends_that_are_killed_lose_nothing(tmp_path, codec, order, durable):
     cut_off, names = python(KILLED, tmp_path / "a.ndb", order, codec, durable, 1).split(" ", 1)
     assert 0 < int(cut_off) < 50

@@ -167,8 +167,8 @@ def test_the_way_back(tmp_path):
     assert np.array_equal(nb.load(path), value)
     frame = nb.open(path)
     assert np.array_equal(frame[3:60:5], value[3:60:5])
-    facts = json.loads((path / "zarr.json").read_text())
-    facts["shape"] = [70, 49]
+    good = json.loads((path / "zarr.json").read_text())
+    facts = {**good, "shape": [70, 49]}
     (path / "zarr.json").write_text(json.dumps(facts))
     with pytest.raises(nb.FormatError, match="shape") as caught:
         nb.load(path)
@@ -177,6 +177,18 @@ def test_the_way_back(tmp_path):
         (path / "zarr.json").write_text(bad)
         with pytest.raises(nb.FormatError):
             nb.open(path)
+    (path / "zarr.json").write_text(json.dumps(good))
+    for dtype, chunks in (("<f4", (7, 50)), ("u1", (3, 5)), ("<c16", (7, 2))):
+        # What zarr-python writes when it adds to the metadata.
+        (folder := tmp_path / dtype).mkdir()
+        value = array(dtype, (70, 50), "F" if chunks[0] == 7 else "C")
+        path = exported(folder, value, "auto", chunks if chunks[1] < 50 else None)
+        before = (path / "zarr.json").read_text()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            zarr.open_array(path, mode="r+").attrs["of"] = "zarr-python"
+        assert (path / "zarr.json").read_text() != before
+        assert np.array_equal(nb.load(path), value)
     foreign = zarr.create_array(tmp_path / "b.zarr", shape=(4, 4), chunks=(2, 2), dtype="f4")
     foreign[...] = 1
     with pytest.raises(nb.UnsupportedError, match="zarr-python"):

@@ -207,6 +207,21 @@ fn a_bit_of_a_large_frame_that_is_turned_is_reported_on_a_stream() {
     }
 }
 
+#[test]
+fn a_bit_of_a_large_frame_of_another_family_that_is_turned_is_reported() {
+    for pipeline in ["raw", "pco-2"] {
+        let whole = Whole::new(frame("<u4", &[700, 300], Order::F, &[700, 30], pipeline));
+        let mut bad = whole.frame.clone();
+        let mut random = Random::new(4);
+        for _ in 0..300 {
+            let bit = random.below(8 * bad.len());
+            flip(&mut bad, bit);
+            whole.assert_reported(&bad, bit, pipeline);
+            flip(&mut bad, bit);
+        }
+    }
+}
+
 /// A frame that ends early is no end of a stream, and no other array.
 fn assert_cut_is_reported(frame: &[u8], end: usize, name: &str) {
     let cut = &frame[..end];
