@@ -33,6 +33,7 @@ mod compress;
 mod error;
 mod file;
 mod frame;
+mod journal;
 mod message;
 #[cfg(feature = "ndarray")]
 mod nd;
@@ -53,10 +54,11 @@ pub use compress::{compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{ArrayFile, NpyFile, load, save};
 pub use frame::{
-    Choice, EncodedFrame, Explanation, FrameDecoder, FrameEncoder, FrameFile, FrameOptions,
-    FrameReader, Pipeline, Preset, Trials, append_frame, dump_frame, encode_frame, explain_frame,
-    read_frame, read_frame_header, read_frame_into, write_frame,
+    Choice, EncodedFrame, Explanation, FrameDecoder, FrameEncoder, FrameOptions, FrameReader,
+    Pipeline, Preset, Trials, append_frame, dump_frame, encode_frame, explain_frame, read_frame,
+    read_frame_header, read_frame_into, write_frame,
 };
+pub use journal::JournaledFile;
 pub use message::Message;
 #[cfg(feature = "ndarray")]
 pub use nd::Element;
@@ -69,7 +71,7 @@ pub use ndbytes_format::{
 };
 pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
 pub use npy::{dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, write_npy};
-pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
+pub use npz::{Compression, Member, NpzAppender, NpzReader, NpzWriter, Sink};
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
 pub use read_at::{ReadAt, Section, read_full_at};
 pub use stream::{read_scattered, recv, recv_into, send};

@@ -1,11 +1,13 @@
 //! `.npz`: ZIP archives of `.npy` members.
 
+mod append;
 mod blocks;
 mod deflate;
 mod member;
 mod reader;
 mod writer;
 
+pub use append::NpzAppender;
 pub use member::Member;
 pub use reader::NpzReader;
 pub use writer::{Compression, NpzWriter, Sink};
