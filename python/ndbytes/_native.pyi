@@ -12,6 +12,9 @@ _Facts = tuple[tuple[int, ...], bool, np.dtype[Any], int]
 def append_frame(
     path: str, a: Any, durable: bool, codec: str | None = None, threads: int | None = None
 ) -> None: ...
+def append_npz(
+    path: str, members: list[tuple[str, Any]], level: int | None, durable: bool
+) -> None: ...
 def array_over(
     subtype: type[Any],
     buffer: Any,

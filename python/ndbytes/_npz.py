@@ -168,7 +168,12 @@ class NpzFile(np.lib.npyio.NpzFile):
 
 
 def savez(
-    file: Any, *args: Any, allow_pickle: Any = False, durable: Any = False, **kwds: Any
+    file: Any,
+    *args: Any,
+    allow_pickle: Any = False,
+    durable: Any = False,
+    append: Any = False,
+    **kwds: Any,
 ) -> None:
     """Save arrays in one uncompressed ``.npz`` archive.
 
@@ -188,10 +193,17 @@ def savez(
         one.
     durable : bool
         Wait until file and folder are on the disk. An array of this name is saved as one.
+    append : bool
+        Add to the archive at this path, or replace the arrays of these names: all of them or none,
+        wherever this is cut off. The others stay as they are; the room of those replaced is not
+        used again until the archive is saved anew. What is written over is kept in
+        ``NAME.journal`` until it is done. One process at a time appends. An array of this name is
+        saved as one.
     **kwds : array_like
         Arrays, saved under these names.
     """
-    _savez(file, args, kwds, {"allow_pickle": allow_pickle, "durable": durable}, None)
+    options = {"allow_pickle": allow_pickle, "durable": durable, "append": append}
+    _savez(file, args, kwds, options, None)
 
 
 def savez_compressed(
@@ -200,6 +212,7 @@ def savez_compressed(
     allow_pickle: Any = False,
     level: Any = 6,
     durable: Any = False,
+    append: Any = False,
     **kwds: Any,
 ) -> None:
     """Save arrays in one compressed ``.npz`` archive, which ``numpy.load`` reads.
@@ -214,12 +227,12 @@ def savez_compressed(
         True hands archives with objects on to ``numpy.savez_compressed``.
     level : int
         Of deflate, 0 (none) to 9 (smallest); NumPy's is 6. An array of this name is saved as one.
-    durable : bool
+    durable, append : bool
         As for `savez`.
     **kwds : array_like
         Arrays, saved under these names.
     """
-    options = {"allow_pickle": allow_pickle, "durable": durable, "level": level}
+    options = {"allow_pickle": allow_pickle, "durable": durable, "append": append, "level": level}
     _savez(file, args, kwds, options, 6)
 
 
@@ -231,7 +244,12 @@ def _savez(
     level: int | None,
 ) -> None:
     # Keywords are names of arrays: what is no plain option is an array of that name.
-    for name, kind in (("allow_pickle", bool), ("durable", bool), ("level", int)):
+    for name, kind in (
+        ("allow_pickle", bool),
+        ("durable", bool),
+        ("append", bool),
+        ("level", int),
+    ):
         if name in options and type(options[name]) is not kind:
             kwds[name] = options.pop(name)
     durable = options.get("durable", False)
@@ -241,6 +259,9 @@ def _savez(
         raise make(ArgumentError, "argument", f"level must be 0 to 9, not {level}")
     members = _members(args, kwds)
     path = as_path(file, ".npz")
+    if options.get("append", False):
+        _append(path, members, level, durable, allow_pickle)
+        return
     try:
         with open_pipe(path, "wb") as pipe:
             if path is None or pipe is not None:
@@ -252,6 +273,24 @@ def _savez(
             raise
         save = _original.savez if level is None else _original.savez_compressed
         save(file, **dict(members))
+
+
+def _append(
+    path: str | None,
+    members: list[tuple[str, Any]],
+    level: int | None,
+    durable: bool,
+    allow_pickle: bool,
+) -> None:
+    if path is None:
+        raise make(ArgumentError, "argument", "append needs the path of an archive, no file object")
+    try:
+        _native.append_npz(path, members, level, durable)
+    except UnsupportedError as error:
+        if not (allow_pickle and error.code == "dtype.object"):
+            raise
+        message = "arrays of objects cannot be appended: save the archive anew"
+        raise make(UnsupportedError, "dtype.object", message) from error
 
 
 def _members(args: tuple[Any, ...], kwds: dict[str, Any]) -> list[tuple[str, Any]]:

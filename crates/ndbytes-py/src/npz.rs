@@ -1,12 +1,11 @@
 //! `.npz` by path and over file objects.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
 use ndbytes::{
-    ArrayView, AtomicFile, Code, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt,
-    SaveOptions, zip,
+    ArrayView, AtomicFile, Code, Compression, Error, JournaledFile, NpzAppender,
+    NpzReader as Reader, NpzWriter, ReadAt, SaveOptions, zip,
 };
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
@@ -92,6 +91,31 @@ pub(crate) fn savez_path(
     py.detach(save).into_py(py)
 }
 
+/// Adds arrays to the archive at a path, or replaces those of their names: all or none.
+#[pyfunction]
+#[pyo3(signature = (path, members, level, durable))]
+pub(crate) fn append_npz(
+    py: Python<'_>,
+    path: PathBuf,
+    members: Members<'_>,
+    level: Option<u32>,
+    durable: bool,
+) -> PyResult<()> {
+    let save = SaveOptions::default().with_durable(durable);
+    let arrays = arrays(&members)?;
+    let contents = contents(&members, &arrays)?;
+    let append = || {
+        let mut archive = NpzAppender::open(&path, &save)?;
+        for (key, view) in &contents.views {
+            // What a signal handler raises puts back what was there.
+            Python::attach(|py| py.check_signals()).map_err(std::io::Error::from)?;
+            archive.add(key, view, compression(level))?;
+        }
+        archive.finish()
+    };
+    py.detach(append).into_py(py)
+}
+
 /// Saves arrays to a file object.
 #[pyfunction]
 #[pyo3(signature = (file, members, level))]
@@ -111,7 +135,7 @@ pub(crate) fn savez_file(
 }
 
 enum Source {
-    File(File),
+    File(JournaledFile),
     Object(PyReadAt),
 }
 
@@ -125,7 +149,7 @@ impl ReadAt for Source {
 
     fn size(&self) -> std::io::Result<u64> {
         match self {
-            Source::File(file) => ReadAt::size(file),
+            Source::File(file) => file.size(),
             Source::Object(object) => object.size(),
         }
     }
@@ -156,8 +180,8 @@ impl NpzReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let limits = limits(max_header_size, max_bytes);
-        let open = || Reader::new(Source::File(File::open(&path)?), &limits);
-        let reader = py.detach(open).map_err(|error| to_py(py, error.with_path(&path)))?;
+        let reader = py.detach(|| Reader::open(&path, &limits)).into_py(py)?;
+        let reader = reader.map_source(Source::File);
         Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
     }
 
@@ -251,7 +275,7 @@ impl NpzReader {
         match self.reader(py)?.source() {
             Source::File(file) => {
                 use std::os::fd::IntoRawFd;
-                Ok(file.try_clone()?.into_raw_fd())
+                Ok(file.file().try_clone()?.into_raw_fd())
             }
             Source::Object(_) => Err(to_py(
                 py,
