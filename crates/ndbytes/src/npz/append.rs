@@ -199,7 +199,9 @@ impl NpzReader<JournaledFile> {
 
 impl Grows for NpzReader<JournaledFile> {
     fn is_over(file: &File, tail_at: u64) -> bool {
-        let Ok(reader) = NpzReader::new(file, &Limits::default()) else { return false };
+        // An end record of which a part is missing may speak of no members at all.
+        let reader = NpzReader::new(file, &Limits::default());
+        let Some(reader) = reader.ok().filter(|reader| old(reader).is_ok()) else { return false };
         let mut piece = vec![0; PIECE];
         let mut is_whole = |member: usize| {
             let mut bytes = match reader.member(member) {
