@@ -18,6 +18,14 @@ def append_frame(
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> None: ...
+def append_npz(
+    path: str,
+    members: list[tuple[str, Any]],
+    codec: str | None,
+    level: int | None,
+    threads: int | None,
+    durable: bool,
+) -> None: ...
 def array_over(
     subtype: type[Any],
     buffer: Any,

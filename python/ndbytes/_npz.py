@@ -243,6 +243,7 @@ def savez(
     allow_pickle: Any = False,
     durable: Any = False,
     threads: Any = None,
+    append: Any = False,
     **kwds: Any,
 ) -> None:
     """Save arrays in one uncompressed ``.npz`` archive.
@@ -266,10 +267,17 @@ def savez(
     threads : int, optional
         The most threads; as many as suit the machine unless given. An array of this name is saved
         as one.
+    append : bool
+        Add to the archive at this path, or replace the arrays of these names: all of them or none,
+        wherever this is cut off. The others stay as they are; the room of those replaced is not
+        used again until the archive is saved anew. What is written over is kept in
+        ``NAME.journal`` until it is done. One process at a time appends. An array of this name is
+        saved as one.
     **kwds : array_like
         Arrays, saved under these names.
     """
     options = {"allow_pickle": allow_pickle, "durable": durable, "threads": threads}
+    options["append"] = append
     _savez(file, args, kwds, options, None)
 
 
@@ -281,6 +289,7 @@ def savez_compressed(
     codec: Any = "deflate",
     durable: Any = False,
     threads: Any = None,
+    append: Any = False,
     **kwds: Any,
 ) -> None:
     """Save arrays in one compressed ``.npz`` archive, which ``numpy.load`` reads.
@@ -299,7 +308,7 @@ def savez_compressed(
     codec : {'deflate', 'zstd'}
         'zstd' is quick and small, but NumPy reads it with Python 3.14 or newer alone, which a
         warning says. An array of this name is saved as one.
-    durable : bool
+    durable, append : bool
         As for `savez`.
     threads : int, optional
         As for `savez`. The bytes do not depend on it.
@@ -307,7 +316,8 @@ def savez_compressed(
         Arrays, saved under these names.
     """
     options = {"allow_pickle": allow_pickle, "durable": durable, "threads": threads}
-    _savez(file, args, kwds, {**options, "level": level, "codec": codec}, "deflate")
+    options |= {"append": append, "level": level, "codec": codec}
+    _savez(file, args, kwds, options, "deflate")
 
 
 def _savez(
@@ -339,6 +349,9 @@ def _savez(
         warnings.warn(message, UserWarning, stacklevel=3)
     members = _members(args, kwds)
     path = as_path(file, ".npz")
+    if options.get("append", False):
+        _append(path, members, codec, level, threads, durable, allow_pickle)
+        return
     try:
         with open_pipe(path, "wb") as pipe:
             if path is None or pipe is not None:
@@ -354,8 +367,35 @@ def _savez(
 
 
 LEVELS = {"deflate": (0, 9), "zstd": (1, 19)}
-OPTIONS = {"allow_pickle": bool, "durable": bool, "level": int, "codec": str, "threads": int}
+OPTIONS = {
+    "allow_pickle": bool,
+    "append": bool,
+    "codec": str,
+    "durable": bool,
+    "level": int,
+    "threads": int,
+}
 NONE = {"level": type(None), "threads": type(None)}
+
+
+def _append(
+    path: str | None,
+    members: list[tuple[str, Any]],
+    codec: str | None,
+    level: int | None,
+    threads: int | None,
+    durable: bool,
+    allow_pickle: bool,
+) -> None:
+    if path is None:
+        raise make(ArgumentError, "argument", "append needs the path of an archive, no file object")
+    try:
+        _native.append_npz(path, members, codec, level, threads, durable)
+    except UnsupportedError as error:
+        if not (allow_pickle and error.code == "dtype.object"):
+            raise
+        message = "arrays of objects cannot be appended: save the archive anew"
+        raise make(UnsupportedError, "dtype.object", message) from error
 
 
 def _members(args: tuple[Any, ...], kwds: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -106,6 +106,7 @@ What IN is, its first bytes say; what OUT shall be, its suffix: .npy, .npz, .raw
 and .npz, --dtype, --shape and --order say what must be there, and it is an error where it is not.\n\n\
 Example: ndbytes convert a.raw a.npy --dtype '<f4' --shape 100,3\n         \
 ndbytes convert a.npy a.npz --level 6\n         \
+ndbytes convert b.npy a.npz --append --member b\n         \
 ndbytes convert a.npz b.raw --member x --byte-order big")]
 pub(crate) struct Convert {
     /// The file to read
@@ -141,6 +142,9 @@ pub(crate) struct Convert {
     /// The byte order of the numbers in OUT
     #[arg(long, value_enum, default_value_t)]
     pub(crate) byte_order: OutBytes,
+    /// Add to the .npz that is there, or replace what has this key; the rest of it stays as it is
+    #[arg(long)]
+    pub(crate) append: bool,
     /// Compress an .npz at this level, 0 to 9; without it members are stored and can be mapped
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=9))]
     pub(crate) level: Option<u32>,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ndbytes::{
-    FrameFile, FrameReader, Limits, Looks, NpzReader, ReadAt, Section, looks_like, zarr_shard,
+    FrameReader, JournaledFile, Limits, Looks, NpzReader, ReadAt, Section, looks_like, zarr_shard,
 };
 
 use crate::exit::Failure;
@@ -23,8 +23,8 @@ pub(crate) struct Input {
 pub(crate) enum Source {
     /// A regular file.
     File(File),
-    /// A regular file with a frame.
-    Frame(FrameFile),
+    /// A regular file with a frame, or with an archive whose append was cut off.
+    Journaled(JournaledFile),
     /// A pipe.
     Spool(Spool),
 }
@@ -60,10 +60,15 @@ impl Input {
             if !meta.is_file() {
                 return Ok(Source::spool(file));
             }
-            // A frame may have a journal; what is wrong with one is for others to say.
-            Ok(match FrameReader::open(own, &Limits::default()) {
-                Ok(frame) => Source::Frame(frame.into_source()),
-                Err(_) => Source::File(file),
+            // A frame or an archive may have a journal; what is wrong with one is for others to say.
+            if let Ok(frame) = FrameReader::open(own, &Limits::default()) {
+                return Ok(Source::Journaled(frame.into_source()));
+            }
+            Ok(match NpzReader::open(own, &Limits::default()) {
+                Ok(archive) if archive.source().is_cut_off() => {
+                    Source::Journaled(archive.into_source())
+                }
+                _ => Source::File(file),
             })
         };
         let source = open().map_err(|error| Failure::io(error, path))?;
@@ -114,7 +119,7 @@ impl Source {
     pub(crate) fn known_size(&self) -> io::Result<Option<u64>> {
         match self {
             Source::File(file) => file.size().map(Some),
-            Source::Frame(file) => file.size().map(Some),
+            Source::Journaled(file) => file.size().map(Some),
             Source::Spool(_) => Ok(None),
         }
     }
@@ -124,7 +129,7 @@ impl ReadAt for Source {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Source::File(file) => file.read_at(buffer, offset),
-            Source::Frame(file) => file.read_at(buffer, offset),
+            Source::Journaled(file) => file.read_at(buffer, offset),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(offset.saturating_add(buffer.len() as u64))?;
@@ -136,7 +141,7 @@ impl ReadAt for Source {
     fn size(&self) -> io::Result<u64> {
         match self {
             Source::File(file) => file.size(),
-            Source::Frame(file) => file.size(),
+            Source::Journaled(file) => file.size(),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(u64::MAX)?;

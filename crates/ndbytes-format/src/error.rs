@@ -211,8 +211,8 @@ codes! {
     FrameIndex = "frame.index", Malformed;
     /// A frame's checksum does not match its bytes.
     FrameChecksum = "frame.checksum", Malformed;
-    /// The journal of an append is damaged, or not of this frame.
-    FrameJournal = "frame.journal", Malformed;
+    /// The journal of an append is damaged, or not of this file.
+    Journal = "journal.damaged", Malformed;
     /// A `zarr.json` is none, or says something else than the frame beside it.
     ZarrMetadata = "zarr.metadata", Malformed;
     /// A Zarr array that is no frame.

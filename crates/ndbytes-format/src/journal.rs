@@ -1,19 +1,19 @@
-//! The journal of an append to a frame: the bytes of the file that it writes over, so that they can
-//! be put back. `docs/spec/frame.md` is normative.
+//! The journal of an append to a frame or an archive: the bytes of the file that it writes over, so
+//! that they can be put back. `docs/spec/journal.md` is normative.
 
 use crate::cursor::Cursor;
 use crate::error::{Code, FormatError, Result};
 
-/// Which bytes of a frame's file a journal holds: its header, and all from `tail_at` on.
+/// Which bytes of a file a journal holds: its header, and all from `tail_at` on.
 ///
 /// After the prelude come these bytes, the header first, and a CRC-32C of all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Journal {
-    /// Bytes of the frame's file before the append.
+    /// Bytes of the file before the append.
     pub file_len: u64,
     /// Where the first byte is that the append writes over, after the header.
     pub tail_at: u64,
-    /// Bytes of the frame's header, with its checksum.
+    /// Bytes of its header; none of an archive.
     pub header_len: u32,
 }
 
@@ -34,12 +34,12 @@ impl Journal {
     /// Parses the prelude of a journal of `len` bytes in all.
     ///
     /// # Errors
-    /// [`Code::FrameJournal`] when it is none, or its numbers contradict one another.
+    /// [`Code::Journal`] when it is none, or its numbers contradict one another.
     pub fn parse(prelude: &[u8], len: u64) -> Result<Self> {
-        let mut cursor = Cursor::new(prelude, Code::FrameJournal);
-        let bad = |message: &str| Err(FormatError::new(Code::FrameJournal, message).at(0));
+        let mut cursor = Cursor::new(prelude, Code::Journal);
+        let bad = |message: &str| Err(FormatError::new(Code::Journal, message).at(0));
         if cursor.take(MAGIC.len())? != MAGIC {
-            return bad("not the journal of a frame");
+            return bad("not the journal of an append");
         }
         let journal =
             Self { file_len: cursor.u64()?, tail_at: cursor.u64()?, header_len: cursor.u32()? };
@@ -53,7 +53,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Where a byte of the frame's file is in the journal, and how many follow it there.
+    /// Where a byte of the file is in the journal, and how many follow it there.
     pub fn find(&self, at: u64) -> Option<(u64, u64)> {
         let (prelude, header_len) = (Self::PRELUDE_LEN as u64, u64::from(self.header_len));
         if at < header_len {
@@ -65,12 +65,12 @@ impl Journal {
         }
     }
 
-    /// Bytes of the frame's file that it holds.
+    /// Bytes of the file that it holds.
     fn held(&self) -> u64 {
         u64::from(self.header_len).saturating_add(self.file_len - self.tail_at)
     }
 
-    /// Bytes that are not of the frame's file: the prelude and the checksum.
+    /// Bytes that are not of the file: the prelude and the checksum.
     const AROUND: u64 = Self::PRELUDE_LEN as u64 + crate::frame::CHECKSUM_LEN as u64;
 }
 
@@ -107,7 +107,7 @@ mod tests {
             (journal(1000, 900, 100)[..27].to_vec(), 232),
             (vec![0; 28], 32),
         ] {
-            assert_eq!(Journal::parse(&bytes, len).unwrap_err().code(), Code::FrameJournal);
+            assert_eq!(Journal::parse(&bytes, len).unwrap_err().code(), Code::Journal);
         }
     }
 }

@@ -203,10 +203,20 @@ impl Entry {
     /// # Errors
     /// [`Code::ZipRecord`] where it breaks the format; offsets count from its start.
     pub fn parse_central(bytes: &[u8], entries: u64) -> Result<Vec<Self>> {
+        Ok(Self::split_central(bytes, entries)?.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    /// Parses the entries of a central directory, each with its own bytes.
+    ///
+    /// # Errors
+    /// As [`Entry::parse_central`].
+    pub fn split_central(bytes: &[u8], entries: u64) -> Result<Vec<(Self, &[u8])>> {
         let mut cursor = Cursor::new(bytes, Code::ZipRecord);
         let mut found = Vec::new();
         for _ in 0..entries {
-            found.push(Self::parse_one(&mut cursor)?);
+            let start = cursor.position();
+            let entry = Self::parse_one(&mut cursor)?;
+            found.push((entry, &bytes[start..cursor.position()]));
         }
         if !cursor.rest().is_empty() {
             let message =
@@ -340,8 +350,48 @@ impl Directory {
         Ok(Self { offset, len, entries })
     }
 
+    /// The archive's comment, from all bytes that follow the directory.
+    ///
+    /// # Errors
+    /// [`Code::ZipUnsupported`] where they are not the end records alone, or may be taken for
+    /// others.
+    pub fn parse_comment<'a>(&self, end: &'a [u8]) -> Result<&'a [u8]> {
+        let refused = || {
+            let message = "more than the end of an archive follows its directory";
+            FormatError::new(Code::ZipUnsupported, message).at(self.offset + self.len)
+        };
+        let mut rest = end;
+        if end.starts_with(&END64_SIGNATURE.to_le_bytes()) {
+            let locator = end.get(END64_LEN..).ok_or_else(refused)?;
+            if end[4..12] != (END64_LEN as u64 - 12).to_le_bytes()
+                || !locator.starts_with(&LOCATOR_SIGNATURE.to_le_bytes())
+            {
+                return Err(refused());
+            }
+            rest = locator.get(LOCATOR_LEN..).ok_or_else(refused)?;
+        }
+        let signature = END_SIGNATURE.to_le_bytes();
+        if rest.len() < END_LEN || !rest.starts_with(&signature) {
+            return Err(refused());
+        }
+        let (record, comment) = rest.split_at(END_LEN);
+        let len = u16::from_le_bytes([record[END_LEN - 2], record[END_LEN - 1]]);
+        // A comment that holds an end record is one to some readers, and its directory another.
+        if usize::from(len) != comment.len()
+            || comment.windows(signature.len()).any(|part| part == signature)
+        {
+            return Err(refused());
+        }
+        Ok(comment)
+    }
+
     /// Appends the end records, ZIP64 ones where they are needed.
     pub fn encode_end(&self, out: &mut Vec<u8>) {
+        self.encode_end_with(&[], out);
+    }
+
+    /// Appends the end records with a comment, as [`Directory::parse_comment`] gives it.
+    pub fn encode_end_with(&self, comment: &[u8], out: &mut Vec<u8>) {
         let (entries, len, offset) =
             (u16::try_from(self.entries), u32::try_from(self.len), u32::try_from(self.offset));
         let needs64 = entries.is_err() || len.is_err() || offset.is_err() || self.entries == 0xffff;
@@ -367,7 +417,9 @@ impl Directory {
         put16(out, entries.unwrap_or(u16::MAX));
         put32(out, len.unwrap_or(u32::MAX));
         put32(out, offset.unwrap_or(u32::MAX));
-        put16(out, 0);
+        let comment = &comment[..comment.len().min(0xffff)];
+        put16(out, comment.len() as u16);
+        out.extend_from_slice(comment);
     }
 }
 
@@ -382,6 +434,37 @@ pub fn local_len(fixed: &[u8]) -> Result<u64> {
     }
     cursor.take(22)?;
     Ok(LOCAL_LEN as u64 + u64::from(cursor.u16()?) + u64::from(cursor.u16()?))
+}
+
+/// Whether a local header, from its fixed part and name, is that of the member which this entry of
+/// the central directory tells of: their names agree, and the CRC-32 if it precedes the data.
+pub fn is_local_of(local: &[u8], central: &[u8]) -> bool {
+    let local_facts = || {
+        let mut cursor = Cursor::new(local, Code::ZipRecord);
+        let signature = cursor.u32()?;
+        cursor.take(2)?; // version
+        let flags = cursor.u16()?;
+        cursor.take(6)?; // method, time, date
+        let crc32 = cursor.u32()?;
+        cursor.take(8)?; // sizes
+        let name_len = cursor.u16()?;
+        cursor.take(2)?; // length of the extra fields
+        Ok::<_, FormatError>((signature, flags, crc32, cursor.take(name_len.into())?))
+    };
+    let central_facts = || {
+        let mut cursor = Cursor::new(central, Code::ZipRecord);
+        cursor.take(16)?;
+        let crc32 = cursor.u32()?;
+        cursor.take(8)?; // sizes
+        let name_len = cursor.u16()?;
+        cursor.take(16)?;
+        Ok::<_, FormatError>((crc32, cursor.take(name_len.into())?))
+    };
+    let (Ok((signature, flags, before, name)), Ok((crc32, own))) = (local_facts(), central_facts())
+    else {
+        return false;
+    };
+    signature == LOCAL_SIGNATURE && name == own && (flags & FLAG_DESCRIPTOR != 0 || before == crc32)
 }
 
 /// The member's name for an array's key: `key` + `.npy`.
@@ -439,9 +522,10 @@ fn end_error(at: u64) -> FormatError {
 /// Bytes of a local header before its name.
 pub const LOCAL_LEN: usize = 30;
 /// The most that an end record with its comment and ZIP64 records takes.
-pub const END_MAX: usize = END_LEN + 0xffff + LOCATOR_LEN + 56;
+pub const END_MAX: usize = END_LEN + 0xffff + LOCATOR_LEN + END64_LEN;
 
 const END_LEN: usize = 22;
+const END64_LEN: usize = 56;
 const LOCATOR_LEN: usize = 20;
 const CENTRAL_LEN: u64 = 46;
 const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
@@ -456,9 +540,9 @@ const VERSION_ZIP64: u16 = 45;
 const VERSION_ZSTD: u16 = 63;
 const MADE_BY_UNIX: u16 = 3 << 8;
 const ZIP64_TAG: u16 = 1;
-/// Android's `zipalign` tag for padding, which other tools know to ignore.
 /// Not registered: the letters `NB`.
 const BLOCKS_TAG: u16 = 0x424e;
+/// Android's `zipalign` tag for padding, which other tools know to ignore.
 const ALIGN_TAG: u16 = 0xd935;
 
 const CP437: [char; 128] = [
@@ -525,13 +609,54 @@ mod tests {
             directory.encode_end(&mut end);
             let total = directory.offset + directory.len + end.len() as u64;
             assert_eq!(Directory::parse_end(&end, total).unwrap(), directory);
+            assert_eq!(directory.parse_comment(&end).unwrap(), b"");
             let comment = end.len() - 2;
             end[comment] = 3;
             end.extend_from_slice(b"abc");
             assert_eq!(Directory::parse_end(&end, total + 3).unwrap(), directory);
+            assert_eq!(directory.parse_comment(&end).unwrap(), b"abc");
+            let mut again = Vec::new();
+            directory.encode_end_with(b"abc", &mut again);
+            assert_eq!(again, end);
             end.pop();
             assert!(Directory::parse_end(&end, total + 2).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_not_the_end_alone_has_no_comment() {
+        let directory = Directory { offset: 1 << 33, len: 46, entries: 1 };
+        let mut end = Vec::new();
+        directory.encode_end_with(b"abc", &mut end);
+        for cut in 0..end.len() {
+            assert!(directory.parse_comment(&end[..cut]).is_err(), "{cut}");
+        }
+        assert!(directory.parse_comment(&[b"x", &end[..]].concat()).is_err());
+        assert!(directory.parse_comment(&[&end[..], b"x"].concat()).is_err());
+        let mut nested = Vec::new();
+        directory.encode_end_with(b"PK\x05\x06, a second end", &mut nested);
+        assert!(directory.parse_comment(&nested).is_err());
+    }
+
+    #[test]
+    fn a_local_header_is_that_of_its_own_entry_alone() {
+        let (own, mut late) = (entry("a.npy"), entry("a.npy"));
+        late.descriptor = true;
+        let central = |entry: &Entry| {
+            let mut bytes = Vec::new();
+            entry.encode_central(&mut bytes).unwrap();
+            bytes
+        };
+        for entry in [&own, &late] {
+            let local = entry.encode_local(64).unwrap();
+            assert!(is_local_of(&local, &central(entry)));
+            assert!(!is_local_of(&local[..34], &central(entry)));
+        }
+        let other = Entry { crc32: 1, ..own.clone() };
+        for entry in [&entry("b.npy"), &entry("a.npz"), &other] {
+            assert!(!is_local_of(&own.encode_local(1).unwrap(), &central(entry)));
+        }
+        assert!(!is_local_of(&central(&own), &central(&own)));
     }
 
     #[test]

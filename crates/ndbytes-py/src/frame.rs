@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ndbytes::{
-    Code, Error, FrameFile, FrameOptions, FrameReader as Reader, Header, Limits, ReadAt,
+    Code, Error, FrameOptions, FrameReader as Reader, Header, JournaledFile, Limits, ReadAt,
     SaveOptions,
 };
 use numpy::PyUntypedArray;
@@ -165,7 +165,7 @@ pub(crate) struct FrameReader {
 }
 
 enum Opened {
-    File(Reader<FrameFile>),
+    File(Reader<JournaledFile>),
     Object(Reader<PyReadAt>),
 }
 

@@ -48,7 +48,7 @@ mod _native {
     #[pymodule_export]
     use crate::npy::{dumps, load_file, load_path, loads, save_file, save_path};
     #[pymodule_export]
-    use crate::npz::{NpzReader, savez_file, savez_path};
+    use crate::npz::{NpzReader, append_npz, savez_file, savez_path};
     #[pymodule_export]
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
     #[pymodule_export]

@@ -1,12 +1,11 @@
 //! `.npz` by path and over file objects.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
 use ndbytes::{
-    ArrayView, AtomicFile, Code, Codec, Compression, Error, NpzReader as Reader, NpzWriter, ReadAt,
-    SaveOptions, with_threads, zip,
+    ArrayView, AtomicFile, Code, Codec, Compression, Error, JournaledFile, NpzAppender,
+    NpzReader as Reader, NpzWriter, ReadAt, SaveOptions, with_threads, zip,
 };
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
@@ -106,6 +105,34 @@ pub(crate) fn savez_path(
     py.detach(|| with_threads(threads, save)).into_py(py)
 }
 
+/// Adds arrays to the archive at a path, or replaces those of their names: all or none.
+#[pyfunction]
+#[pyo3(signature = (path, members, codec, level, threads, durable))]
+pub(crate) fn append_npz(
+    py: Python<'_>,
+    path: PathBuf,
+    members: Members<'_>,
+    codec: Option<&str>,
+    level: Option<u32>,
+    threads: Option<usize>,
+    durable: bool,
+) -> PyResult<()> {
+    let compression = compression(py, codec, level)?;
+    let save = SaveOptions::default().with_durable(durable);
+    let arrays = arrays(&members)?;
+    let contents = contents(&members, &arrays)?;
+    let append = || {
+        let mut archive = NpzAppender::open(&path, &save)?;
+        for (key, view) in &contents.views {
+            // What a signal handler raises puts back what was there.
+            Python::attach(|py| py.check_signals()).map_err(std::io::Error::from)?;
+            archive.add(key, view, compression)?;
+        }
+        archive.finish()
+    };
+    py.detach(|| with_threads(threads, append)).into_py(py)
+}
+
 /// Saves arrays to a file object.
 #[pyfunction]
 #[pyo3(signature = (file, members, codec, level, threads))]
@@ -129,7 +156,7 @@ pub(crate) fn savez_file(
 }
 
 enum Source {
-    File(File),
+    File(JournaledFile),
     Object(PyReadAt),
 }
 
@@ -143,7 +170,7 @@ impl ReadAt for Source {
 
     fn size(&self) -> std::io::Result<u64> {
         match self {
-            Source::File(file) => ReadAt::size(file),
+            Source::File(file) => file.size(),
             Source::Object(object) => object.size(),
         }
     }
@@ -174,8 +201,8 @@ impl NpzReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let limits = limits(max_header_size, max_bytes);
-        let open = || Reader::new(Source::File(File::open(&path)?), &limits);
-        let reader = py.detach(open).map_err(|error| to_py(py, error.with_path(&path)))?;
+        let reader = py.detach(|| Reader::open(&path, &limits)).into_py(py)?;
+        let reader = reader.map_source(Source::File);
         Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
     }
 
@@ -332,7 +359,7 @@ impl NpzReader {
         match self.reader(py)?.source() {
             Source::File(file) => {
                 use std::os::fd::IntoRawFd;
-                Ok(file.try_clone()?.into_raw_fd())
+                Ok(file.file().try_clone()?.into_raw_fd())
             }
             Source::Object(_) => Err(to_py(
                 py,

@@ -11,7 +11,8 @@ use ndbytes_mem::Strided;
 use crate::array::{Array, ArrayView};
 use crate::atomic::{AtomicFile, SaveOptions};
 use crate::error::{Error, Result};
-use crate::frame::{FrameFile, FrameReader};
+use crate::frame::FrameReader;
+use crate::journal::JournaledFile;
 use crate::npy::{read_header, truncated, write_npy_with};
 use crate::progress::{Meter, Progress};
 use crate::read_at::{read_measured_at, read_part_at};
@@ -75,7 +76,7 @@ pub enum ArrayFile {
     /// An `.npy` file.
     Npy(NpyFile),
     /// A frame.
-    Frame(Box<FrameReader<FrameFile>>),
+    Frame(Box<FrameReader<JournaledFile>>),
 }
 
 /// An open `.npy` file whose header has been read.

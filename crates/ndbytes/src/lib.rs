@@ -34,6 +34,7 @@ mod crew;
 mod error;
 mod file;
 mod frame;
+mod journal;
 mod message;
 #[cfg(feature = "ndarray")]
 mod nd;
@@ -57,10 +58,11 @@ pub use compress::{Compressor, Decompressor, compress, compress_to, decompress};
 pub use error::{Error, Result};
 pub use file::{ArrayFile, NpyFile, load, load_with, save, save_with};
 pub use frame::{
-    Choice, EncodedFrame, Explanation, FrameDecoder, FrameEncoder, FrameFile, FrameOptions,
-    FrameReader, Pipeline, Preset, Trials, append_frame, dump_frame, encode_frame, explain_frame,
-    read_frame, read_frame_header, read_frame_into, read_frame_into_with, write_frame,
+    Choice, EncodedFrame, Explanation, FrameDecoder, FrameEncoder, FrameOptions, FrameReader,
+    Pipeline, Preset, Trials, append_frame, dump_frame, encode_frame, explain_frame, read_frame,
+    read_frame_header, read_frame_into, read_frame_into_with, write_frame,
 };
+pub use journal::JournaledFile;
 pub use message::Message;
 #[cfg(feature = "ndarray")]
 pub use nd::Element;
@@ -76,7 +78,7 @@ pub use npy::{
     dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, read_npy_with,
     write_npy, write_npy_with,
 };
-pub use npz::{Compression, Member, NpzReader, NpzWriter, Sink};
+pub use npz::{Compression, Member, NpzAppender, NpzReader, NpzWriter, Sink};
 pub use progress::Progress;
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
 pub use read_at::{ReadAt, Section, read_full_at, read_full_at_with};

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use ndbytes::zip::key_of;
 use ndbytes::{
-    ArrayView, ByteOrder, Compression, Dtype, FrameOptions, Header, Looks, NpzWriter, Order,
-    SaveOptions, ZarrFolder, is_contiguous, write_frame,
+    ArrayView, ByteOrder, Compression, Dtype, FrameOptions, Header, Looks, NpzAppender, NpzWriter,
+    Order, SaveOptions, ZarrFolder, is_contiguous, write_frame,
 };
 
 use crate::args::{Convert, Form, OutBytes, OutOrder};
@@ -26,6 +26,9 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
         return Err(Failure::trouble(
             "`--level` is for .npz output: compress other files by `ndbytes compress`",
         ));
+    }
+    if args.append && to != Form::Npz {
+        return Err(Failure::trouble("`--append` is for .npz output"));
     }
     if args.codec.is_some() && !matches!(to, Form::Ndb | Form::Zarr) {
         return Err(Failure::trouble("`--codec` is for .ndb and .zarr output"));
@@ -62,17 +65,18 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
     if to == Form::Zarr {
         return zarr(args, from, elements);
     }
+    if to == Form::Npz {
+        let key = match from {
+            Form::Npz => args.member.as_deref().map(key_of),
+            _ => args.member.as_deref(),
+        };
+        let mut archive = Archive::open(args)?;
+        archive.add(args, key.unwrap_or("arr_0"), elements)?;
+        archive.finish()?;
+        return Ok(ExitStatus::Done);
+    }
     let out = Output::create(&args.output)?;
     match to {
-        Form::Npz => {
-            let key = match from {
-                Form::Npz => args.member.as_deref().map(key_of),
-                _ => args.member.as_deref(),
-            };
-            let mut writer = NpzWriter::new(out);
-            add(args, &mut writer, key.unwrap_or("arr_0"), elements)?;
-            writer.finish()?.commit()?;
-        }
         Form::Ndb => {
             let mut out = out;
             frame(args, elements, &mut out)?;
@@ -115,26 +119,49 @@ fn zarr(args: &Convert, from: Form, elements: Elements<'_>) -> Result<ExitStatus
 /// Every array of an archive into another.
 fn archive(args: &Convert, input: &Input) -> Result<ExitStatus, Failure> {
     let reader = input.npz()?;
-    let mut writer = NpzWriter::new(Output::create(&args.output)?);
+    let mut archive = Archive::open(args)?;
     for key in reader.keys() {
         let elements = Elements::member(input, &reader, Some(key), false)?;
         check(args, elements.header())
             .map_err(|f| f.about(&format!("{}: `{key}`", input.name.display())))?;
-        add(args, &mut writer, key, elements)?;
+        archive.add(args, key, elements)?;
     }
-    writer.finish()?.commit()?;
+    archive.finish()?;
     Ok(ExitStatus::Done)
 }
 
-fn add(
-    args: &Convert,
-    writer: &mut NpzWriter<Output>,
-    key: &str,
-    elements: Elements<'_>,
-) -> Result<(), Failure> {
-    let compression = args.level.map_or(Compression::Stored, Compression::Deflate);
-    let target = target(args, elements.header(), Form::Npz);
-    with_view(elements, &target, &mut |view| Ok(writer.add(key, view, compression)?))
+/// An archive that is written: a new one, or one that is there.
+enum Archive {
+    New(NpzWriter<Output>),
+    Old(NpzAppender),
+}
+
+impl Archive {
+    fn open(args: &Convert) -> Result<Self, Failure> {
+        // What is not there is begun as any other file, which a signal removes.
+        if args.append && !is_dash(&args.output) && args.output.exists() {
+            return Ok(Self::Old(NpzAppender::open(&args.output, &SaveOptions::default())?));
+        }
+        Ok(Self::New(NpzWriter::new(Output::create(&args.output)?)))
+    }
+
+    fn add(&mut self, args: &Convert, key: &str, elements: Elements<'_>) -> Result<(), Failure> {
+        let compression = args.level.map_or(Compression::Stored, Compression::Deflate);
+        let target = target(args, elements.header(), Form::Npz);
+        with_view(elements, &target, &mut |view| {
+            Ok(match self {
+                Self::New(writer) => writer.add(key, view, compression)?,
+                Self::Old(appender) => appender.add(key, view, compression)?,
+            })
+        })
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::New(writer) => writer.finish()?.commit(),
+            Self::Old(appender) => Ok(appender.finish()?),
+        }
+    }
 }
 
 /// One array as .npy or raw: in pieces where its elements keep their order.

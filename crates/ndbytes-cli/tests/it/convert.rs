@@ -35,6 +35,42 @@ fn archives_are_converted_whole() {
 }
 
 #[test]
+fn arrays_are_appended_to_an_archive() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[2, 3]);
+    folder.count("b.npy", &[7]);
+    let append = |input: &str, key: &str| {
+        folder.ok(&["convert", input, "c.npz", "--append", "--member", key]);
+    };
+    append("a.npy", "x");
+    append("b.npy", "y");
+    append("b.npy", "x");
+    folder.archive("d.npz", Compression::Stored);
+    folder.ok(&["convert", "d.npz", "c.npz", "--append", "--level", "1"]);
+    let bytes = folder.read("c.npz");
+    let archive = ndbytes::NpzReader::new(&bytes[..], &Limits::default()).unwrap();
+    assert_eq!(archive.keys().collect::<Vec<_>>(), ["y", "x", "a", "b"]);
+    assert_eq!(archive.read("x").unwrap().shape(), [7]);
+    folder.ok(&["verify", "c.npz"]);
+}
+
+#[test]
+fn what_an_append_has_left_is_read_as_it_was_before() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[7]);
+    folder.ok(&["convert", "a.npy", "c.npz", "--member", "x"]);
+    let options = ndbytes::SaveOptions::default();
+    let mut left = ndbytes::NpzAppender::open(&folder.path("c.npz"), &options).unwrap();
+    let array = ndbytes::load(&folder.path("a.npy"), &Limits::default()).unwrap();
+    left.add("y", &array.view(), Compression::Stored).unwrap();
+    for command in ["info", "verify"] {
+        folder.ok(&[command, "c.npz"]);
+    }
+    folder.ok(&["convert", "c.npz", "b.npy"]);
+    assert_eq!(folder.read("b.npy"), folder.read("a.npy"));
+}
+
+#[test]
 fn orders_and_byte_orders_are_converted() {
     let folder = Folder::new();
     folder.count("a.npy", &[2, 3]);
@@ -81,6 +117,7 @@ fn what_must_be_there_is_checked() {
     run(&["--order", "F"]).fails(1, "the order is C, not F");
     run(&["--offset", "1"]).fails(2, "raw");
     run(&["--level", "1"]).fails(2, "--level");
+    run(&["--append"]).fails(2, "--append");
     run(&["--from", "npz"]).fails(1, "not an .npz file");
     assert_eq!(folder.names(), ["a.npy"]);
     assert_eq!(run(&["--dtype", "int32", "--shape", "2,3", "--order", "C"]).status, 0);

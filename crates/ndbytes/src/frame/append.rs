@@ -1,24 +1,27 @@
 //! Appending to a frame in its file.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use ndbytes_format::frame::{CHECKSUM_LEN, ChunkPlace, FrameHeader};
+use ndbytes_format::frame::{CHECKSUM_LEN, ChunkPlace, FrameHeader, Record};
 use ndbytes_format::journal::Journal;
 use ndbytes_format::{Code, Header, Limits};
 
 use crate::array::{Array, ArrayView};
 use crate::atomic::SaveOptions;
 use crate::error::{Error, Result};
+use crate::frame::chunk::ChunkDecoder;
 use crate::frame::family::pipeline_for;
+use crate::frame::grid;
 use crate::frame::piece::Piece;
 use crate::frame::pipeline::Pipeline;
 use crate::frame::read::FrameReader;
 use crate::frame::source::Joined;
 use crate::frame::write::{Chunks, FrameOptions};
-use crate::frame::{grid, journal};
+use crate::journal::{self, Grows, JournaledFile, Locked};
 use crate::progress::Meter;
+use crate::read_at::read_part_at;
 use crate::write::write_all_vectored;
 
 /// Appends the items of an array to the frame in a file, along its slowest axis: the first in C
@@ -26,7 +29,7 @@ use crate::write::write_all_vectored;
 ///
 /// Chunks that are full stay as they are; the last ones are made anew with what they held. The file
 /// is as before or after the append, wherever that is cut off: what is written over is kept in a
-/// journal beside it (`docs/spec/frame.md`), and a reader, or the next append, goes by that.
+/// journal beside it (`docs/spec/journal.md`), and a reader, or the next append, goes by that.
 /// While the frame is still short, its chunks grow along that axis.
 ///
 /// # Errors
@@ -49,9 +52,9 @@ fn append(
     save: &SaveOptions,
 ) -> Result<()> {
     let path = fs::canonicalize(path)?;
-    let locked = Locked::new(OpenOptions::new().read(true).write(true).open(&path)?)?;
+    let locked = Locked::open(&path)?;
     let file = &locked.0;
-    journal::settle(&path, file, save)?;
+    journal::settle::<FrameReader<JournaledFile>>(&path, file, save)?;
     let reader = FrameReader::new(file, &Limits::default())?;
     let growth = Growth::new(&reader, array, options)?;
     if growth.header == *reader.header() {
@@ -62,7 +65,9 @@ fn append(
     match growth.write(file, &first, array, options, save) {
         Ok(()) => journal::remove(&path, save),
         // Puts back what was there.
-        Err(error) => journal::settle(&path, file, save).and(Err(error)),
+        Err(error) => {
+            journal::settle::<FrameReader<JournaledFile>>(&path, file, save).and(Err(error))
+        }
     }
 }
 
@@ -211,29 +216,50 @@ impl Growth {
     }
 }
 
-/// A file to which no other process appends. A process that ends lets go.
-struct Locked(File);
+impl FrameReader<JournaledFile> {
+    /// Opens the frame in a file. Where an append was cut off, or is under way, this is the frame
+    /// before it.
+    ///
+    /// # Errors
+    /// As [`FrameReader::new`], and what the operating system said.
+    pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        journal::open(path, limits).map_err(|error: Error| error.with_path(path))
+    }
 
-impl Locked {
-    fn new(file: File) -> Result<Self> {
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => {
-                let message = "another process appends to this frame: wait until it is done";
-                Err(std::io::Error::new(ErrorKind::WouldBlock, message).into())
-            }
-            // Not every file system has locks.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                Ok(Self(file))
-            }
-            Err(TryLockError::Error(error)) => Err(error.into()),
-        }
+    /// The path that was opened.
+    pub fn path(&self) -> &Path {
+        self.source().path()
     }
 }
 
-impl Drop for Locked {
-    fn drop(&mut self) {
-        // Closing alone leaves the lock to children that were forked meanwhile.
-        let _ = self.0.unlock();
+impl Grows for FrameReader<JournaledFile> {
+    fn is_over(file: &File, tail_at: u64) -> bool {
+        let Ok(reader) = FrameReader::new(file, &Limits::default()) else { return false };
+        // The header of before may fit the index of after, where there are as many chunks, which have
+        // become larger: so they are decoded.
+        let (mut decoder, mut record) = (ChunkDecoder::default(), Vec::new());
+        (0..reader.places().len())
+            .filter(|&chunk| reader.places()[chunk].offset >= tail_at)
+            .all(|chunk| reader.chunk(&mut decoder, &mut record, chunk).is_ok())
+    }
+
+    fn read(source: JournaledFile, limits: &Limits) -> Result<Self> {
+        FrameReader::new(source, limits)
+    }
+
+    fn source(&self) -> &JournaledFile {
+        self.source()
+    }
+
+    fn is_of(&self, _: &Journal) -> Result<bool> {
+        for chunk in 0..self.places().len() {
+            let mut prefix = [0; Record::PREFIX_LEN];
+            let at = self.places()[chunk].offset - prefix.len() as u64;
+            read_part_at(self.source(), &mut prefix, at)?;
+            if self.check_prefix(chunk, prefix).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

@@ -1,5 +1,6 @@
 //! `.npz`: ZIP archives of `.npy` members.
 
+mod append;
 mod blocks;
 mod deflate;
 mod member;
@@ -8,6 +9,7 @@ mod reader;
 mod several;
 mod writer;
 
+pub use append::NpzAppender;
 pub use member::Member;
 pub use reader::NpzReader;
 pub use writer::{Compression, NpzWriter, Sink};

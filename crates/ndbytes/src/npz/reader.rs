@@ -23,7 +23,7 @@ pub struct NpzReader<R> {
     source: R,
     entries: Vec<Entry>,
     index: HashMap<String, usize>,
-    end: u64,
+    directory: Directory,
     limits: Limits,
 }
 
@@ -71,7 +71,7 @@ impl<R: ReadAt> NpzReader<R> {
         check_overlap(&entries)?;
         // Of members of one name the last counts, as in Python.
         let index = entries.iter().enumerate().map(|(i, entry)| (entry.name.clone(), i)).collect();
-        Ok(Self { source, entries, index, end: directory.offset, limits: *limits })
+        Ok(Self { source, entries, index, directory, limits: *limits })
     }
 
     /// The members, in the order of the directory.
@@ -92,6 +92,22 @@ impl<R: ReadAt> NpzReader<R> {
     /// The source.
     pub fn source(&self) -> &R {
         &self.source
+    }
+
+    /// What it read.
+    pub fn into_source(self) -> R {
+        self.source
+    }
+
+    /// The same archive over another source of the same bytes.
+    pub fn map_source<S>(self, map: impl FnOnce(R) -> S) -> NpzReader<S> {
+        let Self { source, entries, index, directory, limits } = self;
+        NpzReader { source: map(source), entries, index, directory, limits }
+    }
+
+    /// Where the directory is.
+    pub(super) fn directory(&self) -> Directory {
+        self.directory
     }
 
     /// The number of the member of this key, with or without `.npy`.
@@ -124,7 +140,7 @@ impl<R: ReadAt> NpzReader<R> {
         let start = entry.header_offset.checked_add(len);
         let end = start.and_then(|start| start.checked_add(entry.compressed));
         match (start, end) {
-            (Some(start), Some(end)) if end <= self.end => Ok(start),
+            (Some(start), Some(end)) if end <= self.directory.offset => Ok(start),
             _ => Err(Error::new(
                 Code::ZipRecord,
                 format!("member `{}` reaches outside of the archive", entry.name.escape_debug()),

@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use ndbytes_codec::{Codec, Encoder};
 use ndbytes_format::Code;
-use ndbytes_format::zip::{Directory, Entry, Method, member_name};
+use ndbytes_format::zip::{Directory, Entry, Method, key_of, member_name};
 
 use crate::array::{ArrayView, threads};
 use crate::atomic::AtomicFile;
@@ -56,12 +56,21 @@ pub trait Sink: Write {
 pub struct NpzWriter<W> {
     sink: W,
     at: u64,
-    /// Their names, and what the directory says of them.
-    members: Vec<(String, Vec<u8>)>,
-    /// Names of members that were added.
+    old: Old,
+    /// What the directory says of the members that were added.
+    central: Vec<u8>,
+    /// Their names.
     names: HashSet<String>,
     /// A member was begun and not ended.
     broken: bool,
+}
+
+/// What an archive has before members are added.
+#[derive(Debug, Default)]
+pub(super) struct Old {
+    /// Names, and what the directory says of them.
+    pub(super) members: Vec<(String, Vec<u8>)>,
+    pub(super) comment: Vec<u8>,
 }
 
 impl<W: Sink> NpzWriter<W> {
@@ -72,13 +81,14 @@ impl<W: Sink> NpzWriter<W> {
 
     /// A writer that begins at this position of the sink.
     pub fn at(sink: W, position: u64) -> Self {
-        Self::behind(sink, position, Vec::new())
+        Self::behind(sink, position, Old::default())
     }
 
     /// A writer that goes on at this position of the sink, behind these members. One that is added
-    /// takes the place of the one that had its name.
-    pub(super) fn behind(sink: W, position: u64, members: Vec<(String, Vec<u8>)>) -> Self {
-        Self { sink, at: position, members, names: HashSet::new(), broken: false }
+    /// takes the place of those that had its key.
+    pub(super) fn behind(sink: W, position: u64, old: Old) -> Self {
+        let (central, names) = (Vec::new(), HashSet::new());
+        Self { sink, at: position, old, central, names, broken: false }
     }
 
     /// Adds an array under this key.
@@ -158,11 +168,8 @@ impl<W: Sink> NpzWriter<W> {
         if rewrites {
             self.sink.rewrite(self.at, &entry.encode_local(align)?)?;
         }
-        let mut central = Vec::new();
-        entry.encode_central(&mut central)?;
+        entry.encode_central(&mut self.central)?;
         self.at += len;
-        self.members.retain(|(member, _)| *member != name);
-        self.members.push((name.clone(), central));
         self.names.insert(name);
         self.broken = false;
         Ok(())
@@ -183,14 +190,16 @@ impl<W: Sink> NpzWriter<W> {
     /// array.
     pub fn finish(mut self) -> Result<W> {
         self.check_whole()?;
-        let mut bytes: Vec<u8> =
-            self.members.iter().flat_map(|(_, central)| central).copied().collect();
-        let directory = Directory {
-            offset: self.at,
-            len: bytes.len() as u64,
-            entries: self.members.len() as u64,
-        };
-        directory.encode_end(&mut bytes);
+        let (mut bytes, mut entries) = (Vec::new(), self.names.len() as u64);
+        for (name, central) in &self.old.members {
+            if !self.names.contains(&member_name(key_of(name))) {
+                bytes.extend_from_slice(central);
+                entries += 1;
+            }
+        }
+        bytes.append(&mut self.central);
+        let directory = Directory { offset: self.at, len: bytes.len() as u64, entries };
+        directory.encode_end_with(&self.old.comment, &mut bytes);
         write_all_vectored(&mut self.sink, &[&bytes])?;
         self.sink.flush()?;
         Ok(self.sink)

@@ -120,7 +120,7 @@ fn chunks_grow_while_a_frame_is_short_and_stay_when_they_are_full() {
     assert!(fs::read(&path).unwrap() == once.unwrap(), "not the bytes of a frame made at once");
 }
 
-/// The journal by `docs/spec/frame.md`.
+/// The journal by `docs/spec/journal.md`.
 fn journal_of(old: &[u8], header_len: usize, tail_at: usize) -> Vec<u8> {
     let mut bytes = b"\x89NDJ\r\n\x1a\n".to_vec();
     bytes.extend((old.len() as u64).to_le_bytes());
@@ -221,7 +221,7 @@ fn a_journal_of_another_frame_changes_nothing() {
         fs::write(&path, &new[..new.len() - 1]).unwrap();
         fs::write(journal(&path), &bad).unwrap();
         assert!(FrameReader::open(&path, &Limits::default()).is_err(), "{at}");
-        assert_eq!(code(append(&path, &of_numbers(&[1, 2]))), Code::FrameJournal, "{at}");
+        assert_eq!(code(append(&path, &of_numbers(&[1, 2]))), Code::Journal, "{at}");
     }
 }
 
@@ -273,7 +273,7 @@ fn what_stands_in_the_place_of_a_journal_is_not_followed() {
     let refused = || {
         assert_same(&read_as_is(&path).view(), &of_numbers(&numbers(60)), "read");
         let error = append(&path, &of_numbers(&more)).unwrap_err();
-        assert_eq!(error.code(), Code::FrameJournal, "{error}");
+        assert_eq!(error.code(), Code::Journal, "{error}");
         assert_eq!(error.path(), Some(&*journal(&path)));
         assert!(fs::read(&path).unwrap() == frame);
     };

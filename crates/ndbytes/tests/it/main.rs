@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold ends the test")]
 
 mod append;
+mod append_npz;
 mod atomic;
 mod compress;
 mod concat;
