@@ -17,7 +17,7 @@ mod symbols;
 
 pub use inflate::{BlockDecoder, Inflater};
 pub use mixed::MixedEncoder;
-pub use piece::{PieceDecoder, Stop, find_cut};
+pub use piece::{Damage, PieceDecoder, Progress, Stop, find_cut};
 
 use bits::BitWriter;
 use cost::{BIT, Counts};

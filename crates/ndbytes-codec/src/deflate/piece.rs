@@ -1,10 +1,8 @@
 //! Inflating a stream in pieces, of which some can be told to need nothing that precedes them.
 
-use ndbytes_format::FormatError;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::symbols::WINDOW;
-use crate::Codec;
 
 /// Inflates bare deflate, piece by piece, and tells where the stream could be cut.
 pub struct PieceDecoder {
@@ -15,15 +13,26 @@ pub struct PieceDecoder {
 
 /// Where a [`PieceDecoder`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Why it stopped.
+    pub stop: Stop,
+    /// Bytes that are done with.
+    pub taken: usize,
+    /// Bytes that came out.
+    pub given: usize,
+}
+
+/// Why a [`PieceDecoder`] stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// To the end of the piece, between two blocks of deflate and at a whole byte: what follows
-    /// can be inflated by another decoder, if it refers to nothing before it.
+    /// The piece ends, between two blocks of deflate and at a whole byte: what follows can be
+    /// inflated by another decoder, if it refers to nothing before it.
     Cut,
-    /// To the end of the piece, somewhere in the stream.
+    /// The piece ends somewhere in the stream.
     Within,
-    /// To the most bytes that may come out.
+    /// There is no more room.
     Full,
-    /// To the end of the stream.
+    /// The stream ends.
     End,
 }
 
@@ -46,6 +55,12 @@ impl PieceDecoder {
         decoder
     }
 
+    /// Begins again, as [`PieceDecoder::new`] does.
+    pub fn restart(&mut self) {
+        self.inflate.reset(false);
+        self.between = true;
+    }
+
     /// Tells a decoder that began at a [`Stop::Cut`], knowing nothing, what came out of the stream
     /// up to where it is now.
     pub fn learn(&mut self, window: &[u8; WINDOW]) {
@@ -56,61 +71,56 @@ impl PieceDecoder {
     /// How far back a stream may refer.
     pub const WINDOW: usize = WINDOW;
 
-    /// Goes on with the piece `bytes[..end]`; returns where it stopped and how many bytes are done
-    /// with. What is behind the piece is to be looked at; there must be some for [`Stop::Cut`], and
-    /// it may be taken where the piece ends elsewhere.
-    ///
-    /// What comes out is appended to `out`, which grows to `most` bytes.
+    /// Goes on with the piece `bytes[..end]`, into `out`. What is behind the piece is to be looked
+    /// at; there must be some for [`Stop::Cut`], and it may be taken where the piece ends elsewhere.
     ///
     /// # Errors
-    /// [`Code::CodecCorrupt`](ndbytes_format::Code::CodecCorrupt) for damage, and for a reference
-    /// to what the decoder does not know.
-    pub fn decode(
-        &mut self,
-        bytes: &[u8],
-        end: usize,
-        out: &mut Vec<u8>,
-        most: usize,
-    ) -> Result<(Stop, usize), FormatError> {
-        let mut taken = 0;
+    /// What came out before the damage, or before a reference to what the decoder does not know.
+    pub fn decode(&mut self, bytes: &[u8], end: usize, out: &mut [u8]) -> Result<Progress, Damage> {
+        let (mut taken, mut given) = (0, 0);
         loop {
-            let given = out.len();
             let rest = bytes.get(taken..).unwrap_or(&[]);
-            let room =
-                rest.len().saturating_mul(4).clamp(STEP.0, STEP.1).min(most.saturating_sub(given));
-            if room == 0 {
-                return Ok((Stop::Full, taken));
+            let room = &mut out[given..];
+            if room.is_empty() {
+                return Ok(Progress { stop: Stop::Full, taken, given });
             }
-            out.resize(given + room, 0);
+            let left = room.len();
             let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress(rest, &mut out[given..], InflateFlush::Block);
+            let status = self.inflate.decompress(rest, room, InflateFlush::Block);
             let step = (self.inflate.total_in() - before_in) as usize;
             let got = (self.inflate.total_out() - before_out) as usize;
-            out.truncate(given + got);
             taken += step;
-            if status.map_err(|_| Codec::Deflate.damaged())? == Status::StreamEnd {
-                return Ok((Stop::End, taken));
+            given += got;
+            if status.map_err(|_| Damage { given })? == Status::StreamEnd {
+                return Ok(Progress { stop: Stop::End, taken, given });
             }
-            if got == room {
+            if got == left {
                 self.between = false;
             } else if taken == bytes.len() {
                 self.between &= step == 0;
-                return Ok((Stop::Within, taken));
+                return Ok(Progress { stop: Stop::Within, taken, given });
             } else {
                 // With input and room left, nothing but the end of a block stops it. Of blocks
                 // that nothing comes from, a fixed one takes 10 bits and a dynamic one 90 at
                 // least; one of four or five bytes is stored, and ends with a whole byte.
                 let stored = self.between && got == 0 && matches!(step, 4 | 5);
                 if stored && taken == end {
-                    return Ok((Stop::Cut, taken));
+                    return Ok(Progress { stop: Stop::Cut, taken, given });
                 }
                 if self.between && step == 0 {
-                    return Err(Codec::Deflate.damaged());
+                    return Err(Damage { given });
                 }
                 self.between = true;
             }
         }
     }
+}
+
+/// A stream is damaged, or refers to what a decoder does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Bytes that came out before it.
+    pub given: usize,
 }
 
 impl Default for PieceDecoder {
@@ -134,7 +144,5 @@ pub fn find_cut(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// The least and the most bytes that one call may bring.
-const STEP: (usize, usize) = (4 << 10, 256 << 10);
 /// The lengths of a stored block that is empty.
 const MARK: [u8; 4] = [0, 0, 0xff, 0xff];

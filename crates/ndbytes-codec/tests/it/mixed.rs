@@ -1,7 +1,7 @@
 //! Blocks of any bytes, and streams that are cut between them.
 
 use ndbytes_codec::deflate::{
-    BlockDecoder, BlockEncoder, MixedEncoder, PieceDecoder, Stop, find_cut,
+    BlockDecoder, BlockEncoder, Damage, MixedEncoder, PieceDecoder, Stop, find_cut,
 };
 use ndbytes_codec::{Codec, compress, decompress};
 use ndbytes_testkit::Random;
@@ -110,6 +110,19 @@ fn noise_costs_next_to_nothing() {
     }
 }
 
+/// Decodes a piece by this decoder: what came out, why it stopped, and bytes done with.
+fn decode(
+    decoder: &mut PieceDecoder,
+    bytes: &[u8],
+    end: usize,
+    most: usize,
+) -> Result<(Vec<u8>, Stop, usize), Damage> {
+    let mut out = vec![0; most];
+    let progress = decoder.decode(bytes, end, &mut out)?;
+    out.truncate(progress.given);
+    Ok((out, progress.stop, progress.taken))
+}
+
 /// Stored blocks whose content looks like the end of one.
 fn full_of_marks() -> Vec<u8> {
     let mut data = noise(60_000);
@@ -128,10 +141,8 @@ fn the_end_of_a_block_is_a_cut_and_nothing_else_is() {
         while let Some(end) = find_cut(&stream, at + 1) {
             at = end;
             seen += 1;
-            let mut out = Vec::new();
             let bytes = &stream[..stream.len().min(end + 1)];
-            let (stop, taken) =
-                PieceDecoder::new().decode(bytes, end, &mut out, usize::MAX).unwrap();
+            let (out, stop, taken) = decode(&mut PieceDecoder::new(), bytes, end, 1 << 20).unwrap();
             assert!(data.starts_with(&out));
             if ends.contains(&end) {
                 assert_eq!((stop, taken), (Stop::Cut, end), "level {level}");
@@ -150,18 +161,16 @@ fn pieces_are_the_whole_where_nothing_is_missing() {
     let data = [numbers(9_000), text(90_000)].concat();
     let (stream, ends) = encode(&mut MixedEncoder::new(6), 0, 24_000, &data);
     let (mut start, mut got, mut missing) = (0, Vec::new(), 0);
+    let mut alone = PieceDecoder::new();
     for &end in &ends {
         let piece = &stream[start..stream.len().min(end + 1)];
-        let mut out = Vec::new();
-        let result = PieceDecoder::new().decode(piece, end - start, &mut out, usize::MAX);
-        if result.is_err() {
+        alone.restart();
+        let out = decode(&mut alone, piece, end - start, 1 << 20).or_else(|_| {
             // Text refers to what came before it.
             missing += 1;
-            out.clear();
-            let mut decoder = PieceDecoder::after(&got);
-            decoder.decode(piece, end - start, &mut out, usize::MAX).unwrap();
-        }
-        got.extend(out);
+            decode(&mut PieceDecoder::after(&got), piece, end - start, 1 << 20)
+        });
+        got.extend(out.unwrap().0);
         start = end;
     }
     assert!(got == data && missing >= 3, "{missing}");
@@ -178,28 +187,25 @@ fn a_decoder_that_learns_what_came_before_goes_on() {
     encoder.encode(&data[..75_000], &data[75_000..], 1, true, &mut stream);
     // It begins behind the numbers, and stops in the noise.
     let mut decoder = PieceDecoder::new();
-    let mut out = Vec::new();
-    let stopped = decoder.decode(&stream[start..start + 2_000], usize::MAX, &mut out, usize::MAX);
-    assert_eq!(stopped.unwrap(), (Stop::Within, 2_000));
+    let (out, stop, taken) =
+        decode(&mut decoder, &stream[start..start + 2_000], usize::MAX, 1 << 20).unwrap();
+    assert_eq!((stop, taken), (Stop::Within, 2_000));
     let got = [&data[..72_000], &out].concat();
     decoder.learn(got[got.len() - PieceDecoder::WINDOW..].try_into().unwrap());
-    let mut rest = Vec::new();
-    let stopped = decoder.decode(&stream[start + 2_000..], usize::MAX, &mut rest, usize::MAX);
-    assert!(matches!(stopped.unwrap(), (Stop::Within | Stop::End, _)));
+    let rest = decode(&mut decoder, &stream[start + 2_000..], usize::MAX, 1 << 20).unwrap().0;
     assert!([got, rest].concat() == data);
 }
 
 #[test]
-fn the_most_that_comes_out_is_kept_to() {
+fn no_more_comes_out_than_there_is_room_for() {
     let data = [vec![0; 500_000], text(50_000), noise(10_000)].concat();
     let (stream, _) = encode(&mut MixedEncoder::new(6), 0, 1 << 20, &data);
     for most in [1, 7, 4_096, 100_000] {
         let mut decoder = PieceDecoder::new();
         let (mut at, mut got) = (0, Vec::new());
         loop {
-            let mut out = Vec::new();
-            let (stop, taken) = decoder.decode(&stream[at..], usize::MAX, &mut out, most).unwrap();
-            assert!(out.len() <= most);
+            let (out, stop, taken) = decode(&mut decoder, &stream[at..], usize::MAX, most).unwrap();
+            assert!(out.len() == most || stop != Stop::Full);
             got.extend(out);
             at += taken;
             match stop {

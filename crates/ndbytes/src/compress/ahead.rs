@@ -5,8 +5,10 @@ use std::io::{self, Read};
 /// Bytes of a source that were read and not yet used.
 pub(super) struct Ahead<R> {
     source: R,
+    /// What was read and not used stands from `start` to `end`.
     buffer: Vec<u8>,
     start: usize,
+    end: usize,
     /// How many bytes were used.
     at: u64,
     ended: bool,
@@ -24,12 +26,12 @@ pub(super) struct Rest<R> {
 
 impl<R: Read> Ahead<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, at: 0, ended: false, error: None }
+        Self { source, buffer: Vec::new(), start: 0, end: 0, at: 0, ended: false, error: None }
     }
 
     /// What was read and not yet used.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..]
+        &self.buffer[self.start..self.end]
     }
 
     /// How many bytes were used.
@@ -64,22 +66,25 @@ impl<R: Read> Ahead<R> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        if self.start > self.buffer.len() / 2 {
-            self.buffer.drain(..self.start);
-            self.start = 0;
+        if self.start > self.end / 2 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
         }
-        let have = self.buffer.len();
-        let more = have.clamp(LEAST, MOST);
-        self.buffer.try_reserve(more)?;
-        self.buffer.resize(have + more, 0);
+        // Memory is kept, so that it is zeroed once.
+        let more = (self.end - self.start).clamp(LEAST, MOST);
+        if self.buffer.len() < self.end + more {
+            self.buffer.try_reserve(self.end + more - self.buffer.len())?;
+            self.buffer.resize(self.end + more, 0);
+        }
+        let room = &mut self.buffer[self.end..];
         let result = loop {
-            match self.source.read(&mut self.buffer[have..]) {
+            match self.source.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result,
             }
         };
-        let n = result.as_ref().map_or(0, |&n| n.min(more));
-        self.buffer.truncate(have + n);
+        let n = result.as_ref().map_or(0, |&n| n.min(room.len()));
+        self.end += n;
         match result {
             Ok(_) => {
                 self.ended = n == 0;
@@ -94,7 +99,8 @@ impl<R: Read> Ahead<R> {
     }
 
     /// All that was not used.
-    pub(super) fn into_rest(self) -> Rest<R> {
+    pub(super) fn into_rest(mut self) -> Rest<R> {
+        self.buffer.truncate(self.end);
         Rest { bytes: self.buffer, start: self.start, error: self.error, source: self.source }
     }
 }

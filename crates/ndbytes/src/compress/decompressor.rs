@@ -104,13 +104,9 @@ impl<R: Read> BufRead for Decompressor<R> {
             self.served = 0;
             match &mut self.inner {
                 Inner::Inflater(inflater) => {
-                    self.chunk.clear();
-                    if inflater.advance(&mut self.chunk)? {
-                        self.end = self.chunk.len();
-                        if self.end == 0 {
-                            break;
-                        }
-                        continue;
+                    if let Some(end) = inflater.advance(&mut self.chunk)? {
+                        self.end = end;
+                        break;
                     }
                     // The rest is for those who know more than the common form.
                     if let Inner::Inflater(inflater) =

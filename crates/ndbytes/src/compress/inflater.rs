@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use ndbytes_codec::deflate::{PieceDecoder, Stop, find_cut};
+use ndbytes_codec::deflate::{PieceDecoder, Progress, Stop, find_cut};
 use ndbytes_codec::{Check, Codec, Decoder, header_len, invalid};
 
 use crate::compress::ahead::{Ahead, Rest};
@@ -20,7 +20,7 @@ pub(super) struct Inflater<R> {
     codec: Codec,
     input: Ahead<R>,
     place: Place,
-    crew: Crew<Piece, Outcome>,
+    crew: Crew<Piece, Piece>,
     /// Where the pieces end that the crew has, in order.
     ends: VecDeque<u64>,
     /// Up to where no more ends can be seen.
@@ -31,6 +31,8 @@ pub(super) struct Inflater<R> {
     /// The last bytes that came out of this member.
     window: Vec<u8>,
     check: Check,
+    /// Memory of pieces that are done with.
+    spare: Vec<Piece>,
 }
 
 /// Where in the stream it is.
@@ -51,18 +53,17 @@ enum Place {
     End,
 }
 
+/// A piece on its way through the crew.
 struct Piece {
     codec: Codec,
-    /// The piece, and the byte behind it if there is one.
+    /// The piece up to `end`, and the byte behind it if there is one.
     bytes: Vec<u8>,
     end: usize,
-}
-
-struct Outcome {
     decoder: Box<PieceDecoder>,
-    /// Where it stopped; none for damage, and where something was missing.
-    stop: Option<(Stop, usize)>,
+    /// What came out, from the start on.
     out: Vec<u8>,
+    /// How it went; none for damage, and where something was missing.
+    progress: Option<Progress>,
     check: Check,
 }
 
@@ -72,34 +73,37 @@ impl<R: Read> Inflater<R> {
             codec,
             input: Ahead::new(source),
             place: Place::Header,
-            crew: Crew::new(threads, || -> Worker<Piece, Outcome> { Box::new(inflate) }),
+            crew: Crew::new(threads, || -> Worker<Piece, Piece> { Box::new(inflate) }),
             ends: VecDeque::new(),
             searched: 0,
             hits: 0,
             misses: 0,
             window: Vec::new(),
             check: Check::of(codec, &[]),
+            spare: Vec::new(),
         }
     }
 
-    /// Puts what comes next into `out`, which is empty and stays so at the end. False says that
-    /// a header stands here that [`Inflater::into_decoder`] is for.
-    pub(super) fn advance(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        while out.is_empty() {
-            match &self.place {
-                Place::Header => match self.header()? {
-                    Some(len) => {
-                        self.input.consume(len);
-                        self.window.clear();
-                        self.check = Check::of(self.codec, &[]);
-                        self.place = Place::Cut;
-                    }
-                    None => return Ok(false),
-                },
+    /// Puts what comes next into `out`; returns how many bytes, none at the end. No number says
+    /// that a header stands here that [`Inflater::into_decoder`] is for.
+    pub(super) fn advance(&mut self, out: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        loop {
+            let given = match &self.place {
+                Place::Header => {
+                    let Some(len) = self.header()? else { return Ok(None) };
+                    self.input.consume(len);
+                    self.window.clear();
+                    self.check = Check::of(self.codec, &[]);
+                    self.place = Place::Cut;
+                    0
+                }
                 Place::Cut => self.at_cut(out)?,
                 Place::Within { .. } => self.within(out)?,
                 Place::Damage => return Err(self.damaged()),
-                Place::Trailer => self.trailer()?,
+                Place::Trailer => {
+                    self.trailer()?;
+                    0
+                }
                 Place::Between => {
                     self.input.fill(1)?;
                     let next = self.input.bytes().first();
@@ -107,11 +111,14 @@ impl<R: Read> Inflater<R> {
                         true => Place::Header,
                         false => Place::End,
                     };
+                    0
                 }
-                Place::End => break,
+                Place::End => return Ok(Some(0)),
+            };
+            if given > 0 {
+                return Ok(Some(given));
             }
         }
-        Ok(true)
     }
 
     /// A decoder of all that is left, from the header on that stands here.
@@ -171,79 +178,85 @@ impl<R: Read> Inflater<R> {
     }
 
     /// Goes on by what the crew made of the piece that begins here.
-    fn at_cut(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    fn at_cut(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
         self.give_pieces()?;
         let end = self.ends.pop_front();
-        let outcome = if end.is_some() { self.crew.take().transpose()? } else { None };
+        let piece = if end.is_some() { self.crew.take().transpose()? } else { None };
         let knows_all = self.window.is_empty();
-        let outcome = outcome.filter(|outcome| {
+        let progress = piece.as_ref().and_then(|piece| piece.progress).filter(|progress| {
             // One that cannot be told all that came before cannot go on, either.
-            let can_go_on =
-                knows_all || self.window.len() + outcome.out.len() >= PieceDecoder::WINDOW;
-            matches!(outcome.stop, Some((Stop::Cut | Stop::End, _))) || can_go_on
+            matches!(progress.stop, Stop::Cut | Stop::End)
+                || knows_all
+                || self.window.len() + progress.given >= PieceDecoder::WINDOW
         });
-        let Some(Outcome { mut decoder, stop: Some((stop, taken)), out: got, check }) = outcome
-        else {
+        let (Some(mut piece), Some(progress)) = (piece, progress) else {
             self.misses = self.misses.saturating_add(end.is_some().into());
             let decoder = Box::new(PieceDecoder::after(&self.window));
             self.place = Place::Within { decoder, end };
-            return Ok(());
+            return Ok(0);
         };
-        *out = got;
-        self.check.join(&check);
-        match stop {
+        match progress.stop {
             Stop::Cut => self.hits = self.hits.saturating_add(1),
             // Many small members would each be taken for the whole of what is left.
             Stop::End => self.misses = self.misses.saturating_add(1),
             Stop::Within | Stop::Full => {}
         }
-        self.remember(out);
-        if let (false, Ok(window)) = (knows_all, self.window.as_slice().try_into()) {
-            decoder.learn(window);
-        }
-        self.stopped(decoder, end, stop, taken);
-        Ok(())
+        std::mem::swap(out, &mut piece.out);
+        self.check.join(&piece.check);
+        self.remember(&out[..progress.given]);
+        let goes_on = matches!(progress.stop, Stop::Within | Stop::Full);
+        let decoder = goes_on.then(|| {
+            let mut decoder = std::mem::take(&mut piece.decoder);
+            if let (false, Ok(window)) = (knows_all, self.window.as_slice().try_into()) {
+                decoder.learn(window);
+            }
+            decoder
+        });
+        self.spare.push(piece);
+        self.stopped(progress, decoder, end);
+        Ok(progress.given)
     }
 
     /// Goes on alone, up to the next end of a piece or as far as there are bytes.
-    fn within(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    fn within(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
         if self.input.bytes().is_empty() {
             self.input.fill(1)?;
         }
-        let Place::Within { decoder, end } = &mut self.place else { return Ok(()) };
+        let Place::Within { mut decoder, mut end } =
+            std::mem::replace(&mut self.place, Place::Damage)
+        else {
+            return Ok(0);
+        };
         let (at, bytes) = (self.input.at(), self.input.bytes());
         // A piece that did not end with a cut is left behind, and what the crew made of the next.
         while end.is_some_and(|end| end <= at) {
-            *end = self.ends.pop_front();
+            end = self.ends.pop_front();
             if end.is_some() {
                 self.misses = self.misses.saturating_add(1);
-                self.crew.take().transpose()?;
+                self.spare.extend(self.crew.take().transpose()?);
             }
         }
         if end.is_none() && self.misses <= self.hits / 4 + TOLERATED {
-            *end = find_end(bytes, at, at, &mut self.searched);
+            end = find_end(bytes, at, at, &mut self.searched);
         }
         let len = end.map_or(usize::MAX, |end| (end - at) as usize);
         let bytes = &bytes[..bytes.len().min(len.saturating_add(1))];
-        let result = decoder.decode(bytes, len, out, CHUNK);
-        self.check.join(&Check::of(self.codec, out));
-        match result {
-            Ok((Stop::Within, 0)) if out.is_empty() && bytes.is_empty() => {
-                Err(invalid(self.codec.truncated().at(at)))
-            }
-            Ok((stop, taken)) => {
-                let (end, place) = (*end, std::mem::replace(&mut self.place, Place::Damage));
-                self.remember(out);
-                if let Place::Within { decoder, .. } = place {
-                    self.stopped(decoder, end, stop, taken);
-                }
-                Ok(())
-            }
-            Err(_) => {
-                self.place = Place::Damage;
-                Ok(())
-            }
+        let room = bytes.len().saturating_mul(4).clamp(CHUNK.0, CHUNK.1).max(out.len());
+        out.resize(room, 0);
+        let room = room.min(CHUNK.1);
+        let result = decoder.decode(bytes, len, &mut out[..room]);
+        let given = result.map_or_else(|damage| damage.given, |progress| progress.given);
+        if given == 0 && bytes.is_empty() && result.is_ok_and(|p| p.stop == Stop::Within) {
+            // More may come yet, after an error of the source.
+            self.place = Place::Within { decoder, end };
+            return Err(invalid(self.codec.truncated().at(at)));
         }
+        self.check.join(&Check::of(self.codec, &out[..given]));
+        if let Ok(progress) = result {
+            self.remember(&out[..given]);
+            self.stopped(progress, Some(decoder), end);
+        }
+        Ok(given)
     }
 
     /// Takes note of what came out.
@@ -253,19 +266,25 @@ impl<R: Read> Inflater<R> {
         self.window.extend_from_slice(&out[out.len().saturating_sub(PieceDecoder::WINDOW)..]);
     }
 
-    /// Takes note of where a decoder stopped, on the way to `end`.
-    fn stopped(&mut self, decoder: Box<PieceDecoder>, end: Option<u64>, stop: Stop, taken: usize) {
-        self.input.consume(taken);
-        self.place = match stop {
-            Stop::Cut => Place::Cut,
-            Stop::End => {
+    /// Takes note of where a decoder stopped, on the way to `end`; it is needed where it goes on.
+    fn stopped(
+        &mut self,
+        progress: Progress,
+        decoder: Option<Box<PieceDecoder>>,
+        end: Option<u64>,
+    ) {
+        self.input.consume(progress.taken);
+        self.place = match (progress.stop, decoder) {
+            (Stop::Cut, _) => Place::Cut,
+            (Stop::Within | Stop::Full, Some(decoder)) => Place::Within { decoder, end },
+            (Stop::Within | Stop::Full, None) => Place::Damage,
+            (Stop::End, _) => {
                 while self.ends.pop_front().is_some() {
                     // What follows is no part of this stream, whatever came of it.
                     drop(self.crew.take());
                 }
                 Place::Trailer
             }
-            Stop::Within | Stop::Full => Place::Within { decoder, end },
         };
     }
 
@@ -295,9 +314,12 @@ impl<R: Read> Inflater<R> {
                 }
             };
             let from = |place: u64| (place - at) as usize;
-            let bytes = bytes[from(start)..bytes.len().min(from(end) + 1)].to_vec();
+            let mut piece = self.spare.pop().unwrap_or_else(|| Piece::new(self.codec));
+            piece.bytes.clear();
+            piece.bytes.extend_from_slice(&bytes[from(start)..bytes.len().min(from(end) + 1)]);
+            piece.end = from(end) - from(start);
             self.ends.push_back(end);
-            self.crew.give(Piece { codec: self.codec, bytes, end: from(end) - from(start) });
+            self.crew.give(piece);
         }
         Ok(())
     }
@@ -319,13 +341,39 @@ fn find_end(bytes: &[u8], at: u64, start: u64, searched: &mut u64) -> Option<u64
     (end < bytes.len()).then_some(at + end as u64)
 }
 
+impl Piece {
+    fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            bytes: Vec::new(),
+            end: 0,
+            decoder: Box::default(),
+            out: Vec::new(),
+            progress: None,
+            check: Check::of(codec, &[]),
+        }
+    }
+}
+
 /// What a thread of the crew does.
-fn inflate(piece: Piece) -> Outcome {
-    let mut decoder = Box::new(PieceDecoder::new());
-    let mut out = Vec::new();
-    let stop = decoder.decode(&piece.bytes, piece.end, &mut out, MOST).ok();
-    let check = Check::of(piece.codec, &out);
-    Outcome { decoder, stop, out, check }
+fn inflate(mut piece: Piece) -> Piece {
+    piece.decoder.restart();
+    let (mut taken, mut given) = (0, 0);
+    piece.progress = loop {
+        let more = (4 * piece.bytes.len()).clamp(CHUNK.0, CHUNK.1);
+        let room = piece.out.len().max((given + more).min(MOST));
+        piece.out.resize(room, 0);
+        let (bytes, end) = (&piece.bytes[taken..], piece.end.wrapping_sub(taken));
+        let result = piece.decoder.decode(bytes, end, &mut piece.out[given..]);
+        let Ok(progress) = result else { break None };
+        taken += progress.taken;
+        given += progress.given;
+        if progress.stop != Stop::Full || given >= MOST {
+            break Some(Progress { stop: progress.stop, taken, given });
+        }
+    };
+    piece.check = Check::of(piece.codec, &piece.out[..given]);
+    piece
 }
 
 /// Bytes of the common header of gzip, and of one with names.
@@ -335,8 +383,9 @@ const NAMES: usize = 68 << 10;
 const LEAST: u64 = 8 << 10;
 /// Without a cut in so many bytes, no more are looked for.
 const FARTHEST: u64 = 1 << 20;
-/// The most that comes out of a piece at once, and of what is inflated alone.
+/// The most that comes out of a piece.
 const MOST: usize = 4 << 20;
-const CHUNK: usize = 256 << 10;
+/// The least and the most bytes that there is room for at once.
+const CHUNK: (usize, usize) = (4 << 10, 256 << 10);
 /// Pieces that may be given in vain.
 const TOLERATED: u32 = 3;
