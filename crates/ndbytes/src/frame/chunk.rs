@@ -123,7 +123,10 @@ fn copy_stored(family: Family, record: &[u8], items: &mut [u8]) -> Option<Result
     let (payload, stored) = record.split_last_chunk()?;
     let front = match family {
         Family::Raw => 0,
-        Family::Blosc => blosc::header(payload).ok().filter(|header| header.stored)?.data_start(),
+        Family::Blosc => blosc::header(payload)
+            .ok()
+            .filter(|header| header.stored && header.nbytes as usize == items.len())?
+            .data_start(),
         _ => return None,
     };
     let (front, bytes) = payload.split_at_checked(front)?;

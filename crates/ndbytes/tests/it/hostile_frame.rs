@@ -108,6 +108,25 @@ fn a_blosc_header_that_lies_is_refused() {
     }
 }
 
+#[test]
+fn a_stored_blosc_buffer_that_lies_is_refused() {
+    let mut random = ndbytes_testkit::Random::new(1);
+    let noise: Vec<u8> = (0..1000).map(|_| random.byte()).collect();
+    let header = ndbytes_codec::blosc::stored_header(1000, 4).unwrap();
+    let good = Forged::new(Family::Blosc, 1000, 1000, &[&[&header[..], &noise].concat()]);
+    assert!(both(&good.bytes()).into_iter().all(|read| read.unwrap() == noise));
+    let codes = [Code::Mismatch, Code::BloscHeader, Code::CodecTruncated, Code::CodecTrailing];
+    for (nbytes, cbytes) in
+        [(999, 1015), (1001, 1017), (500, 516), (1, 17), (0, 16), (1000, 1015), (999, 1016)]
+    {
+        let mut bad = good.clone();
+        put(&mut bad.payloads[0], NBYTES, nbytes);
+        put(&mut bad.payloads[0], BLOCK_SIZE, nbytes.max(1));
+        put(&mut bad.payloads[0], CBYTES, cbytes);
+        refused(&bad.bytes(), &codes);
+    }
+}
+
 /// The starts of the blocks of a buffer, and where in each the lengths of its streams stand.
 fn lengths(payload: &[u8]) -> (usize, Vec<usize>) {
     let blocks = number(payload, NBYTES).div_ceil(number(payload, BLOCK_SIZE)) as usize;
