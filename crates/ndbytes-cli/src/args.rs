@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Show no progress on the terminal
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
 }
 
 /// The commands.

@@ -10,6 +10,7 @@ use ndbytes::{
 };
 
 use crate::exit::Failure;
+use crate::progress::{self, By};
 
 /// An open file.
 pub(crate) struct Input {
@@ -93,6 +94,11 @@ impl Input {
         self.source.size().map_err(|error| Failure::io(error, &self.name))
     }
 
+    /// Begins to read it, for who looks at the terminal.
+    pub(crate) fn begin(&self, verb: &str) {
+        progress::begin(By::Reading, verb, &self.name, self.source.known_size().ok().flatten());
+    }
+
     /// The directory of an .npz.
     pub(crate) fn npz(&self) -> Result<NpzReader<&Source>, Failure> {
         Ok(NpzReader::new(&self.source, &Limits::default())
@@ -127,15 +133,20 @@ impl Source {
 
 impl ReadAt for Source {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match self {
+        let len = progress::piece(buffer.len());
+        let buffer = &mut buffer[..len];
+        let read = match self {
             Source::File(file) => file.read_at(buffer, offset),
             Source::Journaled(file) => file.read_at(buffer, offset),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(offset.saturating_add(buffer.len() as u64))?;
-                spooled.seen.as_slice().read_at(buffer, offset)
+                // What is fetched counts.
+                return spooled.seen.as_slice().read_at(buffer, offset);
             }
-        }
+        };
+        progress::read(*read.as_ref().unwrap_or(&0));
+        read
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -164,6 +175,7 @@ impl Spooled {
             self.seen.resize(have + want, 0);
             let result = self.source.read(&mut self.seen[have..]);
             self.seen.truncate(have + *result.as_ref().unwrap_or(&0));
+            progress::read(self.seen.len() - have);
             match result {
                 Ok(n) => self.ended = n == 0,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -13,6 +13,7 @@ mod input;
 mod number;
 mod output;
 mod printer;
+mod progress;
 mod select;
 mod signals;
 mod time;
@@ -33,10 +34,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     signals::survive_size_limits();
     let mut out = Printer::stdout();
     let result = match Args::try_parse_from(args) {
-        Ok(args) => dispatch(&args.command, &mut out),
+        Ok(args) => {
+            progress::allow(&args);
+            dispatch(&args.command, &mut out)
+        }
         Err(error) => usage(&error, &mut out),
     };
     let result = result.and_then(|status| out.finish().map(|()| status));
+    progress::end();
     match result {
         Ok(status) => status,
         Err(failure) => {

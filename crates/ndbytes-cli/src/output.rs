@@ -8,6 +8,7 @@ use ndbytes::{AtomicFile, Error, SaveOptions, Sink};
 use crate::exit::Failure;
 use crate::input::is_dash;
 use crate::printer::Stdout;
+use crate::progress;
 use crate::signals::Doomed;
 
 /// A file, written atomically, or standard output for `-`.
@@ -70,6 +71,7 @@ impl Write for Output {
             Target::Stdout(out) => out.write(bytes),
         };
         let n = result.map_err(|error| self.named(error))?;
+        progress::wrote(n);
         self.written += n as u64;
         Ok(n)
     }

@@ -1,16 +1,21 @@
 //! The one way to stdout and stderr: no macro that panics when the reader has gone.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use crate::exit::Failure;
+use crate::progress::aside;
 
 /// Standard output, buffered. [`Printer::finish`] reports what could not be written.
 pub(crate) struct Printer(BufWriter<Stdout>);
 
 /// Standard output, whose reader may go at any time.
-pub(crate) struct Stdout(io::Stdout);
+pub(crate) struct Stdout {
+    out: io::Stdout,
+    /// Where a bar may stand.
+    terminal: bool,
+}
 
 /// The reader of our standard output has closed it.
 #[derive(Debug)]
@@ -55,17 +60,26 @@ impl Write for Printer {
 impl Stdout {
     /// Standard output.
     pub(crate) fn new() -> Self {
-        Self(io::stdout())
+        let out = io::stdout();
+        Self { terminal: out.is_terminal(), out }
     }
 }
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(gone)
+        let written = match self.terminal {
+            true => aside(|| self.out.write(bytes)),
+            false => self.out.write(bytes),
+        };
+        written.map_err(gone)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().map_err(gone)
+        let flushed = match self.terminal {
+            true => aside(|| self.out.flush()),
+            false => self.out.flush(),
+        };
+        flushed.map_err(gone)
     }
 }
 
@@ -86,10 +100,10 @@ fn gone(error: io::Error) -> io::Error {
 
 /// Says an error on stderr. Without a stderr there is nobody to tell.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "ndbytes: {message}");
+    let _ = aside(|| writeln!(io::stderr(), "ndbytes: {message}"));
 }
 
 /// Says something that is no error on stderr.
 pub(crate) fn note(message: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = aside(|| writeln!(io::stderr(), "{message}"));
 }

@@ -46,9 +46,9 @@ pub(crate) fn survive_size_limits() {
 pub(crate) fn survive_size_limits() {}
 
 /// Starts the thread that waits for SIGINT and SIGTERM: once, and only in a process that has
-/// something to remove.
+/// something to remove: files, or a bar on the terminal.
 #[cfg(unix)]
-fn watch() {
+pub(crate) fn watch() {
     use std::sync::Once;
 
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,6 +59,7 @@ fn watch() {
         let handle = signals.handle();
         let wait = move || {
             if let Some(signal) = signals.forever().next() {
+                crate::progress::abort();
                 // Held to the end, so that no new path comes after these.
                 let doomed = paths();
                 for path in doomed.iter() {
@@ -77,4 +78,4 @@ fn watch() {
 }
 
 #[cfg(not(unix))]
-fn watch() {}
+pub(crate) fn watch() {}

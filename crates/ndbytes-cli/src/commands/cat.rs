@@ -18,6 +18,7 @@ pub(crate) fn run(args: &Cat, out: &mut Printer) -> Result<ExitStatus, Failure> 
     let slice = Slice::parse(args.slice.as_deref().unwrap_or_default())
         .map_err(|error| Failure::trouble(error.message()).about("--slice"))?;
     let input = Input::open(&args.file)?;
+    input.begin("reading");
     let part = args.slice.is_some() || args.head.is_some();
     let elements = Elements::open(&input, args.member.as_deref(), part)?;
     if elements.trailing() > 0 {

@@ -14,6 +14,7 @@ use crate::exit::{ExitStatus, Failure};
 use crate::input::{Input, is_dash};
 use crate::output::Output;
 use crate::printer::note;
+use crate::progress::{self, By, Counted};
 
 /// Compresses a file.
 pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
@@ -40,12 +41,13 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
         if input.looks()? != Looks::Npy {
             return Err(input.refuse(input.looks()?, "an .npy file, which `--data` needs"));
         }
+        input.begin("compressing");
         let elements = Elements::npy(&input)?.alone()?;
         compressor = begin()?;
         before = elements.header().nbytes() as u64;
         compress_data(elements, &mut compressor)?;
     } else {
-        let mut source = open(&args.input)?;
+        let mut source = open(&args.input, "compressing")?;
         compressor = begin()?;
         copy(&mut source, &args.input, &mut |bytes| {
             before += bytes.len() as u64;
@@ -77,7 +79,7 @@ fn compress_data(
 
 /// Decompresses a file.
 pub(crate) fn decompress(args: &Decompress) -> Result<ExitStatus, Failure> {
-    let mut source = open(&args.input)?;
+    let mut source = open(&args.input, "decompressing")?;
     let name = named(&args.input);
     let mut head = Vec::new();
     source.by_ref().take(512).read_to_end(&mut head).map_err(|error| Failure::io(error, name))?;
@@ -86,7 +88,7 @@ pub(crate) fn decompress(args: &Decompress) -> Result<ExitStatus, Failure> {
         None => guess(&head, name)?,
     };
     let before = Cell::new(0);
-    let counted = Counted { source: head.as_slice().chain(source), read: &before };
+    let counted = Tally { source: head.as_slice().chain(source), read: &before };
     let mut source = Decompressor::with_threads(codec, counted, args.threads);
     let mut out = Output::create(&args.output)?;
     let limit = args.max_bytes.unwrap_or(u64::MAX);
@@ -139,11 +141,18 @@ pub(crate) fn copy(
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+fn open(path: &Path, verb: &str) -> Result<Box<dyn Read>, Failure> {
     if is_dash(path) {
-        return Ok(Box::new(io::stdin()));
+        progress::begin(By::Reading, verb, named(path), None);
+        return Ok(Box::new(Counted(io::stdin())));
     }
-    Ok(Box::new(File::open(path).map_err(|error| Failure::io(error, path))?))
+    let open = || {
+        let file = File::open(path)?;
+        let meta = file.metadata()?;
+        progress::begin(By::Reading, verb, path, meta.is_file().then_some(meta.len()));
+        Ok(file)
+    };
+    Ok(Box::new(Counted(open().map_err(|error| Failure::io(error, path))?)))
 }
 
 /// How messages name a path.
@@ -162,12 +171,12 @@ fn codec_of(path: &Path) -> Option<Codec> {
 }
 
 /// Counts what is read.
-struct Counted<'a, R> {
+struct Tally<'a, R> {
     source: R,
     read: &'a Cell<u64>,
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for Tally<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read(buffer)?;
         self.read.set(self.read.get() + n as u64);

@@ -17,6 +17,7 @@ use crate::elements::{Elements, blank, storage_order, turn};
 use crate::exit::{ExitStatus, Failure};
 use crate::input::{Input, is_dash};
 use crate::output::Output;
+use crate::progress::{self, By};
 use crate::signals::Doomed;
 
 /// Converts a file.
@@ -37,6 +38,7 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
         return Err(Failure::trouble("`--link` is for .zarr output"));
     }
     let input = Input::open(&args.input)?;
+    input.begin("reading");
     let from = input_form(args, &input)?;
     if args.offset.is_some() && from != Form::Raw {
         return Err(Failure::trouble("`--offset` is for raw input"));
@@ -89,8 +91,13 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
 
 fn frame(args: &Convert, elements: Elements<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let target = target(args, elements.header(), Form::Ndb);
-    let options = FrameOptions::default().with_pipeline(args.codec.unwrap_or_default());
-    with_view(elements, &target, &mut |view| Ok(write_frame(out, view, &options)?))
+    let options = FrameOptions::default()
+        .with_pipeline(args.codec.unwrap_or_default())
+        .with_progress(progress::told());
+    with_view(elements, &target, &mut |view| {
+        progress::begin(By::Telling, "writing", &args.output, Some(view.nbytes() as u64));
+        Ok(write_frame(out, view, &options)?)
+    })
 }
 
 /// A folder with a frame as its one shard: the one that was read, if it stays as it is.
@@ -103,7 +110,8 @@ fn zarr(args: &Convert, from: Form, elements: Elements<'_>) -> Result<ExitStatus
         && args.byte_order == OutBytes::Keep
         && !is_dash(&args.input);
     if stays {
-        folder.put(&args.input, args.link)?;
+        progress::begin(By::Telling, "copying", &args.input, None);
+        folder.put_with(&args.input, args.link, &progress::told())?;
     } else if args.link {
         return Err(Failure::trouble("`--link` is for an .ndb that stays as it is"));
     } else {
@@ -149,6 +157,9 @@ impl Archive {
         let compression = args.level.map_or(Compression::Stored, Compression::Deflate);
         let target = target(args, elements.header(), Form::Npz);
         with_view(elements, &target, &mut |view| {
+            // How much is left of what is compressed, nobody knows.
+            let total = args.level.is_none().then_some(view.nbytes() as u64);
+            progress::begin(By::Writing, "writing", &args.output, total);
             Ok(match self {
                 Self::New(writer) => writer.add(key, view, compression)?,
                 Self::Old(appender) => appender.add(key, view, compression)?,
@@ -182,6 +193,7 @@ fn one(args: &Convert, elements: Elements<'_>, to: Form, mut out: Output) -> Res
         let array = elements.load()?;
         let mut bytes = array.view().to_vec(target.header.order())?;
         drop(array);
+        progress::begin(By::Writing, "writing", &args.output, Some(bytes.len() as u64));
         write(&mut out, &mut bytes)?;
     }
     out.commit()

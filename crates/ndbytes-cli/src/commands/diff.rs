@@ -9,6 +9,7 @@ use crate::exit::{ExitStatus, Failure};
 use crate::input::{Input, is_dash};
 use crate::number::Number;
 use crate::printer::Printer;
+use crate::progress::{self, By};
 use crate::value::{Style, write_value};
 
 /// Compares two files. What cannot be read is trouble here, because 1 says that they differ.
@@ -24,6 +25,9 @@ fn compare(args: &Diff, out: &mut Printer) -> Result<ExitStatus, Failure> {
         return Err(Failure::trouble("only one of both can be standard input"));
     }
     let (a, b) = (Input::open(&args.a)?, Input::open(&args.b)?);
+    let sizes = [&a, &b].map(|input| input.source.known_size().ok().flatten());
+    let total = sizes.iter().copied().sum::<Option<u64>>();
+    progress::begin(By::Reading, "comparing", &b.name, total);
     let archives = a.looks()? == Looks::Zip && b.looks()? == Looks::Zip;
     let same = if archives && args.member.is_none() {
         compare_archives(args, &a, &b, out)?

@@ -12,6 +12,7 @@ use crate::exit::{ExitStatus, Failure, arrays};
 use crate::input::is_dash;
 use crate::output::Output;
 use crate::printer::{Printer, note};
+use crate::progress::{self, By};
 
 /// Receives arrays until the stream ends.
 pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure> {
@@ -27,8 +28,10 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
     let mut count = 0;
     while args.count.is_none_or(|wanted| count < wanted) {
         store.ready(count)?;
-        let array =
-            ndbytes::recv(&mut source, &limits).map_err(|error| cut(error, &address, count))?;
+        let name = format!("array {count}");
+        progress::begin(By::Telling, "receiving", Path::new(&name), None);
+        let array = ndbytes::recv_with(&mut source, &limits, &progress::told())
+            .map_err(|error| cut(error, &address, count))?;
         let Some(array) = array else {
             if let Some(wanted) = args.count {
                 return Err(Failure::no(format!(

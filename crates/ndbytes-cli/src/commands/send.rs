@@ -12,6 +12,7 @@ use crate::exit::{ExitStatus, Failure, arrays};
 use crate::input::{Input, Source, is_dash};
 use crate::output::Output;
 use crate::printer::note;
+use crate::progress::{self, By, Counted};
 
 /// Sends every array of every file.
 pub(crate) fn run(args: &Send) -> Result<ExitStatus, Failure> {
@@ -69,9 +70,12 @@ impl File {
         match self {
             Self::Stdin => {
                 let name = Path::new("standard input");
-                send_all(&mut io::stdin(), None, sink, sent).map_err(|error| named(error, name))
+                progress::begin(By::Reading, "sending", name, None);
+                send_all(&mut Counted(io::stdin()), None, sink, sent)
+                    .map_err(|error| named(error, name))
             }
             Self::Npy(input) => {
+                input.begin("sending");
                 let size = input.source.known_size()?;
                 send_all(&mut input.reader(), size, sink, sent)
                     .map_err(|error| named(error, &input.name))
@@ -85,7 +89,9 @@ impl File {
                     let mut array = ndbytes::Array::zeroed(header.clone())?;
                     ndbytes::NpzReader::<&Source>::read_data(&header, member, array.bytes_mut())
                         .map_err(|error| named(error, &input.name))?;
-                    ndbytes::send(sink, &array.view())?;
+                    let total = array.bytes().len() as u64;
+                    progress::begin(By::Telling, "sending", &input.name, Some(total));
+                    ndbytes::send_with(sink, &array.view(), &progress::told())?;
                     *sent += 1;
                 }
                 Ok(())

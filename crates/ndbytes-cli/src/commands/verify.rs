@@ -20,7 +20,10 @@ pub(crate) fn run(args: &Verify, out: &mut Printer) -> Result<ExitStatus, Failur
     let mut status = ExitStatus::Done;
     for path in &args.files {
         let (name, found) = match Input::open(path) {
-            Ok(input) => (input.name.clone(), check(&input)),
+            Ok(input) => {
+                input.begin("verifying");
+                (input.name.clone(), check(&input))
+            }
             Err(failure) => (path.clone(), Err(failure)),
         };
         if let Err(failure) = &found {

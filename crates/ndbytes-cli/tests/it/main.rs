@@ -11,6 +11,8 @@ mod info;
 mod network;
 #[cfg(unix)]
 mod process;
+#[cfg(target_os = "linux")]
+mod signals;
 mod verify;
 
 use std::io::Write;

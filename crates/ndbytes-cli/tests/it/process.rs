@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::{Folder, text};
 
@@ -63,35 +62,6 @@ fn a_limit_on_file_sizes_is_an_error_and_not_death() {
     assert!(err.contains("b.npy: the file would be larger than is allowed"), "{err}");
     assert_eq!(folder.read("b.npy"), b"old");
     assert_eq!(folder.names(), ["a.npy", "b.npy"]);
-}
-
-#[test]
-fn a_signal_leaves_no_temporary_file() {
-    for signal in ["INT", "TERM"] {
-        let folder = Folder::new();
-        let mut child = folder
-            .command(&["compress", "-", "out.gz"])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let _stdin = child.stdin.take();
-        // It now waits for input, with its temporary file beside the target.
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while folder.names().is_empty() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert!(folder.names()[0].ends_with(".tmp"), "{:?}", folder.names());
-        // The handler is set right after the file is made.
-        std::thread::sleep(Duration::from_millis(200));
-        let id = child.id().to_string();
-        assert!(
-            Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success()
-        );
-        let status = child.wait().unwrap();
-        assert_eq!(status.code(), None, "{signal}");
-        assert_eq!(folder.names(), [""; 0], "{signal}");
-    }
 }
 
 #[test]
