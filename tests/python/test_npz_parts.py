@@ -186,14 +186,15 @@ def test_levels_of_zstd_are_those_of_zstd(path):
         with pytest.warns(UserWarning, match="zstd"):
             nb.savez_compressed(path, WALK.round(1), codec="zstd", level=level)
         sizes.append(path.stat().st_size)
-    assert sizes[0] > sizes[2] and sizes[1] > sizes[2]
+    assert sizes[2] < min(sizes[:2])
     with zipfile.ZipFile(path) as archive:
         assert archive.infolist()[0].compress_type == 93
         assert archive.infolist()[0].extract_version == 63
     for wrong in ({"codec": "zstd", "level": 20}, {"codec": "bzip2"}, {"threads": 0}):
-        with warnings.catch_warnings(), pytest.raises(nb.ArgumentError):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            nb.savez_compressed(path, WALK, **wrong)
+            with pytest.raises(nb.ArgumentError):
+                nb.savez_compressed(path, WALK, **wrong)
 
 
 def test_arrays_may_be_called_as_options_are(path):

@@ -160,10 +160,11 @@ impl Archive {
             // How much is left of what is compressed, nobody knows.
             let total = args.level.is_none().then_some(view.nbytes() as u64);
             progress::begin(By::Writing, "writing", &args.output, total);
-            Ok(match self {
+            match self {
                 Self::New(writer) => writer.add(key, view, compression)?,
                 Self::Old(appender) => appender.add(key, view, compression)?,
-            })
+            }
+            Ok(())
         })
     }
 
