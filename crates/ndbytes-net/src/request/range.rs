@@ -34,12 +34,12 @@ pub fn parse_ranges(text: &str, size: u64) -> Ranges {
         count += 1;
         parts.extend(spec.within(size));
     }
-    let sent: u64 = parts.iter().map(|part| part.len).fold(0, u64::saturating_add);
+    let sent = parts.iter().try_fold(0u64, |sent, part| sent.checked_add(part.len));
     match (count, parts.is_empty()) {
         (0, _) => Ranges::Whole,
         (_, true) => Ranges::Unsatisfiable,
         // Ranges that overlap would make a small request a large answer.
-        _ if count > MAX_RANGES || sent > size => Ranges::Whole,
+        _ if count > MAX_RANGES || sent.is_none_or(|sent| sent > size) => Ranges::Whole,
         _ => Ranges::Parts(parts),
     }
 }
@@ -135,5 +135,7 @@ mod tests {
         let many = format!("bytes={}", "0-0,".repeat(65));
         assert_eq!(parse_ranges(&many, 1000), Ranges::Whole);
         assert_eq!(parse_ranges("bytes=0-,0-", 100), Ranges::Whole);
+        // Together they are more than can be counted.
+        assert_eq!(parse_ranges("bytes=0-99,7-", u64::MAX), Ranges::Whole);
     }
 }
