@@ -149,10 +149,11 @@ impl Archive {
         let compression = args.level.map_or(Compression::Stored, Compression::Deflate);
         let target = target(args, elements.header(), Form::Npz);
         with_view(elements, &target, &mut |view| {
-            Ok(match self {
-                Self::New(writer) => writer.add(key, view, compression)?,
-                Self::Old(appender) => appender.add(key, view, compression)?,
-            })
+            let added = match self {
+                Self::New(writer) => writer.add(key, view, compression),
+                Self::Old(appender) => appender.add(key, view, compression),
+            };
+            Ok(added?)
         })
     }
 
