@@ -243,6 +243,8 @@ def test_one_process_at_a_time_appends(path):
 
 def test_an_interrupt_leaves_the_archive_as_it_was(path):
     old = path.read_bytes()
+    some = np.random.default_rng(1).random(100_000)
+    many = {str(i): some for i in range(300)}
 
     def raise_it(*_):
         raise KeyboardInterrupt

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use ndbytes::literal::Literal;
+use ndbytes::zip::{Directory, Entry, LOCAL_LEN, is_local_of, local_len};
 use ndbytes::{
     Array, ArrayView, Code, Codec, Compression, Dtype, Error, ErrorKind, Header, Limits, NpzReader,
     NpzWriter, Order, Slice, Strided, strides,
@@ -102,8 +103,10 @@ pub fn npy_read(data: &[u8]) {
     }
 }
 
-/// An archive that opens names its members, and each is read or refused.
+/// An archive that opens names its members, and each is read or refused. What an append takes from
+/// its end is the same when it is written again.
 pub fn npz_read(data: &[u8]) {
+    npz_end(data);
     let mut limits = Limits::default().with_bytes(MAX_BYTES);
     limits.members = 1000;
     let reader = match NpzReader::new(data, &limits) {
@@ -129,6 +132,28 @@ pub fn npz_read(data: &[u8]) {
             let again = NpzReader::new(&written[..], &Limits::default().with_header(usize::MAX));
             let again = again.and_then(|reader| reader.read("a")).expect("it was just written");
             same(&again.view(), &array.view());
+        }
+    }
+}
+
+fn npz_end(data: &[u8]) {
+    let Ok(directory) = Directory::parse_end(data, data.len() as u64) else { return };
+    let (start, end) = (directory.offset as usize, (directory.offset + directory.len) as usize);
+    if let Ok(comment) = directory.parse_comment(&data[end..]) {
+        let mut again = Vec::new();
+        directory.encode_end_with(comment, &mut again);
+        let total = (end + again.len()) as u64;
+        assert_eq!(Directory::parse_end(&again, total), Ok(directory));
+        assert_eq!(directory.parse_comment(&again), Ok(comment));
+    }
+    let Ok(entries) = Entry::split_central(&data[start..end], directory.entries) else { return };
+    assert_eq!(entries.iter().map(|(_, central)| central.len()).sum::<usize>(), end - start);
+    for (entry, central) in entries {
+        let at = usize::try_from(entry.header_offset).unwrap_or(usize::MAX);
+        if let Some(local) = data.get(at..)
+            && is_local_of(local, central)
+        {
+            assert!(local_len(local).is_ok_and(|len| len >= LOCAL_LEN as u64));
         }
     }
 }
