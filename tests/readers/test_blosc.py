@@ -180,6 +180,15 @@ def test_what_is_written_is_read_by_c_blosc_and_c_blosc2(codec, filter):
     assert any(kind[3] for kind in seen)
 
 
+def test_buffers_of_c_blosc2s_own_format_are_told_apart():
+    data = data_of(1000, 1)
+    room = ctypes.create_string_buffer(2000)
+    length = C_BLOSC2.blosc2_compress(5, 1, 8, data, len(data), room, len(room))
+    assert length > 0
+    with pytest.raises(nb.UnsupportedError, match="Blosc2"):
+        decoded(room.raw[:length])
+
+
 @pytest.mark.parametrize("codec", ["auto", "fast", "small", "lz4-9-bitshuffle", "zlib", "raw"])
 def test_the_chunks_of_frames_are_read_by_both(codec):
     rng = np.random.default_rng(4)
