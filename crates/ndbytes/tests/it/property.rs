@@ -179,6 +179,7 @@ proptest! {
         targets::frame_part(&bytes);
         targets::frame_journal(&bytes);
         targets::inflate(&bytes);
+        targets::deflate_decode(&bytes);
         targets::recv(&bytes);
         targets::roundtrip(&bytes);
     }
