@@ -31,7 +31,7 @@ CLEARED = re.compile(rb"\r\x1b\[(?:2K|K|1K)|\x1b\[2K")
 class Terminal:
     """A command whose stderr, and stdout if asked, is a terminal, and what it writes there."""
 
-    def __init__(self, folder, *args, out=False, stdin=None, **environment):
+    def __init__(self, folder, *args, out=False, **environment):
         self._own, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 100))
         self.before = termios.tcgetattr(theirs)
@@ -41,8 +41,8 @@ class Terminal:
             [COMMAND, *map(str, args)],
             cwd=folder,
             env={name: value for name, value in env.items() if value is not None},
-            stdin=subprocess.PIPE if stdin is None else stdin,
-            stdout=theirs if out else subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            stdout=theirs if out else subprocess.DEVNULL,
             stderr=theirs,
             start_new_session=True,
         )
@@ -72,16 +72,11 @@ class Terminal:
 
     def wait(self):
         """Return the exit status."""
-        drain = threading.Thread(target=lambda: self.process.stdout and self.process.stdout.read())
-        drain.start()
         status = self.process.wait(60)
-        drain.join(60)
         self._stop.set()
         self._reader.join(60)
         self.after = termios.tcgetattr(self._theirs)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None and not stream.closed:
-                stream.close()
+        self.process.stdin.close()
         os.close(self._own)
         os.close(self._theirs)
         return status
