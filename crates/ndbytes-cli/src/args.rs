@@ -184,7 +184,7 @@ pub(crate) struct Compress {
     #[arg(long)]
     pub(crate) data: bool,
     /// The most threads; as many as there are processors unless given. The stream is the same
-    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    #[arg(long, value_name = "N", value_parser = parse_threads, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
 }
 
@@ -205,7 +205,7 @@ pub(crate) struct Decompress {
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) max_bytes: Option<u64>,
     /// The most threads; as many as there are processors unless given
-    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    #[arg(long, value_name = "N", value_parser = parse_threads, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
 }
 
