@@ -97,7 +97,7 @@ impl ArrayFile {
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let open = || {
             #[cfg(feature = "zarr")]
-            if path.is_dir() {
+            if path.join("zarr.json").exists() {
                 let shard = crate::zarr::zarr_shard(path)?;
                 return Ok(Self::Frame(Box::new(FrameReader::open(&shard, limits)?)));
             }
