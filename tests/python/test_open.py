@@ -106,8 +106,10 @@ def test_a_frame_is_a_sequence_and_an_array(path):
     for key in ([1, 2], np.array([1, 2]), True, ARRAY > 3, "x", 1.0, (0, [1])):
         with pytest.raises(IndexError, match="integers, slices"):
             frame[key]
-    with pytest.raises(ValueError, match="copy"):
-        np.array(frame, copy=False)
+    # Before NumPy 2 False meant "if it can be", and the frame is not asked.
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        with pytest.raises(ValueError, match="copy"):
+            np.array(frame, copy=False)
     frame.close()
     with pytest.raises(nb.ArgumentError, match="closed"):
         frame[0]

@@ -242,7 +242,10 @@ def test_recv_over_a_socket_says_how_much_is_to_come(place):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(str(place / "socket"))
+        # The name is there a moment before anybody listens.
+        while peer.connect_ex(str(place / "socket")) != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         for part in np.array_split(np.frombuffer(NPY, "u1"), 12):
             peer.sendall(part.tobytes())
             time.sleep(0.1)
