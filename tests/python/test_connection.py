@@ -342,7 +342,7 @@ def test_another_process_answers():
 def test_the_socket_is_as_before_after_a_large_array_and_after_an_error():
     left, right = tcp_pair()
     with left, right:
-        other = nb.Connection(right, timeout=0.5)
+        other = nb.Connection(right, timeout=3)
 
         def low_water():
             return right.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
