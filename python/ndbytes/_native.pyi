@@ -25,6 +25,7 @@ def append_npz(
     level: int | None,
     threads: int | None,
     durable: bool,
+    progress: _Progress | None,
 ) -> None: ...
 def array_over(
     subtype: type[Any],
@@ -82,6 +83,7 @@ def load_file(
     out: _Array | None = None,
     max_header_size: int | None = None,
     max_bytes: int | None = None,
+    threads: int | None = None,
     progress: _Progress | None = None,
 ) -> _Array: ...
 def load_path(
@@ -89,6 +91,7 @@ def load_path(
     out: _Array | None = None,
     max_header_size: int | None = None,
     max_bytes: int | None = None,
+    threads: int | None = None,
     progress: _Progress | None = None,
 ) -> _Array: ...
 def loads(
@@ -96,6 +99,7 @@ def loads(
     *,
     copy: bool = False,
     max_header_size: int = 65536,
+    threads: int | None = None,
     progress: _Progress | None = None,
 ) -> _Array: ...
 def npy_header(a: Any) -> bytes: ...
@@ -145,6 +149,7 @@ def savez_file(
     codec: str | None,
     level: int | None,
     threads: int | None,
+    progress: _Progress | None,
 ) -> None: ...
 def savez_path(
     path: str,
@@ -153,6 +158,7 @@ def savez_path(
     level: int | None,
     threads: int | None,
     durable: bool,
+    progress: _Progress | None,
 ) -> None: ...
 def send_fd(
     fd: int,
@@ -223,8 +229,15 @@ class NpzReader:
     def is_array(self, name: str) -> bool: ...
     def locate(self, name: str) -> tuple[_Facts, int]: ...
     def names(self) -> list[str]: ...
-    def read(self, name: str, threads: int | None = None) -> Any: ...
-    def read_several(self, names: list[str], threads: int | None = None) -> list[_Array]: ...
+    def read(
+        self, name: str, threads: int | None = None, progress: _Progress | None = None
+    ) -> Any: ...
+    def read_several(
+        self,
+        names: list[str],
+        threads: int | None = None,
+        progress: _Progress | None = None,
+    ) -> list[_Array]: ...
     def read_slice(
         self,
         name: str,

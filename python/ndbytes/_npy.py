@@ -101,6 +101,7 @@ def load(
     max_header_size: int = MAX_HEADER_SIZE,
     max_bytes: int | None = None,
     out: np.ndarray[Any, Any] | None = None,
+    threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Any:
     """Load an array from ``.npy`` or a frame, or an archive from ``.npz``, as the content says.
@@ -125,10 +126,13 @@ def load(
         The most bytes that an array may have.
     out : numpy.ndarray, optional
         Load into this array, of the same dtype and shape and any layout.
+    threads : int, optional
+        The most threads, also for the arrays of an archive that are read later; as many as suit the
+        machine unless given.
     progress : callable, optional
         Called as ``progress(done, total)``, in bytes of the array, some 20 times a second at most
         and when all is done. What it raises ends the work. Maps and archives, of which nothing is
-        read yet, and pickles have none.
+        read yet, and pickles have none; `NpzFile.read` has its own.
 
     Returns
     -------
@@ -153,22 +157,22 @@ def load(
     try:
         if prefix.startswith(ZIP_MAGICS):
             file.seek(-len(prefix), os.SEEK_CUR)
-            return _open_npz(file, None, mmap_mode, limit, max_bytes, pickles, out)
+            return _open_npz(file, None, mmap_mode, limit, max_bytes, pickles, out, threads)
         if mmap_mode is not None:
             if path is None:
                 raise ValueError("a file object cannot be mapped: give its path")
-            return _map(path, mmap_mode, limit, max_bytes, pickles, out)
+            return _map(path, mmap_mode, limit, max_bytes, pickles, out, threads)
         if path is None:
-            return _native.load_file(file, prefix, out, limit, max_bytes, progress)
+            return _native.load_file(file, prefix, out, limit, max_bytes, threads, progress)
         with open_pipe(path, "rb") as pipe:
             if pipe is not None:
-                return _native.load_file(pipe, b"", out, limit, max_bytes, progress)
-        return _native.load_path(path, out, limit, max_bytes, progress)
+                return _native.load_file(pipe, b"", out, limit, max_bytes, threads, progress)
+        return _native.load_path(path, out, limit, max_bytes, threads, progress)
     except FormatError as error:
         if error.code != "npy.magic":
             raise
         if path is not None and _starts_as_zip(path):
-            return _open_npz(None, path, mmap_mode, limit, max_bytes, pickles, out)
+            return _open_npz(None, path, mmap_mode, limit, max_bytes, pickles, out, threads)
         if not allow_pickle or (path is None and start is None):
             raise
     except UnsupportedError as error:
@@ -211,6 +215,7 @@ def _open_npz(
     max_bytes: int | None,
     pickles: dict[str, Any],
     out: np.ndarray[Any, Any] | None,
+    threads: int | None,
 ) -> NpzFile:
     if out is not None:
         raise make(
@@ -223,6 +228,7 @@ def _open_npz(
         pickle_kwargs={k: v for k, v in pickles.items() if k != "allow_pickle"},
         max_header_size=max_header_size,
         max_bytes=max_bytes,
+        threads=threads,
     )
 
 
@@ -233,13 +239,14 @@ def _map(
     max_bytes: int | None,
     pickles: dict[str, Any],
     out: np.ndarray[Any, Any] | None,
+    threads: int | None,
 ) -> Any:
     if out is not None:
         raise ValueError("`out` and `mmap_mode` exclude each other")
     if Path(path).is_fifo():
         raise ValueError(f"a pipe cannot be mapped: {path!r}")
     if _starts_as_zip(path):
-        return _open_npz(None, path, mode, max_header_size, max_bytes, pickles, None)
+        return _open_npz(None, path, mode, max_header_size, max_bytes, pickles, None, threads)
     # 'w+' would create a file, and loading creates none.
     if mode not in {"r", "r+", "c", "readonly", "readwrite", "copyonwrite"}:
         raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c' to load, not {mode!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,13 +74,15 @@ class Member(Parts):
     def __init__(self, archive: NpzFile, name: str, member: str) -> None:
         self.name = name
         self._member = member
+        # Not only its reader: an archive that nobody holds closes itself.
+        self._archive = archive
         self._reader = archive._reader
         self._threads = archive._threads
         self.shape, self.fortran_order, self.dtype, _ = self._reader.facts(member)
 
-    def read(self) -> np.ndarray[Any, Any]:
-        """Read the whole array, and check its CRC-32."""
-        array: np.ndarray[Any, Any] = self._reader.read(self._member, self._threads)
+    def read(self, *, progress: Callable[[int, int], object] | None = None) -> np.ndarray[Any, Any]:
+        """Read the whole array, and check its CRC-32; `progress` as for `load`."""
+        array: np.ndarray[Any, Any] = self._reader.read(self._member, self._threads, progress)
         return array
 
     def _read(self, start: list[int], step: list[int], count: list[int]) -> Any:
@@ -186,16 +188,19 @@ class NpzFile(np.lib.npyio.NpzFile):
         """Open an array to read parts of it, by integers and slices, without reading it all."""
         return Member(self, key, self._member(key))
 
-    def read(self, *keys: str) -> dict[str, Any]:
+    def read(
+        self, *keys: str, progress: Callable[[int, int], object] | None = None
+    ) -> dict[str, Any]:
         """Read several arrays, all unless named, and return them by their keys.
 
         Those that one thread alone can read, as what others deflated, are read side by side.
+        `progress` is called as by `load`, with the bytes of all of them.
         """
         keys = keys or tuple(dict.fromkeys(self.files))
         members = {key: self._member(key) for key in keys}
         arrays = {key: name for key, name in members.items() if self._reader.is_array(name)}
         try:
-            read = self._reader.read_several(list(arrays.values()), self._threads)
+            read = self._reader.read_several(list(arrays.values()), self._threads, progress)
         except UnsupportedError:
             # The one that is refused, or that NumPy may read, is found one by one.
             return {key: self[key] for key in keys}
@@ -244,6 +249,7 @@ def savez(
     durable: Any = False,
     threads: Any = None,
     append: Any = False,
+    progress: Any = None,
     **kwds: Any,
 ) -> None:
     """Save arrays in one uncompressed ``.npz`` archive.
@@ -273,11 +279,15 @@ def savez(
         used again until the archive is saved anew. What is written over is kept in
         ``NAME.journal`` until it is done. One process at a time appends. An array of this name is
         saved as one.
+    progress : callable, optional
+        Called as ``progress(done, total)``, in bytes of all arrays, uncompressed, some 20 times a
+        second at most and when all is done, before the archive takes its name. What it raises ends
+        the work: an archive at the path is then as it was. An array of this name is saved as one.
     **kwds : array_like
         Arrays, saved under these names.
     """
     options = {"allow_pickle": allow_pickle, "durable": durable, "threads": threads}
-    options["append"] = append
+    options |= {"append": append, "progress": progress}
     _savez(file, args, kwds, options, None)
 
 
@@ -290,6 +300,7 @@ def savez_compressed(
     durable: Any = False,
     threads: Any = None,
     append: Any = False,
+    progress: Any = None,
     **kwds: Any,
 ) -> None:
     """Save arrays in one compressed ``.npz`` archive, which ``numpy.load`` reads.
@@ -308,7 +319,7 @@ def savez_compressed(
     codec : {'deflate', 'zstd'}
         'zstd' is quick and small, but NumPy reads it with Python 3.14 or newer alone, which a
         warning says. An array of this name is saved as one.
-    durable, append : bool
+    durable, append, progress
         As for `savez`.
     threads : int, optional
         As for `savez`. The bytes do not depend on it.
@@ -316,7 +327,7 @@ def savez_compressed(
         Arrays, saved under these names.
     """
     options = {"allow_pickle": allow_pickle, "durable": durable, "threads": threads}
-    options |= {"append": append, "level": level, "codec": codec}
+    options |= {"append": append, "progress": progress, "level": level, "codec": codec}
     _savez(file, args, kwds, options, "deflate")
 
 
@@ -328,12 +339,13 @@ def _savez(
     codec: str | None,
 ) -> None:
     # Keywords are names of arrays: what is no plain option is an array of that name.
-    for name, kind in OPTIONS.items():
-        if name in options and type(options[name]) not in (kind, NONE.get(name, kind)):
+    for name, is_option in OPTIONS.items():
+        if name in options and not is_option(options[name]):
             kwds[name] = options.pop(name)
     durable = options.get("durable", False)
     allow_pickle = options.get("allow_pickle", False)
     level, threads = options.get("level"), options.get("threads")
+    progress = options.get("progress")
     codec = options.get("codec", codec)
     least, most = LEVELS.get(codec or "", (0, 0))
     if level is not None and codec in LEVELS and not least <= level <= most:
@@ -350,15 +362,15 @@ def _savez(
     members = _members(args, kwds)
     path = as_path(file, ".npz")
     if options.get("append", False):
-        _append(path, members, codec, level, threads, durable, allow_pickle)
+        _append(path, members, (codec, level, threads, durable, progress), allow_pickle)
         return
     try:
         with open_pipe(path, "wb") as pipe:
             if path is None or pipe is not None:
                 sink = file if pipe is None else pipe
-                _native.savez_file(sink, members, codec, level, threads)
+                _native.savez_file(sink, members, codec, level, threads, progress)
             else:
-                _native.savez_path(path, members, codec, level, threads, durable)
+                _native.savez_path(path, members, codec, level, threads, durable, progress)
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise
@@ -367,30 +379,37 @@ def _savez(
 
 
 LEVELS = {"deflate": (0, 9), "zstd": (1, 19)}
-OPTIONS = {
-    "allow_pickle": bool,
-    "append": bool,
-    "codec": str,
-    "durable": bool,
-    "level": int,
-    "threads": int,
+
+
+def _is_flag(value: object) -> bool:
+    return type(value) is bool
+
+
+def _is_number(value: object) -> bool:
+    return value is None or type(value) is int
+
+
+OPTIONS: dict[str, Callable[[Any], bool]] = {
+    "allow_pickle": _is_flag,
+    "append": _is_flag,
+    "codec": lambda value: type(value) is str,
+    "durable": _is_flag,
+    "level": _is_number,
+    "progress": lambda value: value is None or callable(value),
+    "threads": _is_number,
 }
-NONE = {"level": type(None), "threads": type(None)}
 
 
 def _append(
     path: str | None,
     members: list[tuple[str, Any]],
-    codec: str | None,
-    level: int | None,
-    threads: int | None,
-    durable: bool,
+    options: tuple[Any, ...],
     allow_pickle: bool,
 ) -> None:
     if path is None:
         raise make(ArgumentError, "argument", "append needs the path of an archive, no file object")
     try:
-        _native.append_npz(path, members, codec, level, threads, durable)
+        _native.append_npz(path, members, *options)
     except UnsupportedError as error:
         if not (allow_pickle and error.code == "dtype.object"):
             raise

@@ -136,7 +136,7 @@ def recv(
     if fd is not None:
         return _native.recv_fd(fd, out, timeout, is_socket, max_bytes, max_header_size, progress)
     with _as_file(sock, timeout) as file:
-        return _native.load_file(file, b"", out, max_header_size, max_bytes, progress)
+        return _native.load_file(file, b"", out, max_header_size, max_bytes, None, progress)
 
 
 def descriptor(sock: Any, timeout: float | None) -> tuple[int | None, bool, float | None]:

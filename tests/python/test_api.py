@@ -73,7 +73,7 @@ def test_parameters_of_functions_in_c_are_numpys():
 def test_what_is_added_is_keyword_only():
     for function, added in (
         (nb.save, {"durable", "codec", "chunks", "threads", "progress"}),
-        (nb.load, {"max_header_size", "max_bytes", "out", "progress"}),
+        (nb.load, {"max_header_size", "max_bytes", "out", "threads", "progress"}),
         (nb.frombuffer, {"like", "shape", "order"}),
         (nb.fromfile, {"like", "shape", "order"}),
         (nb.tofile, {"order", "durable"}),

@@ -51,6 +51,7 @@ def files(array, tmp_path_factory):
     nb.save(place / "a", array, codec="lz4")
     integers = np.random.default_rng(0).integers(0, 1000, 2 * array.size).astype("f8")
     nb.save(place / "z", integers, codec="zlib-1-bitshuffle", chunks=(1 << 16,))
+    archives(place, array)
     return place
 
 
@@ -80,6 +81,11 @@ def received(data, progress):
     return array
 
 
+def zstd_archive(folder, array, progress):
+    with pytest.warns(UserWarning, match="zstd"):
+        nb.savez_compressed(folder / "new", array, codec="zstd", progress=progress)
+
+
 WORKS = {
     "save": lambda f, a, p: nb.save(f / "new", a, progress=p),
     "save a frame": lambda f, a, p: nb.save(f / "new", a, codec="zstd", progress=p),
@@ -103,7 +109,31 @@ WORKS = {
     "send a frame": lambda f, a, p: exchange(a, "fast", p),
     "recv": lambda f, a, p: received((f / "a.npy").read_bytes(), p),
     "recv a frame": lambda f, a, p: received((f / "a.ndb").read_bytes(), p),
+    "savez": lambda f, a, p: nb.savez(f / "new", a, progress=p),
+    "savez several": lambda f, a, p: nb.savez(f / "new", a[:1], b=a[1:].T, progress=p),
+    "savez to a file": lambda f, a, p: nb.savez(io.BytesIO(), a, progress=p),
+    "savez_compressed": lambda f, a, p: nb.savez_compressed(f / "new", a, level=1, progress=p),
+    "savez zstd": zstd_archive,
+    "append": lambda f, a, p: nb.savez(f / "a.npz", new=a, append=True, progress=p),
+    "append to nothing": lambda f, a, p: nb.savez(f / "no.npz", a, append=True, progress=p),
+    "member": lambda f, a, p: nb.load(f / "a.npz").open("stored").read(progress=p),
+    "deflated member": lambda f, a, p: nb.load(f / "a.npz").open("deflated").read(progress=p),
+    "deflated by others": lambda f, a, p: nb.load(f / "np.npz").open("a").read(progress=p),
+    "some members": lambda f, a, p: nb.load(f / "a.npz").read("deflated", progress=p),
+    "members": lambda f, a, p: nb.load(f / "two.npz").read(progress=p),
+    "members by others": lambda f, a, p: nb.load(f / "np two.npz").read(progress=p),
 }
+
+
+def archives(place, array):
+    """Save archives of it, whole and in two halves, by ndbytes and by NumPy."""
+    nb.savez(place / "a", stored=array)
+    nb.savez_compressed(place / "a", deflated=array, level=1, append=True)
+    quick = np.zeros_like(array)
+    np.savez_compressed(place / "np", a=quick)
+    halves = {"b": array[: len(array) // 2], "c": array[len(array) // 2 :]}
+    nb.savez_compressed(place / "two", **halves, level=1)
+    np.savez_compressed(place / "np two", **{name: half * 0 for name, half in halves.items()})
 
 
 @pytest.mark.parametrize("name", WORKS)
@@ -118,6 +148,7 @@ def test_small_arrays_are_told_of_once(tmp_path, name):
     array = np.arange(12.0).reshape(3, 4)
     nb.save(tmp_path / "a.npy", array)
     nb.save(tmp_path / "a", array, codec="lz4")
+    archives(tmp_path, array)
     heard = Heard()
     WORKS[name](tmp_path, array, heard)
     assert heard == [(96, 96)]
@@ -286,8 +317,12 @@ WORKS = {
     "savez": lambda: nb.savez("a.npz", huge),
     "savez_compressed": lambda: nb.savez_compressed("a.npz", noise, level=9),
     "append": lambda: nb.open("b.ndb", "a").append(noise, codec="zstd-15"),
+    "append to an archive": lambda: nb.savez_compressed("b.npz", noise, level=9, append=True),
+    "load an archive": lambda: nb.load("b.npz").read(),
 }
 nb.save("b.ndb", np.arange(1 << 15, dtype="f8"), codec="zstd", chunks=(1 << 14,))
+size = 1 << 26 if sys.argv[2] == "load an archive" else 10
+nb.savez_compressed("b.npz", np.random.default_rng(0).integers(0, 1000, size), level=1)
 print("ready", flush=True)
 input()
 begin = time.monotonic()
@@ -308,6 +343,8 @@ NAMES = [
     "savez",
     "savez_compressed",
     "append",
+    "append to an archive",
+    "load an archive",
 ]
 
 

@@ -129,12 +129,14 @@ pub(crate) fn loads_frame<'py>(
     py: Python<'py>,
     source: &[u8],
     limits: &Limits,
+    threads: Option<usize>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let reader = Reader::new(source, limits).into_py(py)?;
     let progress = listen(progress, reader.header().array().nbytes())?;
     let read = fill(py, None, reader.header().array(), |memory, layout| {
-        py.detach(|| reader.read_into_with(memory, layout, &progress))
+        let read = || reader.read_into_with(memory, layout, &progress);
+        py.detach(|| ndbytes::with_threads(threads, read))
     });
     Ok(read?.into_any())
 }

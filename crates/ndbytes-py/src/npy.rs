@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ndbytes::frame_format::FRAME_MAGIC;
-use ndbytes::{ArrayFile, AtomicFile, Error, Message, SaveOptions};
+use ndbytes::{ArrayFile, AtomicFile, Error, Message, SaveOptions, with_threads};
 use numpy::PyUntypedArray;
 use numpy::PyUntypedArrayMethods;
 use pyo3::prelude::*;
@@ -76,7 +76,7 @@ pub(crate) fn dumps<'py>(
     })
 }
 
-/// loads(data, *, copy=False, max_header_size=65536, progress=None)
+/// loads(data, *, copy=False, max_header_size=65536, threads=None, progress=None)
 /// --
 ///
 /// The array in the bytes of an `.npy` file or a frame.
@@ -90,6 +90,8 @@ pub(crate) fn dumps<'py>(
 ///     from a frame: a writable, aligned array of its own.
 /// max_header_size : int
 ///     Longest header that is parsed, in bytes.
+/// threads : int, optional
+///     The most threads; as many as suit the machine unless given.
 /// progress : callable, optional
 ///     As for `dumps`.
 ///
@@ -104,18 +106,19 @@ pub(crate) fn dumps<'py>(
 /// TruncatedError, MismatchError
 ///     When bytes are missing or left over.
 #[pyfunction]
-#[pyo3(signature = (data, *, copy=false, max_header_size=65536, progress=None))]
+#[pyo3(signature = (data, *, copy=false, max_header_size=65536, threads=None, progress=None))]
 pub(crate) fn loads<'py>(
     data: &Bound<'py, PyAny>,
     copy: bool,
     max_header_size: usize,
+    threads: Option<usize>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = data.py();
     let limits = limits(Some(max_header_size), None);
     if let Ok(bytes) = data.cast::<PyBytes>() {
         if bytes.as_bytes().starts_with(FRAME_MAGIC) {
-            return loads_frame(py, bytes.as_bytes(), &limits, progress);
+            return loads_frame(py, bytes.as_bytes(), &limits, threads, progress);
         }
         let (header, offset) = ndbytes::parse_npy(bytes.as_bytes(), &limits).into_py(py)?;
         if !copy {
@@ -133,7 +136,7 @@ pub(crate) fn loads<'py>(
     let source = view(&flat)?;
     let source = source.as_bytes(ndbytes::Order::C).unwrap_or_default();
     if source.starts_with(FRAME_MAGIC) {
-        return loads_frame(py, source, &limits, progress);
+        return loads_frame(py, source, &limits, threads, progress);
     }
     let (header, offset) = ndbytes::parse_npy(source, &limits).into_py(py)?;
     if copy || header.nbytes() == 0 {
@@ -248,13 +251,16 @@ pub(crate) fn save_file(
 
 /// Loads from a path, into `out` if given.
 #[pyfunction]
-#[pyo3(signature = (path, out=None, max_header_size=None, max_bytes=None, progress=None))]
+#[pyo3(signature = (
+    path, out=None, max_header_size=None, max_bytes=None, threads=None, progress=None
+))]
 pub(crate) fn load_path<'py>(
     py: Python<'py>,
     path: PathBuf,
     out: Option<Bound<'py, PyUntypedArray>>,
     max_header_size: Option<usize>,
     max_bytes: Option<u64>,
+    threads: Option<usize>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let limits = limits(max_header_size, max_bytes);
@@ -262,15 +268,16 @@ pub(crate) fn load_path<'py>(
     let header = file.header().clone();
     let progress = listen(progress, header.nbytes())?;
     fill(py, out, &header, |memory, layout| {
-        py.detach(|| file.read_strided_with(memory, layout, &progress))
+        py.detach(|| with_threads(threads, || file.read_strided_with(memory, layout, &progress)))
     })
 }
 
 /// Loads one array from a file object and not a byte more; `prefix` was read before.
 #[pyfunction]
 #[pyo3(signature = (
-    file, prefix, out=None, max_header_size=None, max_bytes=None, progress=None
+    file, prefix, out=None, max_header_size=None, max_bytes=None, threads=None, progress=None
 ))]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
 pub(crate) fn load_file<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
@@ -278,10 +285,12 @@ pub(crate) fn load_file<'py>(
     out: Option<Bound<'py, PyUntypedArray>>,
     max_header_size: Option<usize>,
     max_bytes: Option<u64>,
+    threads: Option<usize>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let mut source = PyReader::new(file, prefix)?;
-    load_from(py, &mut source, out, &limits(max_header_size, max_bytes), progress)
+    let limits = limits(max_header_size, max_bytes);
+    with_threads(threads, || load_from(py, &mut source, out, &limits, progress))
 }
 
 /// Reads one array from any source into memory of NumPy's.

@@ -15,7 +15,7 @@ use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::memory::new_bytes;
-use crate::signals::Interruptible;
+use crate::signals::listen;
 use crate::target::fill;
 use crate::warn::warn_of_version;
 
@@ -39,9 +39,10 @@ fn arrays<'py>(members: &Members<'py>) -> PyResult<Vec<Bound<'py, PyUntypedArray
     members.iter().map(|(_, object)| as_array(object)).collect()
 }
 
-/// What is saved: keys and views, and the most bytes that a stored archive of them takes.
+/// What is saved: keys and views, their bytes, and the most that a stored archive of them takes.
 struct Contents<'a> {
     views: Vec<(&'a str, ArrayView<'a>)>,
+    nbytes: u64,
     most: u64,
 }
 
@@ -50,7 +51,7 @@ fn contents<'a>(
     members: &'a Members<'_>,
     arrays: &'a [Bound<'_, PyUntypedArray>],
 ) -> PyResult<Contents<'a>> {
-    let mut contents = Contents { views: Vec::with_capacity(members.len()), most: 0 };
+    let mut contents = Contents { views: Vec::with_capacity(members.len()), nbytes: 0, most: 0 };
     for ((key, _), array) in members.iter().zip(arrays) {
         let py = array.py();
         let view = view(array)?;
@@ -59,6 +60,7 @@ fn contents<'a>(
         warn_of_version(py, &head)?;
         // The headers of ZIP: two with the name, alignment, a share of the directory's end.
         contents.most += (header.nbytes() + head.len() + 2 * key.len() + 512) as u64;
+        contents.nbytes += header.nbytes() as u64;
         contents.views.push((key, view));
     }
     Ok(contents)
@@ -77,7 +79,8 @@ fn write_all<W: ndbytes::Sink>(
 
 /// Saves arrays to a path, atomically.
 #[pyfunction]
-#[pyo3(signature = (path, members, codec, level, threads, durable))]
+#[pyo3(signature = (path, members, codec, level, threads, durable, progress))]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
 pub(crate) fn savez_path(
     py: Python<'_>,
     path: PathBuf,
@@ -86,19 +89,21 @@ pub(crate) fn savez_path(
     level: Option<u32>,
     threads: Option<usize>,
     durable: bool,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let compression = compression(py, codec, level)?;
     let options = SaveOptions::default().with_durable(durable);
     let arrays = arrays(&members)?;
     let contents = contents(&members, &arrays)?;
+    let progress = listen(progress, contents.nbytes as usize)?;
     let save = || {
         let mut file = AtomicFile::create(&path, &options)?;
         let write = || {
             if compression == Compression::Stored {
                 file.reserve(contents.most)?;
             }
-            let writer = NpzWriter::new(Interruptible::new(file));
-            write_all(writer, &contents, compression)?.into_inner().commit()
+            let writer = NpzWriter::new(file).with_progress(&progress, contents.nbytes);
+            write_all(writer, &contents, compression)?.commit()
         };
         write().map_err(|error: Error| error.with_path(&path))
     };
@@ -107,7 +112,8 @@ pub(crate) fn savez_path(
 
 /// Adds arrays to the archive at a path, or replaces those of their names: all or none.
 #[pyfunction]
-#[pyo3(signature = (path, members, codec, level, threads, durable))]
+#[pyo3(signature = (path, members, codec, level, threads, durable, progress))]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
 pub(crate) fn append_npz(
     py: Python<'_>,
     path: PathBuf,
@@ -116,16 +122,17 @@ pub(crate) fn append_npz(
     level: Option<u32>,
     threads: Option<usize>,
     durable: bool,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let compression = compression(py, codec, level)?;
     let save = SaveOptions::default().with_durable(durable);
     let arrays = arrays(&members)?;
     let contents = contents(&members, &arrays)?;
+    let progress = listen(progress, contents.nbytes as usize)?;
     let append = || {
-        let mut archive = NpzAppender::open(&path, &save)?;
+        let archive = NpzAppender::open(&path, &save)?;
+        let mut archive = archive.with_progress(&progress, contents.nbytes);
         for (key, view) in &contents.views {
-            // What a signal handler raises puts back what was there.
-            Python::attach(|py| py.check_signals()).map_err(std::io::Error::from)?;
             archive.add(key, view, compression)?;
         }
         archive.finish()
@@ -135,7 +142,7 @@ pub(crate) fn append_npz(
 
 /// Saves arrays to a file object.
 #[pyfunction]
-#[pyo3(signature = (file, members, codec, level, threads))]
+#[pyo3(signature = (file, members, codec, level, threads, progress))]
 pub(crate) fn savez_file(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
@@ -143,13 +150,15 @@ pub(crate) fn savez_file(
     codec: Option<&str>,
     level: Option<u32>,
     threads: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let compression = compression(py, codec, level)?;
     let sink = PyWriter::new(file)?;
     let position = sink.position(py)?;
     let arrays = arrays(&members)?;
     let contents = contents(&members, &arrays)?;
-    let writer = NpzWriter::at(sink, position);
+    let progress = listen(progress, contents.nbytes as usize)?;
+    let writer = NpzWriter::at(sink, position).with_progress(&progress, contents.nbytes);
     let save = || with_threads(threads, || write_all(writer, &contents, compression));
     py.detach(save).into_py(py)?;
     Ok(())
@@ -227,12 +236,13 @@ impl NpzReader {
     }
 
     /// Reads a member: an array if it is one, otherwise its bytes.
-    #[pyo3(signature = (name, threads=None))]
+    #[pyo3(signature = (name, threads=None, progress=None))]
     fn read<'py>(
         &self,
         py: Python<'py>,
         name: &str,
         threads: Option<usize>,
+        progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let reader = self.reader(py)?;
         let number = reader.find(name).into_py(py)?;
@@ -266,18 +276,21 @@ impl NpzReader {
         let (header, member) = py.detach(|| reader.array_member(number)).into_py(py)?;
         let mut array = empty(py, &header)?;
         let (memory, _) = memory_mut(&mut array)?;
-        let read = || with_threads(threads, || Reader::read_data(&header, member, memory));
+        let progress = listen(progress, memory.len())?;
+        let read =
+            || with_threads(threads, || Reader::read_data_with(&header, member, memory, &progress));
         py.detach(read).into_py(py)?;
         Ok(array.into_any())
     }
 
     /// Reads several members that are arrays, at the same time.
-    #[pyo3(signature = (names, threads=None))]
+    #[pyo3(signature = (names, threads=None, progress=None))]
     fn read_several<'py>(
         &self,
         py: Python<'py>,
         names: Vec<String>,
         threads: Option<usize>,
+        progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Vec<Bound<'py, PyUntypedArray>>> {
         let reader = self.reader(py)?;
         let mut opened = Vec::with_capacity(names.len());
@@ -291,7 +304,10 @@ impl NpzReader {
         for (array, (header, member)) in arrays.iter_mut().zip(opened) {
             members.push((header, member, memory_mut(array)?.0));
         }
-        py.detach(|| with_threads(threads, || Reader::read_several(members))).into_py(py)?;
+        let nbytes = members.iter().map(|(header, ..)| header.nbytes()).sum();
+        let progress = listen(progress, nbytes)?;
+        let read = || with_threads(threads, || Reader::read_several_with(members, &progress));
+        py.detach(read).into_py(py)?;
         Ok(arrays)
     }
 

@@ -35,6 +35,7 @@ pub struct Progress(Option<Arc<Hear>>);
 type Hear = dyn Fn(u64, u64) -> Result<()> + Send + Sync;
 
 /// One piece of work, measured. Threads may share it; the one that made it tells.
+#[derive(Debug)]
 pub(crate) struct Meter {
     progress: Progress,
     total: u64,
@@ -115,8 +116,18 @@ impl Meter {
 
     /// The same, where the first so many bytes are none of the array's.
     pub(crate) fn behind(mut self, ahead: u64) -> Self {
-        self.ahead = ahead;
+        self.skip(ahead);
         self
+    }
+
+    /// So many bytes more are none of the array's: a header.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.ahead += bytes;
+    }
+
+    /// From now on this thread tells.
+    pub(crate) fn move_here(&mut self) {
+        self.home = self.progress.is_heard().then(|| thread::current().id());
     }
 
     /// Whether anybody is told.
@@ -160,12 +171,14 @@ impl Meter {
         if self.is_heard() { self.add(bytes()) } else { Ok(()) }
     }
 
-    /// What came of the work: it was to end, or went wrong, or all of it is done.
-    pub(crate) fn end<T>(self, result: Result<T>) -> Result<T> {
-        if let Some(error) = self.ended.into_inner() {
-            return Err(error);
-        }
-        let value = result?;
+    /// What came of a part of the work: it was to end, or went wrong, or is done.
+    pub(crate) fn part<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.ended.take().map_or(result, Err)
+    }
+
+    /// What came of the work: as of a part, or all of it is done.
+    pub(crate) fn end<T>(mut self, result: Result<T>) -> Result<T> {
+        let value = self.part(result)?;
         self.progress.tell(self.total, self.total)?;
         Ok(value)
     }

@@ -167,13 +167,8 @@ pub(crate) fn read_measured_at(
         }
         Ok::<_, Error>(have)
     };
-    let (mut share, threads) = shares(buffer.len());
-    if meter.is_heard() {
-        // Who tells must not wait long for the others.
-        share = share.min(2 * piece);
-    }
     let mut total = 0;
-    for (len, got) in fill_parts(buffer, share, threads, &read) {
+    for (len, got) in share_out(buffer, meter, &read) {
         let got = got?;
         total += got;
         if got < len {
@@ -187,17 +182,18 @@ pub(crate) fn read_measured_at(
 /// [`fill_parts`].
 pub(crate) fn share_out<T: Send>(
     buffer: &mut [u8],
+    meter: &Meter,
     fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
 ) -> Vec<(usize, T)> {
-    let (share, threads) = shares(buffer.len());
-    fill_parts(buffer, share, threads, fill)
-}
-
-/// How much each of how many threads does.
-fn shares(len: usize) -> (usize, usize) {
+    let len = buffer.len();
     let threads = crate::array::threads().min(len / BYTES_PER_THREAD).max(1);
     // Whole huge pages, so that two threads do not fault the same one.
-    (len.div_ceil(threads).next_multiple_of(2 << 20), threads)
+    let mut share = len.div_ceil(threads).next_multiple_of(2 << 20);
+    if meter.is_heard() {
+        // Who tells must not wait long for the others.
+        share = share.min(2 * meter.piece(len).max(1));
+    }
+    fill_parts(buffer, share, threads, fill)
 }
 
 /// As [`read_full_at`], on this thread.

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use ndbytes::zip::key_of;
 use ndbytes::{
-    ArrayView, ByteOrder, Compression, Dtype, FrameOptions, Header, Looks, NpzAppender, NpzWriter,
-    Order, SaveOptions, ZarrFolder, is_contiguous, write_frame,
+    ArrayView, ByteOrder, Compression, Dtype, Error, FrameOptions, Header, Looks, NpzAppender,
+    NpzWriter, Order, SaveOptions, ZarrFolder, is_contiguous, write_frame,
 };
 
 use crate::args::{Convert, Form, OutBytes, OutOrder};
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Convert) -> Result<ExitStatus, Failure> {
             Form::Npz => args.member.as_deref().map(key_of),
             _ => args.member.as_deref(),
         };
-        let mut archive = Archive::open(args)?;
+        let mut archive = Archive::open(args, elements.header().nbytes())?;
         archive.add(args, key.unwrap_or("arr_0"), elements)?;
         archive.finish()?;
         return Ok(ExitStatus::Done);
@@ -127,7 +127,9 @@ fn zarr(args: &Convert, from: Form, elements: Elements<'_>) -> Result<ExitStatus
 /// Every array of an archive into another.
 fn archive(args: &Convert, input: &Input) -> Result<ExitStatus, Failure> {
     let reader = input.npz()?;
-    let mut archive = Archive::open(args)?;
+    let members = 0..reader.entries().len();
+    let sizes = members.map(|member| Ok(reader.array_member(member)?.0.nbytes()));
+    let mut archive = Archive::open(args, sizes.sum::<Result<_, Error>>()?)?;
     for key in reader.keys() {
         let elements = Elements::member(input, &reader, Some(key), false)?;
         check(args, elements.header())
@@ -140,26 +142,28 @@ fn archive(args: &Convert, input: &Input) -> Result<ExitStatus, Failure> {
 
 /// An archive that is written: a new one, or one that is there.
 enum Archive {
-    New(NpzWriter<Output>),
+    New(Box<NpzWriter<Output>>),
     Old(NpzAppender),
 }
 
 impl Archive {
-    fn open(args: &Convert) -> Result<Self, Failure> {
+    /// For arrays of so many bytes.
+    fn open(args: &Convert, nbytes: usize) -> Result<Self, Failure> {
+        let (told, total) = (progress::told(), nbytes as u64);
         // What is not there is begun as any other file, which a signal removes.
         if args.append && !is_dash(&args.output) && args.output.exists() {
-            return Ok(Self::Old(NpzAppender::open(&args.output, &SaveOptions::default())?));
+            let archive = NpzAppender::open(&args.output, &SaveOptions::default())?;
+            return Ok(Self::Old(archive.with_progress(&told, total)));
         }
-        Ok(Self::New(NpzWriter::new(Output::create(&args.output)?)))
+        let archive = NpzWriter::new(Output::create(&args.output)?);
+        Ok(Self::New(Box::new(archive.with_progress(&told, total))))
     }
 
     fn add(&mut self, args: &Convert, key: &str, elements: Elements<'_>) -> Result<(), Failure> {
         let compression = args.level.map_or(Compression::Stored, Compression::Deflate);
         let target = target(args, elements.header(), Form::Npz);
         with_view(elements, &target, &mut |view| {
-            // How much is left of what is compressed, nobody knows.
-            let total = args.level.is_none().then_some(view.nbytes() as u64);
-            progress::begin(By::Writing, "writing", &args.output, total);
+            progress::begin(By::Telling, "writing", &args.output, None);
             match self {
                 Self::New(writer) => writer.add(key, view, compression)?,
                 Self::Old(appender) => appender.add(key, view, compression)?,

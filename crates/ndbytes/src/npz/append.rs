@@ -15,6 +15,7 @@ use crate::journal::{self, Grows, JournaledFile, Locked};
 use crate::npy::fill_growing;
 use crate::npz::reader::NpzReader;
 use crate::npz::writer::{Compression, NpzWriter, Old, Sink};
+use crate::progress::Progress;
 use crate::read_at::{ReadAt, Section, read_part_at};
 
 /// Adds arrays to the archive in a file, or replaces those of their keys; the others stay where
@@ -33,7 +34,7 @@ pub struct NpzAppender {
 #[derive(Debug)]
 enum State {
     /// There was no file.
-    Fresh(NpzWriter<AtomicFile>),
+    Fresh(Box<NpzWriter<AtomicFile>>),
     Behind(Box<Behind>),
     Done,
 }
@@ -49,6 +50,8 @@ struct Behind {
     old: Option<Old>,
     /// Once the journal is there.
     writer: Option<NpzWriter<Tail>>,
+    /// Who is told, of how many bytes.
+    progress: (Progress, u64),
 }
 
 /// The end of a file.
@@ -72,7 +75,8 @@ impl NpzAppender {
                     return Err(Error::new(Code::Argument, message));
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Ok(State::Fresh(NpzWriter::new(AtomicFile::create(path, save)?)));
+                    let file = AtomicFile::create(path, save)?;
+                    return Ok(State::Fresh(Box::new(NpzWriter::new(file))));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -80,6 +84,20 @@ impl NpzAppender {
         };
         let state = open().map_err(|error| error.with_path(path))?;
         Ok(Self { path: path.to_owned(), state })
+    }
+
+    /// Tells how far it is with arrays of `total` bytes in all, uncompressed.
+    #[must_use]
+    pub fn with_progress(mut self, progress: &Progress, total: u64) -> Self {
+        self.state = match self.state {
+            State::Fresh(writer) => State::Fresh(Box::new(writer.with_progress(progress, total))),
+            State::Behind(mut behind) => {
+                behind.progress = (progress.clone(), total);
+                State::Behind(behind)
+            }
+            State::Done => State::Done,
+        };
+        self
     }
 
     /// Adds an array under this key, in the place of the one that the archive had.
@@ -124,7 +142,8 @@ impl Behind {
         let old = old(&reader)?;
         let (file_len, tail_at) = (reader.source().size()?, reader.directory().offset);
         let journal = Journal { file_len, tail_at, header_len: 0 };
-        Ok(Self { path, locked, journal, save: *save, old: Some(old), writer: None })
+        let progress = Default::default();
+        Ok(Self { path, locked, journal, save: *save, old: Some(old), writer: None, progress })
     }
 
     fn add(&mut self, key: &str, array: &ArrayView<'_>, compression: Compression) -> Result<()> {
@@ -134,11 +153,10 @@ impl Behind {
             let mut file = self.locked.0.try_clone()?;
             journal::keep(&self.path, &file, &self.journal, &self.save)?;
             // Without its directory the archive is no whole one, whatever happens from here on.
-            let writer = self.writer.insert(NpzWriter::behind(
-                Tail(self.locked.0.try_clone()?),
-                self.journal.tail_at,
-                old,
-            ));
+            let tail = Tail(self.locked.0.try_clone()?);
+            let (progress, total) = &self.progress;
+            let writer = NpzWriter::behind(tail, self.journal.tail_at, old);
+            let writer = self.writer.insert(writer.with_progress(progress, *total));
             file.set_len(self.journal.tail_at)?;
             file.seek(SeekFrom::Start(self.journal.tail_at))?;
             return writer.add(key, array, compression);

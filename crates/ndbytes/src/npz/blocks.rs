@@ -8,6 +8,7 @@ use ndbytes_mem::fill_parts;
 
 use crate::array::threads;
 use crate::error::{Error, Result};
+use crate::progress::Meter;
 use crate::read_at::{ReadAt, read_part_at};
 
 /// The blocks of a member whose first bytes, the header of the array, are known.
@@ -103,7 +104,12 @@ impl<'a, R: ReadAt> Blocks<'a, R> {
 impl<R: ReadAt + Sync> Blocks<'_, R> {
     /// Inflates the data of the blocks from number `from` on, as much as there is room for, on
     /// several threads; gives its CRC.
-    pub(super) fn read(&self, from: usize, out: &mut [u8]) -> Result<crc32fast::Hasher> {
+    pub(super) fn read(
+        &self,
+        from: usize,
+        out: &mut [u8],
+        meter: &Meter,
+    ) -> Result<crc32fast::Hasher> {
         let size = self.size();
         // Two at a time, where that leaves some for every thread.
         let pair = if out.len().div_ceil(size) >= 2 * threads() { 2 } else { 1 };
@@ -115,6 +121,7 @@ impl<R: ReadAt + Sync> Blocks<'_, R> {
             for (i, some) in part.chunks_mut(pair * size).enumerate() {
                 self.inflate(&mut reader, from + at / size + pair * i, some)?;
                 crc.update(some);
+                meter.add(some.len())?;
             }
             lock().push(reader);
             Ok::<_, Error>(crc)

@@ -9,6 +9,7 @@ use crate::array::{ArrayView, threads};
 use crate::error::Result;
 use crate::npz::writer::Facts;
 use crate::parallel::in_order;
+use crate::progress::Meter;
 use crate::write::write_all_vectored;
 
 /// Writes the array's `.npy` bytes as one deflate stream, and returns where its blocks are, unless
@@ -18,6 +19,7 @@ pub(super) fn write_deflated(
     array: &ArrayView<'_>,
     level: u32,
     facts: &mut Facts,
+    meter: &Meter,
 ) -> Result<Option<BlockIndex>> {
     let header = array.header()?;
     let head = header.encode()?;
@@ -58,11 +60,13 @@ pub(super) fn write_deflated(
             encoder.encode(buffer, block + 1 == count, &mut packed);
             Ok((packed, crc, buffer.len()))
         },
-        |_, (packed, crc, len)| {
+        |block, (packed, crc, len)| {
             facts.crc.combine(&crc);
             facts.len += len as u64;
+            let len = len - if block == 0 { head.len() } else { 0 };
             sizes.push(packed.len());
-            Ok(write_all_vectored(sink, &[&packed])?)
+            write_all_vectored(sink, &[&packed])?;
+            meter.add(len)
         },
     )?;
     let index = || {

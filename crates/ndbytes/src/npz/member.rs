@@ -9,6 +9,7 @@ use ndbytes_format::{Code, FormatError};
 
 use crate::error::{Error, Result};
 use crate::npz::blocks::Blocks;
+use crate::progress::Meter;
 use crate::read_at::{ReadAt, Section, read_part_at, share_out};
 
 /// The bytes of one member, uncompressed. [`Member::finish`] checks length and CRC.
@@ -103,28 +104,36 @@ impl<'a, R: ReadAt> Member<'a, R> {
 
 impl<R: ReadAt + Sync> Member<'_, R> {
     /// Reads all that is left, which must fill `out`.
-    pub(super) fn read_rest(&mut self, out: &mut [u8]) -> Result<()> {
+    pub(super) fn read_rest(&mut self, out: &mut [u8], meter: &Meter) -> Result<()> {
         if out.len() as u64 != self.left {
             return Ok(self.read_exact(out)?);
         }
         match &self.data {
             Data::Stored(section) => {
                 let place = section.position();
-                self.read_stored(place, out)
+                self.read_stored(place, out, meter)
             }
             Data::Packed(_) if self.entry.method == Method::Deflate => match self.blocks() {
                 Some(blocks) => {
-                    self.crc.combine(&blocks.read(0, out)?);
+                    self.crc.combine(&blocks.read(0, out, meter)?);
                     (self.data, self.left) = (Data::Nothing, 0);
                     Ok(())
                 }
-                None => self.inflate(out),
+                None => self.inflate(out, meter),
             },
-            _ => Ok(self.read_exact(out)?),
+            _ => out.chunks_mut(PIECE).try_for_each(|piece| {
+                self.read_exact(piece)?;
+                meter.add(piece.len())
+            }),
         }
     }
 
-    fn read_stored(&mut self, (source, start): (&R, u64), out: &mut [u8]) -> Result<()> {
+    fn read_stored(
+        &mut self,
+        (source, start): (&R, u64),
+        out: &mut [u8],
+        meter: &Meter,
+    ) -> Result<()> {
         let fill = |part: &mut [u8], at: usize| {
             let (mut crc, mut have) = (crc32fast::Hasher::new(), 0);
             // Pieces, so that bytes are still in the cache when they are used the second time.
@@ -135,10 +144,11 @@ impl<R: ReadAt + Sync> Member<'_, R> {
                 if got < piece.len() {
                     break;
                 }
+                meter.add(got)?;
             }
-            Ok::<_, io::Error>((crc, have))
+            Ok::<_, Error>((crc, have))
         };
-        for (len, filled) in share_out(out, &fill) {
+        for (len, filled) in share_out(out, meter, &fill) {
             let (crc, have) = filled?;
             self.crc.combine(&crc);
             self.left -= have as u64;
@@ -151,7 +161,7 @@ impl<R: ReadAt + Sync> Member<'_, R> {
 
     /// Inflates it again from its start, now that there is room for all of it: what precedes the
     /// rest, and as much of the rest as refers to that, by itself.
-    fn inflate(&mut self, out: &mut [u8]) -> Result<()> {
+    fn inflate(&mut self, out: &mut [u8], meter: &Meter) -> Result<()> {
         let read = usize::try_from(self.entry.uncompressed - self.left).unwrap_or(usize::MAX);
         let near = out.len().min(2 * WINDOW);
         let mut inflater =
@@ -165,6 +175,7 @@ impl<R: ReadAt + Sync> Member<'_, R> {
             let done = out.len() - self.left as usize;
             self.crc.update(&out[done..have]);
             self.left -= (have - done) as u64;
+            meter.add(have - done)?;
             if self.left == 0 {
                 if !inflater.ends()? {
                     return Err(longer());

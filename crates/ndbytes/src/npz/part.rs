@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::npz::blocks::{Blocks, cut};
 use crate::npz::member::Member;
 use crate::npz::reader::{NpzReader, named};
+use crate::progress::Meter;
 use crate::read_at::{ReadAt, read_full_at};
 use crate::slice::Selection;
 use crate::validate::validate;
@@ -97,7 +98,7 @@ impl<'a, R: ReadAt + Sync> Data<'a, R> {
                 if begin < *first || (end * size).min(*len) > *first * size + held.len() {
                     *first = begin;
                     held.resize((end * size).min(*len) - begin * size, 0);
-                    if let Err(error) = blocks.read(begin, held) {
+                    if let Err(error) = blocks.read(begin, held, &Meter::unheard()) {
                         held.clear();
                         return Err(error);
                     }

@@ -12,8 +12,9 @@ use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::npy::{fill_growing, read_header};
 use crate::npz::member::{Data, Member};
+use crate::progress::{Meter, Progress};
 use crate::read_at::{ReadAt, Section, read_part_at};
-use crate::validate::validate;
+use crate::validate::validate_measured;
 
 /// An archive whose directory has been read; members are read when they are asked for.
 ///
@@ -215,11 +216,35 @@ impl<R: ReadAt + Sync> NpzReader<R> {
     ///
     /// # Errors
     /// As [`read_exact`](crate::read_exact); [`Code::ZipCrc`].
-    pub fn read_data(header: &Header, mut member: Member<'_, R>, out: &mut [u8]) -> Result<()> {
+    pub fn read_data(header: &Header, member: Member<'_, R>, out: &mut [u8]) -> Result<()> {
+        Self::read_data_with(header, member, out, &Progress::default())
+    }
+
+    /// As [`NpzReader::read_data`], and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`NpzReader::read_data`], and what [`Progress`] said.
+    pub fn read_data_with(
+        header: &Header,
+        member: Member<'_, R>,
+        out: &mut [u8],
+        progress: &Progress,
+    ) -> Result<()> {
+        let meter = Meter::new(progress, out.len() as u64);
+        let read = Self::read_measured(header, member, out, &meter);
+        meter.end(read)
+    }
+
+    pub(super) fn read_measured(
+        header: &Header,
+        mut member: Member<'_, R>,
+        out: &mut [u8],
+        meter: &Meter,
+    ) -> Result<()> {
         let name = member.name();
         let mut read = || {
-            member.read_rest(out)?;
-            validate(header.dtype(), out)?;
+            member.read_rest(out, meter)?;
+            validate_measured(header.dtype(), out, meter)?;
             member.finish()
         };
         read().map_err(|error| named(error, name))

@@ -12,6 +12,7 @@ use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
 use crate::npy::write_npy;
 use crate::npz::deflate::write_deflated;
+use crate::progress::{Meter, Progress};
 use crate::write::write_all_vectored;
 
 /// How members are written.
@@ -63,6 +64,7 @@ pub struct NpzWriter<W> {
     names: HashSet<String>,
     /// A member was begun and not ended.
     broken: bool,
+    meter: Meter,
 }
 
 /// What an archive has before members are added.
@@ -88,7 +90,15 @@ impl<W: Sink> NpzWriter<W> {
     /// takes the place of those that had its key.
     pub(super) fn behind(sink: W, position: u64, old: Old) -> Self {
         let (central, names) = (Vec::new(), HashSet::new());
-        Self { sink, at: position, old, central, names, broken: false }
+        let meter = Meter::unheard();
+        Self { sink, at: position, old, central, names, broken: false, meter }
+    }
+
+    /// Tells how far it is with arrays of `total` bytes in all, uncompressed.
+    #[must_use]
+    pub fn with_progress(mut self, progress: &Progress, total: u64) -> Self {
+        self.meter = Meter::new(progress, total);
+        self
     }
 
     /// Adds an array under this key.
@@ -96,8 +106,19 @@ impl<W: Sink> NpzWriter<W> {
     /// # Errors
     /// [`Code::ZipName`] for a key that is there already or has a NUL and
     /// [`Code::UnsupportedDtype`], before anything is written; what the sink said, after which the
-    /// archive cannot be finished.
+    /// archive cannot be finished; what [`Progress`] said.
     pub fn add(
+        &mut self,
+        key: &str,
+        array: &ArrayView<'_>,
+        compression: Compression,
+    ) -> Result<()> {
+        self.meter.move_here();
+        let added = self.add_measured(key, array, compression);
+        self.meter.part(added)
+    }
+
+    fn add_measured(
         &mut self,
         key: &str,
         array: &ArrayView<'_>,
@@ -136,8 +157,8 @@ impl<W: Sink> NpzWriter<W> {
             blocks: None,
         };
         if method == Method::Stored && !rewrites {
-            let mut facts = Facts::default();
-            write_npy(&mut facts.over(io::sink()), array)?;
+            let (mut facts, meter) = (Facts::default(), Meter::unheard());
+            write_npy(&mut facts.over(io::sink(), &meter), array)?;
             facts.apply(&mut entry);
             entry.compressed = entry.uncompressed;
         }
@@ -146,16 +167,19 @@ impl<W: Sink> NpzWriter<W> {
         self.broken = true;
         counted.write_all(&local)?;
         let mut facts = Facts::default();
+        // Deflated bytes are counted without it.
+        let meter = &mut self.meter;
+        meter.skip(if method == Method::Deflate { 0 } else { head.len() as u64 });
         match compression {
-            Compression::Stored => write_npy(&mut facts.over(&mut counted), array)?,
+            Compression::Stored => write_npy(&mut facts.over(&mut counted, meter), array)?,
             Compression::Deflate(level) => {
-                entry.blocks = write_deflated(&mut counted, array, level, &mut facts)?;
+                entry.blocks = write_deflated(&mut counted, array, level, &mut facts, meter)?;
             }
             Compression::Zstd(level) => {
                 let len = (head.len() + array.nbytes()) as u64;
                 let packed = Encoder::new(Codec::Zstd, level, &mut counted);
                 let mut packed = packed.with_size(len).with_workers(threads() as u32);
-                write_npy(&mut facts.over(&mut packed), array)?;
+                write_npy(&mut facts.over(&mut packed, meter), array)?;
                 packed.finish()?;
             }
         }
@@ -187,7 +211,7 @@ impl<W: Sink> NpzWriter<W> {
     ///
     /// # Errors
     /// What the sink said; [`Code::Argument`] after [`NpzWriter::add`] failed in the middle of an
-    /// array.
+    /// array; what [`Progress`] said.
     pub fn finish(mut self) -> Result<W> {
         self.check_whole()?;
         let (mut bytes, mut entries) = (Vec::new(), self.names.len() as u64);
@@ -202,7 +226,7 @@ impl<W: Sink> NpzWriter<W> {
         directory.encode_end_with(&self.old.comment, &mut bytes);
         write_all_vectored(&mut self.sink, &[&bytes])?;
         self.sink.flush()?;
-        Ok(self.sink)
+        self.meter.end(Ok(self.sink))
     }
 }
 
@@ -254,8 +278,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    fn over<W: Write>(&mut self, sink: W) -> Checked<'_, W> {
-        Checked { facts: self, sink }
+    fn over<'a, W: Write>(&'a mut self, sink: W, meter: &'a Meter) -> Checked<'a, W> {
+        Checked { facts: self, meter, sink }
     }
 
     fn apply(self, entry: &mut Entry) {
@@ -267,6 +291,7 @@ impl Facts {
 /// Keeps CRC and length of what passes.
 struct Checked<'a, W> {
     facts: &'a mut Facts,
+    meter: &'a Meter,
     sink: W,
 }
 
@@ -277,6 +302,7 @@ impl<W: Write> Write for Checked<'_, W> {
         write_all_vectored(&mut self.sink, &[piece])?;
         self.facts.crc.update(piece);
         self.facts.len += piece.len() as u64;
+        self.meter.add(piece.len())?;
         Ok(piece.len())
     }
 
