@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools docs/spec)
+# What lints and Rust tests are built with; the wheel and the command are always of `release`.
+export PROFILE ?= dev
 # pyo3 asks an interpreter for its version; the python3 on PATH may be too old.
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 
@@ -27,9 +29,9 @@ check: check-fast ## format, lints, docs, floors, types, licences
 check-fast: wheel ## what of check needs no cargo tool built first
 	cargo fmt --all --check
 	cargo fmt --manifest-path bench/rust/Cargo.toml --check
-	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --profile $(PROFILE) --workspace --all-targets --all-features -- -D warnings
 	@# Libraries alone: the command has the façade's name, and its pages would overwrite them.
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --lib
+	RUSTDOCFLAGS="-D warnings" cargo doc --profile $(PROFILE) --no-deps --workspace --lib
 	cargo xtask floors
 	cargo xtask no-todo
 	$(PY) -m ruff check $(PYTHON_SOURCES)

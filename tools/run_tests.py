@@ -8,6 +8,7 @@ command does, and also when it ran no test at all: a suite that finds nothing pr
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -167,7 +168,8 @@ def main(names: list[str]) -> int:
 # ndbytes-py has no Rust tests and cannot link as a program: Python's symbols come from the
 # interpreter that loads it. The pytest parts test it.
 WORKSPACE = ["--workspace", "--exclude=ndbytes-py", "--all-features"]
-CARGO_TEST = ["cargo", "test", "--no-fail-fast", *WORKSPACE]
+PROFILE = os.environ.get("PROFILE", "dev")
+CARGO_TEST = ["cargo", "test", "--no-fail-fast", "--profile", PROFILE, *WORKSPACE]
 RUST = [*CARGO_TEST, "--lib", "--bins", "--tests", "--examples"]
 PYTEST_RUN = ["-m", "pytest", "-q", "tests/python"]
 CONFORMANCE = ["tests/conformance/run.py"]

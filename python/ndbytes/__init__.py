@@ -24,8 +24,10 @@ from ._frame import Chunk, Frame, open
 from ._memmap import memmap, open_memmap
 from ._native import __version__, dumps, loads, tobytes
 from ._npy import Header, load, read_header, save
+from ._npy_file import NpyFile
 from ._npz import NpzFile, savez, savez_compressed
 from ._raw import frombuffer, fromfile, tofile
+from ._remote import Remote
 from ._stream import recv, send
 
 __all__ = [
@@ -42,7 +44,9 @@ __all__ = [
     "MismatchError",
     "NdbytesError",
     "NdbytesOSError",
+    "NpyFile",
     "NpzFile",
+    "Remote",
     "TruncatedError",
     "UnsupportedError",
     "__version__",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 
 
@@ -94,6 +95,7 @@ def from_native(
     offset: int | None,
     path: str | os.PathLike[str] | None,
     errno: int | None,
+    os_class: str | None,
 ) -> NdbytesError:
     """Return the exception for an error of the native module, which calls this."""
     if errno is not None:
@@ -101,7 +103,8 @@ def from_native(
     else:
         text = message if path is None else f"{os.fspath(path)}: {message}"
         text = text if offset is None else f"{text} (at byte {offset})"
-        error = _KINDS.get(kind, NdbytesOSError)(text)
+        base = NdbytesOSError if os_class is None else _os_class(getattr(builtins, os_class))
+        error = _KINDS.get(kind, base)(text)
     error.code = code
     error.offset = offset
     return error

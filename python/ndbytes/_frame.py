@@ -13,8 +13,10 @@ from . import _native
 from ._errors import ArgumentError, make
 from ._files import MAX_HEADER_SIZE, as_path, seek_position
 from ._memmap import open_memmap
+from ._npy_file import NpyFile
 from ._npz import NpzFile
 from ._parts import Parts
+from ._remote import as_remote
 
 MAGIC = b"\x89NDB\r\n\x1a\n"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -44,7 +46,7 @@ class Frame(Parts):
 
     Parameters
     ----------
-    file : path or file object
+    file : path, URL, Remote or file object
         A file object needs ``seek`` and ``read``.
     mode : {'r', 'a'}
         'a' allows `append`.
@@ -84,7 +86,8 @@ class Frame(Parts):
         if mode not in {"r", "a"}:
             raise ValueError(f"mode must be 'r' or 'a', not {mode!r}")
         self._file = file
-        self._path = as_path(file)
+        self._remote = as_remote(file)
+        self._path = as_path(file) if self._remote is None else None
         if mode == "a" and self._path is None:
             raise ValueError("only a frame with a path can grow")
         self._mode = mode
@@ -92,7 +95,9 @@ class Frame(Parts):
         self._open()
 
     def _open(self) -> None:
-        if self._path is None:
+        if self._remote is not None:
+            self._reader = _native.FrameReader.from_remote(self._remote._file, *self._limits)
+        elif self._path is None:
             self._reader = _native.FrameReader.from_file(self._file, *self._limits)
         else:
             self._reader = _native.FrameReader.from_path(self._path, *self._limits)
@@ -232,6 +237,8 @@ class Frame(Parts):
 
     def __repr__(self) -> str:
         name = self._path if self._path is not None else getattr(self._file, "name", "object")
+        if self._remote is not None:
+            name = self._remote.url
         state = "closed " if self._closed else ""
         return f"<{state}Frame {name!r}: {self.dtype}, shape {self.shape}, chunks {self.chunks}>"
 
@@ -247,10 +254,11 @@ def open(
 
     Parameters
     ----------
-    file : path or file object
+    file : path, URL, Remote or file object
         What begins as a frame becomes a `Frame`, as an ``.npz`` archive an `NpzFile`, and anything
-        else a `memmap` of an ``.npy`` file, which needs a path. The folder of a Zarr array whose
-        one shard is a frame is that frame.
+        else, an ``.npy`` file, a `memmap` where it has a path and an `NpyFile` where it has none.
+        The folder of a Zarr array whose one shard is a frame is that frame. Of a file on a server,
+        ``https://...``, nothing is fetched but what is asked for.
     mode : {'r', 'a'}
         'a' opens a frame that is to grow by `Frame.append`.
     max_header_size : int
@@ -260,11 +268,14 @@ def open(
 
     Returns
     -------
-    Frame, NpzFile or memmap
+    Frame, NpzFile, memmap or NpyFile
     """
     limits: dict[str, Any] = {"max_header_size": max_header_size, "max_bytes": max_bytes}
-    path = as_path(file)
-    if path is None:
+    remote = as_remote(file)
+    path = as_path(file) if remote is None else None
+    if remote is not None:
+        file, first = remote, remote._file.first(len(MAGIC))
+    elif path is None:
         position = seek_position(file)
         if position is None:
             raise ValueError("parts are read by position: this file object cannot seek")
@@ -285,5 +296,5 @@ def open(
     if first[:4] in ZIP_MAGICS:
         return NpzFile(file, **limits)
     if path is None:
-        raise ValueError("a file object cannot be mapped: give its path")
+        return NpyFile(file, **limits)
     return open_memmap(path, "r", max_header_size=max_header_size)

@@ -14,6 +14,7 @@ from ._errors import FormatError, UnsupportedError, make
 from ._files import MAX_HEADER_SIZE, as_path, open_pipe, read_up_to, seek_position
 from ._memmap import open_memmap
 from ._npz import NpzFile
+from ._remote import as_remote, load_array, refuse_map
 
 MAGIC = b"\x93NUMPY"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -110,9 +111,10 @@ def load(
 
     Parameters
     ----------
-    file : path or file object
+    file : path, URL, Remote or file object
         A file object needs ``read`` alone for ``.npy``, and is left at the first byte after the
-        array, so that arrays can follow one another.
+        array, so that arrays can follow one another. What is on a server, ``https://...``, is
+        fetched by several requests at a time where it answers range requests.
     mmap_mode : {None, 'r', 'r+', 'c'}
         Map the file instead of reading it. The members of a stored ``.npz`` are mapped when they
         are asked for; compressed ones are an error.
@@ -148,6 +150,12 @@ def load(
         When there are none.
     """
     limit = None if allow_pickle else max_header_size
+    if (remote := as_remote(file, None)) is not None:
+        if mmap_mode is not None:
+            raise refuse_map(remote)
+        if remote._file.first(4) in ZIP_MAGICS:
+            return _open_npz(remote, None, None, limit, max_bytes, {}, out, threads)
+        return load_array(remote, out, limit, max_bytes, threads, progress)
     path = as_path(file)
     pickles: dict[str, Any] = {}
     if allow_pickle:
@@ -188,7 +196,7 @@ def read_header(file: Any, *, max_header_size: int = MAX_HEADER_SIZE) -> Header:
 
     Parameters
     ----------
-    file : path or file object
+    file : path, URL, Remote or file object
         A file object is left at the first element.
     max_header_size : int
         Longest header that is parsed, in bytes.
@@ -198,6 +206,10 @@ def read_header(file: Any, *, max_header_size: int = MAX_HEADER_SIZE) -> Header:
     Header
         ``dtype, shape, fortran_order, data_offset``.
     """
+    if (remote := as_remote(file)) is not None:
+        reader = _native.NpyReader.from_remote(remote._file, max_header_size, None)
+        shape, fortran, dtype, offset = reader.facts()
+        return Header(dtype, shape, fortran, offset)
     path = as_path(file)
     if path is None:
         shape, fortran, dtype, offset = _native.read_header(file, b"", max_header_size)

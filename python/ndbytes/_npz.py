@@ -15,6 +15,7 @@ from ._errors import ArgumentError, MismatchError, UnsupportedError, make
 from ._files import MAX_HEADER_SIZE, as_path, open_pipe, seek_position
 from ._memmap import MODES, memmap
 from ._parts import Parts
+from ._remote import as_remote, refuse_map
 
 
 class _Handle:
@@ -124,9 +125,14 @@ class NpzFile(np.lib.npyio.NpzFile):
     ) -> None:
         if mmap_mode not in (None, "r", "r+", "c", "readonly", "readwrite", "copyonwrite"):
             raise ValueError(f"mmap_mode must be one of 'r', 'r+', 'c', not {mmap_mode!r}")
-        path = as_path(fid)
-        self._start = seek_position(fid) if path is None else None
-        if path is None:
+        remote = as_remote(fid)
+        path = as_path(fid) if remote is None else None
+        self._start = seek_position(fid) if path is None and remote is None else None
+        if remote is not None:
+            if mmap_mode is not None:
+                raise refuse_map(remote)
+            self._reader = _native.NpzReader.from_remote(remote._file, max_header_size, max_bytes)
+        elif path is None:
             if mmap_mode is not None:
                 raise ValueError("a file object cannot be mapped: give its path")
             self._reader = _native.NpzReader.from_file(fid, max_header_size, max_bytes)
@@ -145,7 +151,10 @@ class NpzFile(np.lib.npyio.NpzFile):
         self.pickle_kwargs = pickle_kwargs
         self.max_header_size = max_header_size
         name = path if path is not None else getattr(fid, "name", "object")
-        self.zip: Any = _Handle(str(name))
+        if remote is not None:
+            name = remote.url
+        self._name = str(name)
+        self.zip: Any = _Handle(self._name)
         self.fid: Any = self.zip if path is not None else None
         self.f: Any = _Attributes(self)
 
@@ -171,9 +180,8 @@ class NpzFile(np.lib.npyio.NpzFile):
         return key in self._files
 
     def __repr__(self) -> str:
-        name = self._path if self._path is not None else getattr(self._file, "name", "object")
         names = ", ".join(self.files[:5]) + ("..." if len(self.files) > 5 else "")
-        return f"NpzFile {name!r} with keys: {names}"
+        return f"NpzFile {self._name!r} with keys: {names}"
 
     def _member(self, key: str) -> str:
         try:

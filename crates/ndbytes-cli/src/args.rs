@@ -11,8 +11,8 @@ use ndbytes::{Codec, Dtype, Order, Pipeline};
     name = "ndbytes",
     version,
     arg_required_else_help = true,
-    after_help = "`-` is standard input or output. Exit status: 0 done, 1 the data says no, \
-                  2 could not run.\n\nExample: ndbytes info a.npy"
+    after_help = "`-` is standard input or output; what is read may be an http:// or https:// \
+                  URL. Exit status: 0 done, 1 the data says no, 2 could not run.\n\nExample: ndbytes info a.npy"
 )]
 pub(crate) struct Args {
     /// What to do.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use ndbytes::{
     FrameReader, JournaledFile, Limits, Looks, NpzReader, ReadAt, Section, looks_like, zarr_shard,
 };
+use ndbytes_net::client::{RemoteFile, RemoteOptions, is_url};
 
 use crate::exit::Failure;
 use crate::progress::{self, By};
@@ -28,6 +29,8 @@ pub(crate) enum Source {
     Journaled(JournaledFile),
     /// A pipe.
     Spool(Spool),
+    /// A file on a server.
+    Remote(Box<RemoteFile>),
 }
 
 /// A pipe that is read by position: what was read of it is kept, and no more is read than was
@@ -41,10 +44,14 @@ struct Spooled {
 }
 
 impl Input {
-    /// Opens a file, or standard input for `-`.
+    /// Opens a file, also on a server, or standard input for `-`.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if is_dash(path) {
             return Ok(Self { name: "standard input".into(), source: Source::spool(io::stdin()) });
+        }
+        if let Some(url) = url(path) {
+            let file = RemoteFile::open(url, &RemoteOptions::default())?;
+            return Ok(Self { name: path.to_owned(), source: Source::Remote(Box::new(file)) });
         }
         // A Zarr array whose shard is a frame is that frame.
         let shard = match path.join("zarr.json").is_file() {
@@ -127,6 +134,7 @@ impl Source {
             Source::File(file) => file.size().map(Some),
             Source::Journaled(file) => file.size().map(Some),
             Source::Spool(_) => Ok(None),
+            Source::Remote(file) => file.size().map(Some),
         }
     }
 }
@@ -138,6 +146,7 @@ impl ReadAt for Source {
         let read = match self {
             Source::File(file) => file.read_at(buffer, offset),
             Source::Journaled(file) => file.read_at(buffer, offset),
+            Source::Remote(file) => file.read_at(buffer, offset),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(offset.saturating_add(buffer.len() as u64))?;
@@ -153,6 +162,7 @@ impl ReadAt for Source {
         match self {
             Source::File(file) => file.size(),
             Source::Journaled(file) => file.size(),
+            Source::Remote(file) => file.size(),
             Source::Spool(spool) => {
                 let mut spooled = spool.0.lock().unwrap_or_else(PoisonError::into_inner);
                 spooled.fetch(u64::MAX)?;
@@ -189,6 +199,11 @@ impl Spooled {
 /// Whether this stands for standard input or output.
 pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// The URL that this is, if it is one.
+pub(crate) fn url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| is_url(text))
 }
 
 /// Enough to see what a file looks like.

@@ -187,6 +187,12 @@ codes! {
     ZipMissing = "zip.missing", Misuse;
     /// Two members of the same name, or a name that cannot be one.
     ZipName = "zip.name", Misuse;
+    /// A server answered with an error.
+    HttpStatus = "http.status", Io;
+    /// A server gives no parts of a file, or not what HTTP asks of it.
+    HttpRange = "http.range", Unsupported;
+    /// A file became another one while it was read.
+    HttpChanged = "http.changed", Mismatch;
     /// A compressed stream is damaged.
     CodecCorrupt = "codec.corrupt", Malformed;
     /// A compressed stream ended early.

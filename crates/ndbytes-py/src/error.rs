@@ -21,7 +21,7 @@ pub(crate) fn to_py(py: Python<'_>, error: Error) -> PyErr {
     let (code, kind, offset) = (error.code().as_str(), kind_name(error.kind()), error.offset());
     let path = error.path().map(std::path::Path::to_owned);
     let message = error.message().to_owned();
-    let mut errno = None;
+    let (mut errno, mut class) = (None, None);
     if let Ok(io) = error.into_io() {
         if io.get_ref().is_some_and(|inner| inner.is::<PyErr>()) {
             return PyErr::from(io);
@@ -30,16 +30,31 @@ pub(crate) fn to_py(py: Python<'_>, error: Error) -> PyErr {
             return pyo3::exceptions::PyMemoryError::new_err(message);
         }
         errno = io.raw_os_error();
+        class = class_name(io.kind());
     }
     let make = || -> PyResult<PyErr> {
         static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let make = MAKE.get_or_try_init(py, || {
             py.import("ndbytes._errors")?.getattr("from_native").map(Bound::unbind)
         })?;
-        let value = make.bind(py).call1((code, kind, message, offset, path, errno))?;
+        let value = make.bind(py).call1((code, kind, message, offset, path, errno, class))?;
         Ok(PyErr::from_value(value))
     };
     make().unwrap_or_else(|error| error)
+}
+
+/// The class that Python has for an error without a number.
+fn class_name(kind: std::io::ErrorKind) -> Option<&'static str> {
+    use std::io::ErrorKind::*;
+    match kind {
+        NotFound => Some("FileNotFoundError"),
+        PermissionDenied => Some("PermissionError"),
+        TimedOut => Some("TimeoutError"),
+        ConnectionRefused | ConnectionReset | ConnectionAborted | BrokenPipe | HostUnreachable => {
+            Some("ConnectionError")
+        }
+        _ => None,
+    }
 }
 
 fn kind_name(kind: ErrorKind) -> &'static str {

@@ -7,6 +7,7 @@ use ndbytes::{
     Code, Error, FrameOptions, FrameReader as Reader, Header, JournaledFile, Limits, ReadAt,
     SaveOptions,
 };
+use ndbytes_net::client::RemoteFile as Remote;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -15,6 +16,7 @@ use crate::array::{as_array, view};
 use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
+use crate::remote::{RemoteFile, named};
 use crate::signals::listen;
 use crate::target::fill;
 
@@ -169,6 +171,7 @@ pub(crate) struct FrameReader {
 enum Opened {
     File(Reader<JournaledFile>),
     Object(Reader<PyReadAt>),
+    Remote(Reader<Arc<Remote>>),
 }
 
 impl Opened {
@@ -177,6 +180,7 @@ impl Opened {
         match self {
             Opened::File(reader) => error.with_path(reader.path()),
             Opened::Object(_) => error,
+            Opened::Remote(reader) => named(error, reader.source()),
         }
     }
 }
@@ -187,6 +191,7 @@ macro_rules! either {
         match &*$opened {
             Opened::File($reader) => $body,
             Opened::Object($reader) => $body,
+            Opened::Remote($reader) => $body,
         }
     };
 }
@@ -232,6 +237,21 @@ impl FrameReader {
         let source = PyReadAt::new(file)?;
         let limits = limits(max_header_size, max_bytes);
         Ok(Self::of(Opened::Object(py.detach(|| Reader::new(source, &limits)).into_py(py)?)))
+    }
+
+    /// Opens a file on a server.
+    #[staticmethod]
+    #[pyo3(signature = (file, max_header_size, max_bytes))]
+    fn from_remote(
+        py: Python<'_>,
+        file: &RemoteFile,
+        max_header_size: Option<usize>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let limits = limits(max_header_size, max_bytes);
+        let reader = py.detach(|| Reader::new(Arc::clone(&file.0), &limits));
+        let reader = reader.map_err(|error| named(error, &file.0)).into_py(py)?;
+        Ok(Self::of(Opened::Remote(reader)))
     }
 
     /// Shape, order, dtype, and 0, as of every header.

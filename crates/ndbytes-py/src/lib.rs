@@ -18,9 +18,12 @@ mod frame_stream;
 mod header;
 mod memory;
 mod npy;
+mod npy_reader;
 mod npz;
 mod raw;
+mod remote;
 mod signals;
+mod source;
 mod stream;
 mod target;
 mod warn;
@@ -48,9 +51,13 @@ mod _native {
     #[pymodule_export]
     use crate::npy::{dumps, load_file, load_path, loads, save_file, save_path};
     #[pymodule_export]
+    use crate::npy_reader::NpyReader;
+    #[pymodule_export]
     use crate::npz::{NpzReader, append_npz, savez_file, savez_path};
     #[pymodule_export]
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
+    #[pymodule_export]
+    use crate::remote::{RemoteFile, load_remote};
     #[pymodule_export]
     use crate::stream::{recv_fd, send_fd};
 

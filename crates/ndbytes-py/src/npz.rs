@@ -2,10 +2,11 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ndbytes::{
-    ArrayView, AtomicFile, Code, Codec, Compression, Error, JournaledFile, NpzAppender,
-    NpzReader as Reader, NpzWriter, ReadAt, SaveOptions, with_threads, zip,
+    ArrayView, AtomicFile, Code, Codec, Compression, Error, NpzAppender, NpzReader as Reader,
+    NpzWriter, SaveOptions, with_threads, zip,
 };
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
@@ -15,7 +16,9 @@ use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::memory::new_bytes;
+use crate::remote::{RemoteFile, named};
 use crate::signals::listen;
+use crate::source::Source;
 use crate::target::fill;
 use crate::warn::warn_of_version;
 
@@ -164,35 +167,14 @@ pub(crate) fn savez_file(
     Ok(())
 }
 
-enum Source {
-    File(JournaledFile),
-    Object(PyReadAt),
-}
-
-impl ReadAt for Source {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        match self {
-            Source::File(file) => file.read_at(buffer, offset),
-            Source::Object(object) => object.read_at(buffer, offset),
-        }
-    }
-
-    fn size(&self) -> std::io::Result<u64> {
-        match self {
-            Source::File(file) => file.size(),
-            Source::Object(object) => object.size(),
-        }
-    }
-}
-
 /// An open archive. Reads by position: threads and forked processes may share it.
 #[pyclass(frozen)]
 pub(crate) struct NpzReader {
-    reader: std::sync::RwLock<Option<std::sync::Arc<Reader<Source>>>>,
+    reader: std::sync::RwLock<Option<Arc<Reader<Source>>>>,
 }
 
 impl NpzReader {
-    fn reader(&self, py: Python<'_>) -> PyResult<std::sync::Arc<Reader<Source>>> {
+    fn reader(&self, py: Python<'_>) -> PyResult<Arc<Reader<Source>>> {
         let reader = self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         reader.ok_or_else(|| to_py(py, Error::new(Code::Argument, "the archive is closed")))
     }
@@ -227,6 +209,22 @@ impl NpzReader {
         let source = Source::Object(PyReadAt::new(file)?);
         let limits = limits(max_header_size, max_bytes);
         let reader = py.detach(|| Reader::new(source, &limits)).into_py(py)?;
+        Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
+    }
+
+    /// Opens a file on a server.
+    #[staticmethod]
+    #[pyo3(signature = (file, max_header_size, max_bytes))]
+    fn from_remote(
+        py: Python<'_>,
+        file: &RemoteFile,
+        max_header_size: Option<usize>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let limits = limits(max_header_size, max_bytes);
+        let source = Source::Remote(Arc::clone(&file.0));
+        let reader = py.detach(|| Reader::new(source, &limits));
+        let reader = reader.map_err(|error| named(error, &file.0)).into_py(py)?;
         Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
     }
 
@@ -377,7 +375,7 @@ impl NpzReader {
                 use std::os::fd::IntoRawFd;
                 Ok(file.file().try_clone()?.into_raw_fd())
             }
-            Source::Object(_) => Err(to_py(
+            Source::Object(_) | Source::Remote(_) => Err(to_py(
                 py,
                 Error::new(Code::Argument, "a file object cannot be mapped: give its path"),
             )),

@@ -14,6 +14,7 @@ use ndbytes::{
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
 use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, Inflater};
 use ndbytes_codec::pco::{self, Number};
+use ndbytes_net::answer::ContentRange;
 use ndbytes_net::request::{
     Conditions, Query, Ranges, RelativePath, best_offer, parse_ranges, wanted_digest,
 };
@@ -427,6 +428,9 @@ pub fn http_request(data: &[u8]) {
     }
     let _ = (Query::parse(Some(text), &["slice", "member"]), wanted_digest(text));
     assert!(best_offer(Some(text), &["text/html", "application/json"]).is_none_or(|i| i < 2));
+    if let Some(ContentRange::Part { first, last, size }) = ContentRange::parse(text) {
+        assert!(first <= last && size.is_none_or(|size| last < size), "{text}");
+    }
     let conditions =
         Conditions { if_match: Some(text), if_none_match: Some(text), ..Conditions::default() };
     let _ = conditions.judge("\"a\"", None);

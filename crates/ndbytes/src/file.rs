@@ -13,11 +13,10 @@ use crate::atomic::{AtomicFile, SaveOptions};
 use crate::error::{Error, Result};
 use crate::frame::FrameReader;
 use crate::journal::JournaledFile;
-use crate::npy::{read_header, truncated, write_npy_with};
+use crate::npy::{read_data_at, read_header, truncated, write_npy_with};
 use crate::progress::{Meter, Progress};
-use crate::read_at::{read_measured_at, read_part_at};
+use crate::read_at::read_part_at;
 use crate::stream::scatter_measured;
-use crate::validate::validate_measured;
 
 /// Saves an array as `.npy`, atomically: the file is whole and new, or as it was.
 ///
@@ -224,19 +223,10 @@ impl NpyFile {
         progress: &Progress,
     ) -> Result<()> {
         let offset = self.data_offset as u64;
-        let (shape, itemsize) = (self.header.shape(), self.header.dtype().itemsize());
-        let direct = self.file.metadata()?.is_file()
-            && layout.fits(shape, itemsize, out.len())
-            && ndbytes_format::is_contiguous(shape, layout.strides, itemsize, self.header.order());
         let meter = Meter::new(progress, self.header.nbytes() as u64);
         let mut read = || {
-            if direct && self.header.nbytes() > 0 {
-                let out = &mut out[layout.origin..layout.origin + self.header.nbytes()];
-                let got = read_measured_at(&self.file, out, offset, &meter)?;
-                if got < out.len() {
-                    return Err(truncated(&self.header, got));
-                }
-                return validate_measured(self.header.dtype(), out, &meter);
+            if self.file.metadata()?.is_file() {
+                return read_data_at(&self.file, &self.header, offset, out, layout, &meter);
             }
             // A pipe stands where it has to, and cannot seek.
             match self.file.seek(SeekFrom::Start(offset)) {
@@ -246,10 +236,11 @@ impl NpyFile {
                 _ => {}
             }
             let source: &mut dyn Read = &mut self.file;
-            scatter_measured(source, &self.header, out, layout, &meter)
+            let read = scatter_measured(source, &self.header, out, layout, &meter);
+            read.map_err(|error| error.shifted(offset))
         };
         let read = read();
-        meter.end(read).map_err(|error| error.shifted(offset).with_path(&self.path))
+        meter.end(read).map_err(|error| error.with_path(&self.path))
     }
 
     /// The open file.

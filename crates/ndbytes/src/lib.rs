@@ -41,6 +41,7 @@ mod nd;
 mod npy;
 mod npz;
 mod parallel;
+mod part;
 mod progress;
 mod raw;
 mod read_at;
@@ -75,8 +76,8 @@ pub use ndbytes_format::{
 };
 pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
 pub use npy::{
-    dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy, read_npy_with,
-    write_npy, write_npy_with,
+    NpyReader, dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy,
+    read_npy_with, write_npy, write_npy_with,
 };
 pub use npz::{Compression, Member, NpzAppender, NpzReader, NpzWriter, Sink};
 pub use progress::Progress;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use ndbytes_mem::fill_parts;
 
@@ -106,6 +107,20 @@ impl ReadAt for Vec<u8> {
 }
 
 impl<R: ReadAt + ?Sized> ReadAt for &R {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        (**self).in_memory()
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for Arc<R> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         (**self).read_at(buffer, offset)
     }

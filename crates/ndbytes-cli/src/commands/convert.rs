@@ -15,7 +15,7 @@ use crate::args::{Convert, Form, OutBytes, OutOrder};
 use crate::commands::info::shape_text;
 use crate::elements::{Elements, blank, storage_order, turn};
 use crate::exit::{ExitStatus, Failure};
-use crate::input::{Input, is_dash};
+use crate::input::{Input, is_dash, url};
 use crate::output::Output;
 use crate::progress::{self, By};
 use crate::signals::Doomed;
@@ -108,7 +108,8 @@ fn zarr(args: &Convert, from: Form, elements: Elements<'_>) -> Result<ExitStatus
         && args.codec.is_none()
         && matches!(args.out_order, None | Some(OutOrder::Keep))
         && args.byte_order == OutBytes::Keep
-        && !is_dash(&args.input);
+        && !is_dash(&args.input)
+        && url(&args.input).is_none();
     if stays {
         progress::begin(By::Telling, "copying", &args.input, None);
         folder.put_with(&args.input, args.link, &progress::told())?;

@@ -2,17 +2,16 @@
 
 use std::io::{self, Read};
 
-use ndbytes_format::{Header, Order};
+use ndbytes_format::Header;
 
 use crate::array::Array;
 use crate::error::Result;
 use crate::npz::blocks::{Blocks, cut};
 use crate::npz::member::Member;
 use crate::npz::reader::{NpzReader, named};
+use crate::part::read_part;
 use crate::progress::Meter;
 use crate::read_at::{ReadAt, read_full_at};
-use crate::slice::Selection;
-use crate::validate::validate;
 
 impl<R: ReadAt + Sync> NpzReader<R> {
     /// Reads every `step`-th item of an opened array member from `start` on, `shape` of them along
@@ -33,37 +32,10 @@ impl<R: ReadAt + Sync> NpzReader<R> {
         shape: &[usize],
     ) -> Result<Array> {
         let name = member.name();
-        read(header, member, start, step, shape).map_err(|error| named(error, name))
+        let mut data = Data::new(member, header.nbytes());
+        read_part(header, [start, step, shape], &mut |bytes, from| data.read(bytes, from))
+            .map_err(|error| named(error, name))
     }
-}
-
-fn read<R: ReadAt + Sync>(
-    header: &Header,
-    member: Member<'_, R>,
-    start: &[usize],
-    step: &[usize],
-    shape: &[usize],
-) -> Result<Array> {
-    let (order, dtype) = (header.order(), header.dtype());
-    let mut selection =
-        Selection::stepped(header.shape(), &header.strides(), [start, step, shape])?;
-    // What is C order of an array in reverse is Fortran order of the array.
-    if order == Order::F {
-        selection = selection.transposed();
-    }
-    let mut part = Array::zeroed(Header::new(dtype.clone(), order, shape.to_vec())?)?;
-    let (mut out, itemsize) = (part.bytes_mut(), dtype.itemsize());
-    let mut data = Data::new(member, header.nbytes());
-    let mut bytes = Vec::new();
-    for piece in selection.pieces(itemsize, PIECE)? {
-        bytes.resize(piece.len, 0);
-        data.read(&mut bytes, piece.offset)?;
-        let (some, rest) = out.split_at_mut(piece.count() * itemsize);
-        piece.view(dtype, &bytes)?.copy_to(some, 0, Order::C)?;
-        out = rest;
-    }
-    validate(dtype, part.bytes_mut())?;
-    Ok(part)
 }
 
 /// The bytes of a member's array, by their places; from front to back, where it is a stream.
@@ -119,6 +91,3 @@ impl<'a, R: ReadAt + Sync> Data<'a, R> {
         Ok(())
     }
 }
-
-/// Bytes that are read at once: some blocks for each thread.
-const PIECE: usize = 4 << 20;

@@ -1,0 +1,118 @@
+//! `.npy` of which parts are read.
+
+use std::sync::{Arc, RwLock};
+
+use ndbytes::{Code, Error, Header, NpyReader as Reader, ReadAt};
+use numpy::PyUntypedArray;
+use pyo3::prelude::*;
+
+use crate::error::{IntoPy, to_py};
+use crate::file::PyReadAt;
+use crate::header::{Facts, facts, limits};
+use crate::remote::{RemoteFile, named};
+use crate::signals::listen;
+use crate::source::Source;
+use crate::target::fill;
+
+/// An open `.npy` file. Reads by position: threads may share it.
+#[pyclass(frozen)]
+pub(crate) struct NpyReader {
+    reader: RwLock<Option<Arc<Reader<Source>>>>,
+}
+
+impl NpyReader {
+    fn open(py: Python<'_>, source: Source, limits: &ndbytes::Limits) -> PyResult<Self> {
+        let remote = match &source {
+            Source::Remote(file) => Some(Arc::clone(file)),
+            _ => None,
+        };
+        let reader = py.detach(|| Reader::new(source, limits));
+        let reader = reader.map_err(|error| match &remote {
+            Some(file) => named(error, file),
+            None => error,
+        });
+        Ok(Self { reader: RwLock::new(Some(reader.into_py(py)?.into())) })
+    }
+
+    fn reader(&self, py: Python<'_>) -> PyResult<Arc<Reader<Source>>> {
+        let reader = self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        reader.ok_or_else(|| to_py(py, Error::new(Code::Argument, "the file is closed")))
+    }
+}
+
+#[pymethods]
+impl NpyReader {
+    /// Opens a file on a server.
+    #[staticmethod]
+    #[pyo3(signature = (file, max_header_size, max_bytes))]
+    fn from_remote(
+        py: Python<'_>,
+        file: &RemoteFile,
+        max_header_size: Option<usize>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        Self::open(py, Source::Remote(Arc::clone(&file.0)), &limits(max_header_size, max_bytes))
+    }
+
+    /// Opens a file object that can seek.
+    #[staticmethod]
+    #[pyo3(signature = (file, max_header_size, max_bytes))]
+    fn from_file(
+        file: &Bound<'_, PyAny>,
+        max_header_size: Option<usize>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let source = Source::Object(PyReadAt::new(file)?);
+        Self::open(file.py(), source, &limits(max_header_size, max_bytes))
+    }
+
+    /// Shape, order, dtype, and the length of the header.
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Facts<'py>> {
+        let reader = self.reader(py)?;
+        facts(py, reader.header(), reader.data_offset() as usize)
+    }
+
+    /// Bytes of the file.
+    fn size(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.reader(py)?.source().size()?)
+    }
+
+    /// The whole array, into `out` if given.
+    #[pyo3(signature = (out=None, progress=None))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        out: Option<Bound<'py, PyUntypedArray>>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let reader = self.reader(py)?;
+        let progress = listen(progress, usize::MAX)?;
+        fill(py, out, reader.header(), |memory, layout| {
+            py.detach(|| reader.read_into_with(memory, layout, &progress))
+        })
+    }
+
+    /// Every `step`-th item from `start` on, `shape` of them along each axis.
+    fn read_slice<'py>(
+        &self,
+        py: Python<'py>,
+        start: Vec<usize>,
+        step: Vec<usize>,
+        shape: Vec<usize>,
+    ) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let reader = self.reader(py)?;
+        let part = py.detach(|| reader.read_slice(&start, &step, &shape)).into_py(py)?;
+        let header: &Header = part.header();
+        fill(py, None, header, |memory, _| {
+            memory.copy_from_slice(part.bytes());
+            Ok(())
+        })
+    }
+
+    /// Lets the file go.
+    fn close(&self) {
+        let closed = self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        // Only now that the lock is free: dropping a Python object may run Python code.
+        drop(closed);
+    }
+}
