@@ -206,8 +206,8 @@ class FrameEncoder:
 
 @final
 class RemoteFile:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         url: str,
         headers: list[tuple[str, str]],
         token: str | None,
@@ -215,10 +215,11 @@ class RemoteFile:
         timeout: float,
         retries: int,
         whole: int | None,
-    ) -> None: ...
+    ) -> RemoteFile: ...
     def first(self, len: int) -> bytes: ...
     def size(self) -> int: ...
 
+@final
 class NpyReader:
     @staticmethod
     def from_file(file: Any, max_header_size: int | None, max_bytes: int | None) -> NpyReader: ...
@@ -234,6 +235,7 @@ class NpyReader:
     ) -> Any: ...
     def size(self) -> int: ...
 
+@final
 class FrameReader:
     @staticmethod
     def from_file(file: Any, max_header_size: int | None, max_bytes: int | None) -> FrameReader: ...

@@ -17,7 +17,17 @@ import ndbytes as nb
 from arrays import DTYPES, EXTENDED, clean, layouts, quietly, same
 from sockets import WAIT, running
 
-CODECS = ["auto", "fast", "quick", "small", "smallest", "raw", "zstd-1-bitshuffle", "lz4-noshuffle"]
+CODECS = [
+    "auto",
+    "fast",
+    "quick",
+    "medium",
+    "small",
+    "smallest",
+    "raw",
+    "zstd-1-bitshuffle",
+    "lz4-noshuffle",
+]
 ALL = {**DTYPES, **EXTENDED}
 
 

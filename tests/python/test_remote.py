@@ -1,4 +1,4 @@
-"""Files on HTTP servers: what is needed is fetched, and nothing is lost to servers that misbehave."""
+"""Files on HTTP servers: what is needed is fetched, whatever servers do."""
 
 import contextlib
 import functools
@@ -129,7 +129,8 @@ QUICK = {"retries": 3, "timeout": 5.0}
 def test_load(server, name):
     want = nb.loads(server.files[name])
     got = nb.load(server.url(name))
-    assert np.array_equal(got, want) and got.dtype == want.dtype
+    assert np.array_equal(got, want)
+    assert got.dtype == want.dtype
     assert got.flags.f_contiguous == want.flags.f_contiguous
     out = np.empty_like(want[..., ::-1])[..., ::-1]
     assert nb.load(server.url(name), out=out) is out
@@ -226,8 +227,8 @@ def cut_after(count):
                     handler.connection.close()
                     raise ConnectionResetError
 
-            def flush(self):
-                whole.flush()
+            def __getattr__(self, name):
+                return getattr(whole, name)
 
         handler.wfile = Cut()
 
@@ -488,7 +489,8 @@ def test_the_command_reads_urls(server, tmp_path, name):
         run("convert", "copy.zarr")
         assert np.array_equal(nb.load(tmp_path / "copy.zarr"), WALK)
     failed = subprocess.run([COMMAND, "info", server.url("gone")], capture_output=True, timeout=120)
-    assert failed.returncode == 2 and b"404" in failed.stderr
+    assert failed.returncode == 2
+    assert b"404" in failed.stderr
 
 
 @pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")
@@ -500,7 +502,7 @@ def test_our_own_server(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().strip()
-        files = url + ("" if url.endswith("/") else "/")
+        files = url + "files/"
         assert np.array_equal(nb.load(files + "a.npy"), WALK)
         assert np.array_equal(nb.load(files + "a.ndb"), WALK)
         assert np.array_equal(nb.load(files + "a.npz")["walk"], WALK)

@@ -83,7 +83,7 @@ impl From<Error> for Failure {
             let status = match error.kind() {
                 // Which keys there are is for the data to say.
                 _ if error.code() == Code::ZipMissing => ExitStatus::No,
-                ErrorKind::Misuse => ExitStatus::Trouble,
+                ErrorKind::Io | ErrorKind::Misuse => ExitStatus::Trouble,
                 _ => ExitStatus::No,
             };
             return Self { status, message: error.to_string() };
@@ -133,6 +133,8 @@ pub(crate) fn arrays(count: u64) -> String {
 pub(crate) fn describe(error: &io::Error) -> String {
     use io::ErrorKind as Kind;
     let text = match error.kind() {
+        // A server has said more than that.
+        _ if error.get_ref().is_some() => return error.to_string(),
         Kind::AddrInUse => "the address is in use: choose another port or path",
         Kind::AddrNotAvailable => "this machine does not have that address",
         Kind::BrokenPipe => "the other side closed the connection",
@@ -141,7 +143,7 @@ pub(crate) fn describe(error: &io::Error) -> String {
         Kind::FileTooLarge => "the file would be larger than is allowed (see `ulimit -f`)",
         Kind::IsADirectory => "is a folder, a file is needed",
         Kind::NotFound => "no such file or folder",
-        Kind::OutOfMemory => return error.to_string(),
+        Kind::OutOfMemory => "out of memory",
         Kind::PermissionDenied => "permission denied",
         Kind::ReadOnlyFilesystem => "the file system is read-only: write elsewhere",
         Kind::StorageFull => "no space left: free some, or write elsewhere",

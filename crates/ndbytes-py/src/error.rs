@@ -19,7 +19,7 @@ impl<T> IntoPy<T> for Result<T, Error> {
 #[cold]
 pub(crate) fn to_py(py: Python<'_>, error: Error) -> PyErr {
     let (code, kind, offset) = (error.code().as_str(), kind_name(error.kind()), error.offset());
-    let path = error.path().map(std::path::Path::to_owned);
+    let path = error.path().map(|path| path.as_os_str().to_owned());
     let message = error.message().to_owned();
     let (mut errno, mut class) = (None, None);
     if let Ok(io) = error.into_io() {

@@ -21,10 +21,71 @@ pub fn validate(dtype: &Dtype, bytes: &[u8]) -> Result<()> {
     if bytes.is_empty() || !dtype.any(&|part| matches!(part.kind(), Kind::Bool | Kind::Str)) {
         return Ok(());
     }
-    for (i, item) in bytes.chunks_exact(dtype.itemsize()).enumerate() {
-        validate_item(dtype, item, i * dtype.itemsize())?;
+    let size = dtype.itemsize();
+    let mut leaves = Vec::new();
+    let few = find_leaves(dtype, 0, &mut leaves);
+    let piece = (PIECE / size).max(1) * size;
+    for (i, items) in bytes.chunks(piece).enumerate() {
+        if few && leaves.iter().all(|leaf| leaf.is_valid(items, size)) {
+            continue;
+        }
+        for (j, item) in items.chunks_exact(size).enumerate() {
+            validate_item(dtype, item, i * piece + j * size)?;
+        }
     }
     Ok(())
+}
+
+/// Bytes of an item that must be checked.
+struct Leaf {
+    at: usize,
+    len: usize,
+    /// Characters in this order; bools without.
+    chars: Option<ByteOrder>,
+}
+
+impl Leaf {
+    /// Whether these bytes of all items are values: one pass, without a place.
+    fn is_valid(&self, items: &[u8], size: usize) -> bool {
+        let mut own = items.chunks_exact(size).map(|item| &item[self.at..self.at + self.len]);
+        match self.chars {
+            None if self.len == 1 => own.fold(0, |all, part| all | part[0]) <= 1,
+            None => own.all(|part| bools(part, 0).is_ok()),
+            Some(order) => own.all(|part| chars(part, order, 0).is_ok()),
+        }
+    }
+}
+
+/// Finds what must be checked of an item; says whether that is little enough to go through all items
+/// for each.
+fn find_leaves(dtype: &Dtype, at: usize, leaves: &mut Vec<Leaf>) -> bool {
+    let leaf = |part: &Dtype| match part.kind() {
+        Kind::Bool => Some(None),
+        Kind::Str => Some(Some(part.byte_order())),
+        _ => None,
+    };
+    let base = match dtype.kind() {
+        Kind::Subarray(subarray) => &subarray.base,
+        _ => dtype,
+    };
+    if let Some(chars) = leaf(base) {
+        leaves.push(Leaf { at, len: dtype.itemsize(), chars });
+        return leaves.len() <= FEW;
+    }
+    match base.kind() {
+        Kind::Struct(_) | Kind::Subarray(_) if base.itemsize() > 0 => {
+            (0..dtype.itemsize() / base.itemsize()).all(|i| {
+                let at = at + i * base.itemsize();
+                match base.fields() {
+                    Some(fields) => fields
+                        .iter()
+                        .all(|field| find_leaves(&field.dtype, at + field.offset, leaves)),
+                    None => find_leaves(base, at, leaves),
+                }
+            })
+        }
+        _ => true,
+    }
 }
 
 /// As [`validate`], of bytes that are done already, so that the work can still be ended.
@@ -87,6 +148,10 @@ fn chars(bytes: &[u8], order: ByteOrder, at: usize) -> Result<()> {
 }
 
 const MAX_CHAR: u32 = 0x10_ffff;
+/// Parts of an item for each of which all items are gone through.
+const FEW: usize = 16;
+/// Bytes that are gone through, so that they are in the cache the next time.
+const PIECE: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -105,5 +170,16 @@ mod tests {
         assert_eq!(offset(">U1", &[b'a', 0, 0, 0]), Some(0));
         assert_eq!(offset("[('a', '|u1'), ('b', '|b1', (2,))]", &[9, 0, 1, 9, 1, 3]), Some(5));
         assert_eq!(offset("|u1", &[255]), None);
+        let nested = "[('a', [('b', '|b1'), ('c', '|u1')], (2,)), ('d', '<U1')]";
+        let mut items = [1, 9, 0, 9, 0x61, 0, 0, 0].repeat(5000);
+        assert_eq!(offset(nested, &items), None);
+        items[8 * 4321 + 2] = 2;
+        assert_eq!(offset(nested, &items), Some(8 * 4321 + 2));
+        items[8 * 4321 + 2] = 1;
+        items[8 * 4999 + 6] = 0x11;
+        assert_eq!(offset(nested, &items), Some(8 * 4999 + 4));
+        let many = "[('a', [('b', '|b1'), ('c', '|u1')], (20,))]";
+        assert_eq!(offset(many, &[1, 9].repeat(60)), None);
+        assert_eq!(offset(many, &[1, 9, 2, 9].repeat(30)), Some(2));
     }
 }

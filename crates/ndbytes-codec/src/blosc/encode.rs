@@ -138,12 +138,8 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
     let can_split = size <= MAX_SPLIT_TYPESIZE && block_size / size >= MIN_SPLIT_ITEMS;
     // Planes differ more than neighbours in one do: each with tables of its own is smaller, and a
     // plane of noise is copied instead of searched. Planes of bits are too short for tables of
-    // their own, which LZ4 does without. Unfiltered bytes have no planes.
-    let split = match filter {
-        Filter::None => false,
-        Filter::Shuffle => true,
-        Filter::Bitshuffle => options.codec.is_without_tables(),
-    };
+    // their own, and what LZ4 finds in one is often in the next. Unfiltered bytes have no planes.
+    let split = filter == Filter::Shuffle;
     let split = options.split.unwrap_or(split) && can_split && size > 1;
     Ok(Header {
         compressor: options.codec.compressor(),
@@ -173,6 +169,8 @@ fn most_of_a_block(options: &Options, filter: Filter) -> usize {
     match filter {
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,
+        // Twice as far back as LZ4 refers.
+        Filter::Bitshuffle if options.codec.is_without_tables() => SMALL_BLOCK_SIZE,
         _ if options.codec.is_without_tables() => BLOCK_SIZE,
         _ => LARGE_BLOCK_SIZE,
     }
@@ -196,6 +194,8 @@ fn reserve(vec: &mut Vec<u8>, more: usize) -> Result<(), FormatError> {
 
 /// Where longer streams mean fewer tables of codes, which are most of what planes cost.
 const LARGE_BLOCK_SIZE: usize = 1 << 22;
+/// Where more would be searched in vain.
+const SMALL_BLOCK_SIZE: usize = 1 << 17;
 /// Less than this is stored, and blocks are no smaller, as in c-blosc.
 const MIN_NBYTES: usize = 128;
 

@@ -152,7 +152,7 @@ impl Link {
         let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         let said = match said.starts_with('<') || said.is_empty() {
             true => String::new(),
-            false => format!(": {}", said.escape_debug()),
+            false => format!(": {}", said.replace(char::is_control, " ")),
         };
         let message = format!("{}: the server answers {status}{said}", self.url);
         let kind = match status {

@@ -5,6 +5,7 @@
 use ndbytes_codec::blosc::{Codec, Encoder, Filter, Options};
 
 use crate::error::Result;
+use crate::frame::noise;
 use crate::frame::pipeline::Preset;
 
 /// Chooses for one chunk after another.
@@ -24,17 +25,16 @@ impl Chooser {
         items: &[u8],
         typesize: usize,
     ) -> Result<Options> {
-        // A lower level tells as well which filter is best.
-        let (codec, trial, level) = match preset {
-            Preset::Fast => (Codec::Lz4, 1, 1),
-            Preset::Quick | Preset::Auto => (Codec::Zstd, 1, 1),
-            Preset::Small => (Codec::Zstd, 3, 9),
-            Preset::Smallest => (Codec::Zstd, 9, 19),
-        };
-        self.take_sample(items, typesize);
+        let Search { codec, trial, levels, most } = search(preset);
+        self.take_sample(items, typesize, most);
         self.tried.clear();
         let options =
             |codec, level, filter| Options { codec, level, filter, typesize, ..Default::default() };
+        if noise::is_even(&self.sample, typesize)
+            && self.size(&options(Codec::Lz4, 1, Filter::None))? >= self.sample.len()
+        {
+            return Ok(options(Codec::Raw, 1, Filter::None));
+        }
         let filters: &[Filter] = match typesize {
             1 => &[Filter::None, Filter::Bitshuffle],
             _ => &[Filter::Shuffle, Filter::None, Filter::Bitshuffle],
@@ -53,7 +53,18 @@ impl Chooser {
         {
             return Ok(options(Codec::Lz4, 1, filter));
         }
-        Ok(options(codec, level, filter))
+        // More search finds matches that cost more than the bytes that they stand for, in numbers
+        // that are nearly noise.
+        let mut best = (usize::MAX, 1);
+        for &level in levels {
+            let size = match levels {
+                [_] => 0,
+                _ if level == trial => size,
+                _ => self.size(&options(codec, level, filter))?,
+            };
+            best = if size < best.0 { (size, level) } else { best };
+        }
+        Ok(options(codec, best.1, filter))
     }
 
     /// The samples' size when compressed.
@@ -69,10 +80,11 @@ impl Chooser {
         (self.sample.len(), &self.tried)
     }
 
-    /// Pieces from all over the chunk, of whole items.
-    fn take_sample(&mut self, items: &[u8], typesize: usize) {
+    /// Pieces from all over the chunk, of whole items, and up to `most` bytes of each.
+    fn take_sample(&mut self, items: &[u8], typesize: usize, most: usize) {
         self.sample.clear();
-        let piece = (PIECE / typesize * typesize).max(typesize);
+        let piece = (items.len() / PARTS).clamp(PIECE, most);
+        let piece = (piece / typesize * typesize).max(typesize);
         if items.len() <= PIECES * piece {
             return self.sample.extend_from_slice(items);
         }
@@ -83,9 +95,33 @@ impl Chooser {
     }
 }
 
+/// What a preset looks for, and how hard.
+struct Search {
+    codec: Codec,
+    /// The level by which filters are compared: a low one tells as well which is best.
+    trial: u32,
+    /// Those of which one is taken.
+    levels: &'static [u32],
+    /// Bytes of a piece of the sample, at most.
+    most: usize,
+}
+
+fn search(preset: Preset) -> Search {
+    let (codec, trial, levels, most): (_, _, &[u32], _) = match preset {
+        Preset::Fast => (Codec::Lz4, 1, &[1], PIECE),
+        Preset::Quick | Preset::Auto => (Codec::Zstd, 1, &[1], PIECE),
+        Preset::Medium => (Codec::Zstd, 1, &[1, 7], 2 * PIECE),
+        Preset::Small => (Codec::Zstd, 3, &[1, 9], 32 << 10),
+        Preset::Smallest => (Codec::Zstd, 9, &[1, 9, 19], 256 << 10),
+    };
+    Search { codec, trial, levels, most }
+}
+
 const PIECES: usize = 4;
-/// Bytes of a piece. Of less, bits that are turned seem worse than they are.
+/// Bytes of a piece, at least. Of less, bits that are turned seem worse than they are.
 const PIECE: usize = 8 << 10;
+/// A piece is one part in so many of the chunk, within those bounds.
+const PARTS: usize = 16;
 /// Less than one part in so many is not worth decompressing.
 const WORTH: usize = 50;
 /// More by one part in so many is worth the speed of LZ4.

@@ -101,7 +101,7 @@ impl Trial {
     fn of(preset: Preset, facts: &Header) -> Option<Self> {
         let itemsize = facts.dtype().itemsize();
         let (level, gain, part) = match (preset, itemsize) {
-            (Preset::Fast | Preset::Quick, _) => return None,
+            (Preset::Fast | Preset::Quick | Preset::Medium, _) => return None,
             // Of small numbers pco does few bytes a second, and a small array is to be quick.
             (Preset::Auto, 0..4) => return None,
             (Preset::Auto, _) if facts.nbytes() < 1 << 18 => return None,

@@ -25,6 +25,7 @@ mod encoder;
 mod explain;
 mod family;
 mod grid;
+mod noise;
 mod piece;
 mod pipeline;
 mod read;

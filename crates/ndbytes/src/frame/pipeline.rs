@@ -35,6 +35,8 @@ pub enum Preset {
     Quick,
     /// Both: Zstandard at its lowest level, or pco for a frame of numbers that gain much by it.
     Auto,
+    /// Fewer bytes, that are read as fast: Zstandard at level 7.
+    Medium,
     /// Few bytes: Zstandard at level 9, or pco.
     Small,
     /// As few bytes as there can be, at a few MB a second: Zstandard at level 19, or pco.
@@ -44,7 +46,7 @@ pub enum Preset {
 impl Preset {
     /// Every preset.
     pub const ALL: &'static [Preset] =
-        &[Preset::Fast, Preset::Quick, Preset::Auto, Preset::Small, Preset::Smallest];
+        &[Self::Fast, Self::Quick, Self::Auto, Self::Medium, Self::Small, Self::Smallest];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +54,7 @@ impl Preset {
             Preset::Fast => "fast",
             Preset::Quick => "quick",
             Preset::Auto => "auto",
+            Preset::Medium => "medium",
             Preset::Small => "small",
             Preset::Smallest => "smallest",
         }
@@ -73,7 +76,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fast, quick, auto, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fast, quick, auto, medium, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)
