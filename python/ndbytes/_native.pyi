@@ -151,6 +151,14 @@ def save_path(
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> None: ...
+def save_remote(
+    file: RemoteFile,
+    a: Any,
+    codec: str | None = None,
+    chunks: Sequence[int] | None = None,
+    threads: int | None = None,
+    progress: _Progress | None = None,
+) -> None: ...
 def savez_file(
     file: Any,
     members: list[tuple[str, Any]],

@@ -49,10 +49,11 @@ def save(
 
     Parameters
     ----------
-    file : path or file object
+    file : path, URL, Remote or file object
         A path (``.npy`` is added where it is missing, ``.ndb`` with a codec) is written atomically:
         the file is whole and new, or as it was. A file object needs nothing but ``write``: pipes,
-        sockets' ``makefile``, gzip and BytesIO all do; a buffered file is flushed.
+        sockets' ``makefile``, gzip and BytesIO all do; a buffered file is flushed. To a URL, as
+        ``https://...``, the file is sent by PUT.
     arr : array_like
         Any array; masked arrays and, without `allow_pickle`, objects are refused.
     allow_pickle : bool
@@ -75,6 +76,9 @@ def save(
     NdbytesOSError
         When a write, flush or close fails; a file at the path is then as it was.
     """
+    if (remote := as_remote(file)) is not None:
+        _native.save_remote(remote._file, arr, codec, chunks, threads, progress)
+        return
     path = as_path(file, ".npy" if codec is None else ".ndb")
     try:
         with open_pipe(path, "wb") as pipe:

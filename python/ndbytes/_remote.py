@@ -16,11 +16,10 @@ WHOLE = 64 << 20
 
 
 class Remote:
-    """A file on an HTTP server, to be given to `open` or `load` in the place of a URL.
+    """A file on an HTTP server, to be given to `open`, `load` or `save` in the place of a URL.
 
-    ``open`` and ``load`` take a URL as it is; this says more about how it is fetched. The first
-    bytes are asked for at once, parts when something needs them: any server that answers range
-    requests will do. One that does not gives the whole file, which is then kept in memory. What
+    These take a URL as it is; this says more about how it is fetched. Nothing is asked for until
+    something is needed, and then parts: any server that answers range requests will do. One that does not gives the whole file, which is then kept in memory. What
     fails for a moment is tried again, later and later. A file that becomes another one meanwhile is
     an error. Threads may share it.
 

@@ -205,7 +205,7 @@ def test_what_is_chosen_is_explained():
     assert (first.start, first.shape, first.codec) == ((0,), (len(noise),), "raw")
     assert second.codec != "raw"
     assert second.tried[second.codec] == min(second.tried.values()) < second.sample / 4
-    assert "raw (of 32768 bytes: zstd-1-shuffle" in str(told)
+    assert "raw (of 32768 bytes: lz4-1-noshuffle" in str(told)
     decimals = rng.integers(0, 10_000, 200_000) / 100
     told = nb.explain(decimals)
     assert told.family == "pco"

@@ -465,9 +465,9 @@ def test_certificates_are_checked(server, certificate, tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     with pytest.raises(nb.ArgumentError, match="authorities"):
-        nb.Remote(url, authorities=empty)
+        nb.open(nb.Remote(url, authorities=empty))
     with pytest.raises(FileNotFoundError):
-        nb.Remote(url, authorities=tmp_path / "missing.pem")
+        nb.open(nb.Remote(url, authorities=tmp_path / "missing.pem"))
 
 
 COMMAND = os.path.join(os.path.dirname(__file__), "..", "..", "target", "release", "ndbytes")

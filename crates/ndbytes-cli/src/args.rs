@@ -317,8 +317,8 @@ pub(crate) struct Recv {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 /files/PATH has files and listings, /arrays/PATH the facts of an array and, with ?slice=0:10,::2, a \
-part of it, /zarr/PATH every array as one of Zarr v3. It reads and never writes. The first line of \
-standard output is its URL; the log goes to standard error. SIGINT and SIGTERM end it.\n\n\
+part of it, /zarr/PATH every array as one of Zarr v3. Without --write nothing is written. The first \
+line of standard output is its URL; the log goes to standard error. SIGINT and SIGTERM end it.\n\n\
 A line of the token file is NAME SCOPES TOKEN [EXPIRES], such as\n\
   alice read 6f0d7c8e2b1a4f5e9d3c 2027-12-31T23:59:59Z\n\n\
 Example: ndbytes serve data\n         \
@@ -341,6 +341,12 @@ pub(crate) struct Serve {
     /// Let other machines in without tokens or without encryption
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Let files be written by PUT, whole or not at all
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Most bytes of a file that is written
+    #[arg(long, value_name = "BYTES", default_value = "68719476736")]
+    pub(crate) max_upload: u64,
     /// Most connections at once
     #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_connections: u32,
@@ -353,7 +359,7 @@ pub(crate) struct Serve {
     /// Seconds that a connection may have no request
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub(crate) idle_timeout: Seconds,
-    /// Seconds that a client may take nothing of its answer
+    /// Seconds that a client may take nothing of its answer, or send nothing of a file
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) write_timeout: Seconds,
     /// Seconds that answers may go on after a signal

@@ -249,8 +249,9 @@ impl FrameReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let limits = limits(max_header_size, max_bytes);
-        let reader = py.detach(|| Reader::new(Arc::clone(&file.0), &limits));
-        let reader = reader.map_err(|error| named(error, &file.0)).into_py(py)?;
+        let file = file.file(py)?;
+        let reader = py.detach(|| Reader::new(Arc::clone(&file), &limits));
+        let reader = reader.map_err(|error| named(error, &file)).into_py(py)?;
         Ok(Self::of(Opened::Remote(reader)))
     }
 

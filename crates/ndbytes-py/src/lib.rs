@@ -57,7 +57,7 @@ mod _native {
     #[pymodule_export]
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
     #[pymodule_export]
-    use crate::remote::{RemoteFile, load_remote};
+    use crate::remote::{RemoteFile, load_remote, save_remote};
     #[pymodule_export]
     use crate::stream::{recv_fd, send_fd};
 

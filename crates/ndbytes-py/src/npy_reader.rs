@@ -51,7 +51,7 @@ impl NpyReader {
         max_header_size: Option<usize>,
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        Self::open(py, Source::Remote(Arc::clone(&file.0)), &limits(max_header_size, max_bytes))
+        Self::open(py, Source::Remote(file.file(py)?), &limits(max_header_size, max_bytes))
     }
 
     /// Opens a file object that can seek.

@@ -222,9 +222,10 @@ impl NpzReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let limits = limits(max_header_size, max_bytes);
-        let source = Source::Remote(Arc::clone(&file.0));
+        let source = Source::Remote(file.file(py)?);
         let reader = py.detach(|| Reader::new(source, &limits));
-        let reader = reader.map_err(|error| named(error, &file.0)).into_py(py)?;
+        let file = file.file(py)?;
+        let reader = reader.map_err(|error| named(error, &file)).into_py(py)?;
         Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
     }
 

@@ -166,6 +166,14 @@ impl Meter {
         })
     }
 
+    /// Whether there is a reason to begin more of it.
+    ///
+    /// # Errors
+    /// The work is to end.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        if self.ended.get().is_some() { Err(ended()) } else { Ok(()) }
+    }
+
     /// As [`Meter::add`], of bytes that need not be counted where nobody is told.
     pub(crate) fn add_by(&self, bytes: impl FnOnce() -> usize) -> Result<()> {
         if self.is_heard() { self.add(bytes()) } else { Ok(()) }

@@ -173,6 +173,7 @@ pub(crate) fn read_measured_at(
     let read = |part: &mut [u8], at: usize| {
         let mut have = 0;
         for piece in part.chunks_mut(piece) {
+            meter.go_on()?;
             let got = read_part_at(source, piece, offset + (at + have) as u64)?;
             have += got;
             if got < piece.len() {

@@ -25,6 +25,8 @@ pub(crate) fn run(args: &Serve, out: &mut Printer) -> Result<ExitStatus, Failure
     options.tokens = tokens.transpose().map_err(Failure::trouble)?;
     options.tls = args.cert.clone().zip(args.key.clone());
     options.insecure = args.insecure;
+    options.write = args.write;
+    options.max_upload = args.max_upload;
     options.max_connections = args.max_connections as usize;
     options.max_requests = args.max_requests as usize;
     options.header_timeout = time(args.header_timeout);

@@ -8,7 +8,7 @@ use ndbytes::{Code, Error};
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use super::RemoteOptions;
 use super::wait::{Patience, Trouble};
@@ -137,6 +137,19 @@ impl Link {
                 Err(self.wrong(&format!("asked for bytes {at} to {last}, the server answers {status} with the range `{range}`")))
             }
             (StatusCode::PRECONDITION_FAILED, _) if identity.is_some() => Err(self.changed()),
+            _ => Err(self.refused(answer)),
+        }
+    }
+
+    /// Sends a file of so many bytes; what was there is replaced.
+    pub(super) fn put(&self, len: u64, body: &mut dyn Read) -> Result<(), Trouble> {
+        let mut request = self.agent().put(&self.url).header("content-length", len.to_string());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send(SendBody::from_reader(body)).map_err(|e| self.failed(e))?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
             _ => Err(self.refused(answer)),
         }
     }

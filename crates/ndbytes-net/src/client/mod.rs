@@ -1,4 +1,4 @@
-//! Files on HTTP servers, read by position.
+//! Files on HTTP servers, read by position, and written whole.
 //!
 //! A [`RemoteFile`] is a [`ReadAt`](ndbytes::ReadAt), so that whatever reads a file by position, a
 //! header, an archive's directory, the chunks that a slice needs, fetches these bytes and no
@@ -11,8 +11,10 @@
 mod blocks;
 mod link;
 mod options;
+mod put;
 mod remote;
 mod wait;
 
 pub use options::RemoteOptions;
+pub use put::put;
 pub use remote::{RemoteFile, is_url};

@@ -37,11 +37,7 @@ impl RemoteFile {
     /// have it; [`Code::HttpRange`] for a server that gives no parts of a file that is longer than
     /// [`RemoteOptions::whole`]; [`Code::Argument`] for another kind of URL.
     pub fn open(url: &str, options: &RemoteOptions) -> Result<Self> {
-        if !is_url(url) {
-            let message = format!("`{}` is no http:// or https:// URL", url.escape_debug());
-            return Err(Error::new(Code::Argument, message));
-        }
-        let link = Link::new(url, options)?;
+        let link = Link::new(checked(url)?, options)?;
         let mut patience = link.patience();
         let held = loop {
             match begin(&link, options) {
@@ -179,6 +175,17 @@ pub fn is_url(text: &str) -> bool {
     ["http://", "https://"]
         .iter()
         .any(|scheme| text.get(..scheme.len()).is_some_and(|is| is.eq_ignore_ascii_case(scheme)))
+}
+
+/// The same text, if it is a URL.
+pub(super) fn checked(url: &str) -> Result<&str> {
+    match is_url(url) {
+        true => Ok(url),
+        false => {
+            let message = format!("`{}` is no http:// or https:// URL", url.escape_debug());
+            Err(Error::new(Code::Argument, message))
+        }
+    }
 }
 
 /// The first request.

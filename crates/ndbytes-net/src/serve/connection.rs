@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::request::Parts;
-use http::{Request, Response, StatusCode, Version, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -28,7 +27,7 @@ use super::options::ServeOptions;
 use super::problem::Problem;
 use super::router::Who;
 use super::watch::{Progress, Watched};
-use super::{Service, router};
+use super::{Service, router, upload};
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -82,8 +81,7 @@ where
         .initial_connection_window_size(WINDOW)
         .max_send_buf_size(SEND_BUFFER);
     let service = service_fn(|request: Request<Incoming>| {
-        let (parts, _) = request.into_parts();
-        let answer = answer(shared.clone(), progress.clone(), parts, peer);
+        let answer = answer(shared.clone(), progress.clone(), request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut connection = pin!(builder.serve_connection(stream, service));
@@ -109,18 +107,25 @@ where
 fn answer(
     shared: Arc<Shared>,
     progress: Arc<Progress>,
-    request: Parts,
+    request: Request<Incoming>,
     peer: SocketAddr,
 ) -> impl Future<Output = Response<Body>> {
     let service = shared.service.clone();
     let begin = Instant::now();
     // Counted at once, not when it is polled.
     let mut flight =
-        Flight::new(service.metrics.clone(), progress, request.version == Version::HTTP_2);
+        Flight::new(service.metrics.clone(), progress, request.version() == Version::HTTP_2);
     async move {
+        let (request, body) = request.into_parts();
         let (method, uri) = (request.method.clone(), request.uri.clone());
         let response = match timeout(PATIENCE, shared.requests.clone().acquire_owned()).await {
+            Ok(Ok(permit)) if method == Method::PUT && service.write => {
+                flight.hold(permit);
+                let patience = shared.options.write_timeout;
+                upload::answer(service.clone(), request, body, patience).await
+            }
             Ok(Ok(permit)) => {
+                drop(body);
                 flight.hold(permit);
                 let service = service.clone();
                 let answered = spawn_blocking(move || router::answer(&service, &request)).await;
@@ -155,6 +160,6 @@ fn answer(
 const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_HEADER: usize = 32 << 10;
 const MAX_STREAMS: u32 = 64;
-/// Nothing large is sent to us.
-const WINDOW: u32 = 64 << 10;
+/// What an upload over HTTP/2 may be ahead of the disk.
+const WINDOW: u32 = 1 << 20;
 const SEND_BUFFER: usize = 1 << 20;

@@ -342,7 +342,12 @@ fn digest(kind: DigestKind, segments: &[Segment]) -> io::Result<String> {
     while let Some(piece) = producer.produce()? {
         context.update(&piece);
     }
-    Ok(format!("{}=:{}:", kind.as_str(), base64(context.finish().as_ref())))
+    Ok(digest_text(kind, context.finish().as_ref()))
+}
+
+/// A digest as RFC 9530 writes it.
+pub(super) fn digest_text(kind: DigestKind, digest: &[u8]) -> String {
+    format!("{}=:{}:", kind.as_str(), base64(digest))
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! An HTTP server of a folder, which reads and never writes.
+//! An HTTP server of a folder, which reads it, and writes to it where that is allowed.
 //!
 //! ```no_run
 //! use ndbytes_net::serve::{ServeOptions, Server};
@@ -25,6 +25,7 @@ mod slice;
 mod source;
 mod tls;
 mod tokens;
+mod upload;
 mod watch;
 mod zarr;
 
@@ -32,7 +33,7 @@ pub use options::ServeOptions;
 pub use server::{ServeError, Server, Stop};
 pub use tokens::Tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
 use http::header;
@@ -43,6 +44,7 @@ use self::content::Digests;
 use self::metrics::Metrics;
 use self::problem::Problem;
 use self::root::Root;
+use self::tokens::Scope;
 
 /// What all requests share.
 struct Service {
@@ -52,11 +54,17 @@ struct Service {
     local: bool,
     digests: Digests,
     metrics: Arc<Metrics>,
+    /// Whether files may be written.
+    write: bool,
+    /// Bytes that one may have.
+    max_upload: u64,
+    /// Held while a file takes its name.
+    publishing: Mutex<()>,
 }
 
 impl Service {
     /// Whether this request may be answered, and whose it is, where that is known.
-    fn admit(&self, request: &Parts) -> Result<Option<String>, Problem> {
+    fn admit(&self, request: &Parts, scope: Scope) -> Result<Option<String>, Problem> {
         let Some(tokens) = &self.tokens else { return self.admit_host(request).map(|()| None) };
         let denied = |status, code, detail: &str, challenge: &str| {
             self.metrics.denied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -75,13 +83,18 @@ impl Service {
             }
         };
         match tokens.grant(token) {
-            Some(grant) if grant.read => Ok(Some(grant.name)),
+            Some(grant) if grant.allows(scope) => Ok(Some(grant.name)),
             Some(grant) => {
-                tracing::warn!(token = grant.name, "a token does not allow to read");
-                let challenge =
-                    "Bearer realm=\"ndbytes\", error=\"insufficient_scope\", scope=\"read\"";
-                let detail = "the token does not allow to read";
-                denied(StatusCode::FORBIDDEN, "http.forbidden", detail, challenge)
+                let scope = match scope {
+                    Scope::Read => "read",
+                    Scope::Write => "write",
+                };
+                tracing::warn!(token = grant.name, scope, "a token does not allow this");
+                let challenge = format!(
+                    "Bearer realm=\"ndbytes\", error=\"insufficient_scope\", scope=\"{scope}\""
+                );
+                let detail = format!("the token does not allow to {scope}");
+                denied(StatusCode::FORBIDDEN, "http.forbidden", &detail, &challenge)
             }
             None => {
                 let challenge = "Bearer realm=\"ndbytes\", error=\"invalid_token\"";

@@ -20,6 +20,10 @@ pub struct ServeOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether other machines may be let in without tokens or without TLS.
     pub insecure: bool,
+    /// Whether files may be written, by PUT.
+    pub write: bool,
+    /// Most bytes of a file that is written.
+    pub max_upload: u64,
     /// Most connections at once.
     pub max_connections: usize,
     /// Most requests at once; others wait.
@@ -29,7 +33,7 @@ pub struct ServeOptions {
     pub header_timeout: Duration,
     /// How long a connection may have no request.
     pub idle_timeout: Duration,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may take nothing of its answer, or send nothing of a file.
     pub write_timeout: Duration,
     /// How long requests may go on after the server was told to stop.
     pub grace: Duration,
@@ -44,6 +48,8 @@ impl ServeOptions {
             tokens: None,
             tls: None,
             insecure: false,
+            write: false,
+            max_upload: 64 << 30,
             max_connections: 1024,
             max_requests: 256,
             header_timeout: Duration::from_secs(10),

@@ -13,6 +13,7 @@ use super::listing::Page;
 use super::problem::Problem;
 use super::root::Node;
 use super::slice::{self, Format};
+use super::tokens::Scope;
 use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
 
@@ -24,7 +25,17 @@ pub(super) struct Who(pub(super) String);
 pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {
     let mut who = None;
     let routed = route(service, request, &mut who);
-    let mut response = routed.unwrap_or_else(Problem::into_response);
+    let response = finished(routed.unwrap_or_else(Problem::into_response), who);
+    if request.method == Method::HEAD {
+        let (mut parts, body) = response.into_parts();
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert(body.len().into());
+        return Response::from_parts(parts, body.emptied());
+    }
+    response
+}
+
+/// The answer with what all have.
+pub(super) fn finished(mut response: Response<Body>, who: Option<String>) -> Response<Body> {
     if let Some(who) = who {
         response.extensions_mut().insert(Who(who));
     }
@@ -35,11 +46,6 @@ pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         let value = HeaderValue::from_static("default-src 'none'; sandbox");
         headers.insert(header::CONTENT_SECURITY_POLICY, value);
-    }
-    if request.method == Method::HEAD {
-        let (mut parts, body) = response.into_parts();
-        parts.headers.entry(header::CONTENT_LENGTH).or_insert(body.len().into());
-        return Response::from_parts(parts, body.emptied());
     }
     response
 }
@@ -55,7 +61,7 @@ fn route(
         let content = Content::text(JSON, format!("{}\n", json!({ "status": "ok" })));
         return content.respond(&request.method, &request.headers, &service.digests);
     }
-    *who = service.admit(request)?;
+    *who = service.admit(request, Scope::Read)?;
     method(request)?;
     let content = match path {
         "/" => return Ok(redirect("/files/")),
@@ -165,7 +171,7 @@ fn arrays(service: &Service, request: &Parts, path: RelativePath) -> Result<Cont
     slice::content(held.array(member)?, &ndbytes::Slice::parse(index)?, format)
 }
 
-fn parse(path: &str) -> Result<RelativePath, Problem> {
+pub(super) fn parse(path: &str) -> Result<RelativePath, Problem> {
     let path =
         RelativePath::parse(path).map_err(|detail| Problem::bad_request("http.path", detail))?;
     match path.is_hidden() {
@@ -174,7 +180,7 @@ fn parse(path: &str) -> Result<RelativePath, Problem> {
     }
 }
 
-fn query(request: &Parts, known: &[&str]) -> Result<Query, Problem> {
+pub(super) fn query(request: &Parts, known: &[&str]) -> Result<Query, Problem> {
     Query::parse(request.uri.query(), known)
         .map_err(|detail| Problem::bad_request("http.query", detail))
 }
@@ -189,14 +195,17 @@ fn negotiate(headers: &HeaderMap, offers: &[&str]) -> Result<usize, Problem> {
     })
 }
 
-/// Only what reads is there.
+/// Only what reads is there; what writes comes elsewhere.
 fn method(request: &Parts) -> Result<(), Problem> {
     if matches!(request.method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    let detail = "only GET and HEAD: this server does not write";
+    Err(read_only("only GET and HEAD: this server does not write"))
+}
+
+pub(super) fn read_only(detail: &str) -> Problem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Err(Problem::new(status, "http.method", detail).with(header::ALLOW, "GET, HEAD"))
+    Problem::new(status, "http.method", detail).with(header::ALLOW, "GET, HEAD")
 }
 
 fn redirect(to: &str) -> Response<Body> {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -73,6 +73,9 @@ impl Server {
             local,
             digests: Digests::default(),
             metrics: Arc::new(Metrics::default()),
+            write: options.write,
+            max_upload: options.max_upload,
+            publishing: Mutex::default(),
         };
         let (stop, told) = watch::channel(false);
         let requests = Arc::new(Semaphore::new(options.max_requests));

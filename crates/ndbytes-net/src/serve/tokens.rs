@@ -15,6 +15,7 @@ struct Token {
     name: String,
     digest: [u8; SHA256_OUTPUT_LEN],
     read: bool,
+    write: bool,
     /// Seconds since 1970.
     expires: Option<u64>,
 }
@@ -25,6 +26,23 @@ pub(super) struct Grant {
     /// Whose it is, for the log.
     pub(super) name: String,
     pub(super) read: bool,
+    pub(super) write: bool,
+}
+
+/// What a request needs to be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Read,
+    Write,
+}
+
+impl Grant {
+    pub(super) fn allows(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Read => self.read,
+            Scope::Write => self.write,
+        }
+    }
 }
 
 impl Tokens {
@@ -75,7 +93,7 @@ impl Tokens {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let found = found.filter(|token| token.expires.is_none_or(|end| now < end))?;
-        Some(Grant { name: found.name.clone(), read: found.read })
+        Some(Grant { name: found.name.clone(), read: found.read, write: found.write })
     }
 }
 
@@ -86,12 +104,11 @@ fn parse_line(line: &str) -> Result<Token, String> {
     else {
         return Err("a line is NAME SCOPES TOKEN, and a time after which it is void".to_owned());
     };
-    let mut read = false;
+    let (mut read, mut write) = (false, false);
     for scope in scopes.split(',') {
         match scope {
             "read" => read = true,
-            // Nothing asks for it yet.
-            "write" => {}
+            "write" => write = true,
             _ => return Err("the scopes are `read`, `write` and `read,write`".to_owned()),
         }
     }
@@ -114,7 +131,7 @@ fn parse_line(line: &str) -> Result<Token, String> {
     if words.next().is_some() {
         return Err("something follows the time".to_owned());
     }
-    Ok(Token { name: name.to_owned(), digest, read, expires })
+    Ok(Token { name: name.to_owned(), digest, read, write, expires })
 }
 
 fn parse_hex(text: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {
@@ -181,9 +198,11 @@ mod tests {
              carol write fedcba9876543210 1999-12-31T23:59:59Z\n"
         );
         let tokens = Tokens::parse(&text).unwrap();
-        let grant = |name: &str, read| Some(Grant { name: name.into(), read });
-        assert_eq!(tokens.grant("0123456789abcdef"), grant("alice", true));
+        let grant = |name: &str, write| Some(Grant { name: name.into(), read: true, write });
+        assert_eq!(tokens.grant("0123456789abcdef"), grant("alice", false));
         assert_eq!(tokens.grant("another-secret-token"), grant("bob", true));
+        let alice = tokens.grant("0123456789abcdef").unwrap();
+        assert!(alice.allows(Scope::Read) && !alice.allows(Scope::Write));
         assert_eq!(tokens.grant("fedcba9876543210"), None);
         assert_eq!(tokens.grant("0123456789abcdeF"), None);
         assert_eq!(tokens.grant(""), None);

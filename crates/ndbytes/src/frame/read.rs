@@ -185,6 +185,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let filled = fill_parts(out, size, workers, &|part, at| {
             let (mut decoder, mut record) = lock().pop().unwrap_or_default();
             let read = part.chunks_mut(size).enumerate().try_for_each(|(i, part)| {
+                meter.go_on()?;
                 self.chunk_into(&mut decoder, &mut record, at / size + i, part)?;
                 meter.add(part.len())
             });

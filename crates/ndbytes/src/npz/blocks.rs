@@ -119,6 +119,7 @@ impl<R: ReadAt + Sync> Blocks<'_, R> {
             let mut reader: BlockReader = lock().pop().unwrap_or_default();
             let mut crc = crc32fast::Hasher::new();
             for (i, some) in part.chunks_mut(pair * size).enumerate() {
+                meter.go_on()?;
                 self.inflate(&mut reader, from + at / size + pair * i, some)?;
                 crc.update(some);
                 meter.add(some.len())?;

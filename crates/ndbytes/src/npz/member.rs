@@ -138,6 +138,7 @@ impl<R: ReadAt + Sync> Member<'_, R> {
             let (mut crc, mut have) = (crc32fast::Hasher::new(), 0);
             // Pieces, so that bytes are still in the cache when they are used the second time.
             for piece in part.chunks_mut(PIECE) {
+                meter.go_on()?;
                 let got = read_part_at(source, piece, start + (at + have) as u64)?;
                 crc.update(&piece[..got]);
                 have += got;

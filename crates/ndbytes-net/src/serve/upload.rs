@@ -1,0 +1,275 @@
+//! PUT: a file that is there whole or not at all.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use ndbytes::{AtomicFile, SaveOptions};
+use ring::digest::{Context, SHA256, SHA512};
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::body::Body;
+use super::content::digest_text;
+use super::problem::Problem;
+use super::root::Node;
+use super::tokens::Scope;
+use super::{Service, router};
+use crate::request::{Conditions, DigestKind, RelativePath, Verdict};
+
+/// A file that is being sent.
+struct Upload {
+    file: AtomicFile,
+    /// The folder that it belongs to: as long as this is open, the path to it leads there.
+    _folder: OwnedFd,
+    path: RelativePath,
+    len: u64,
+    digest: Option<(DigestKind, String, Context)>,
+}
+
+/// Answers a request that writes a file.
+pub(super) async fn answer(
+    service: Arc<Service>,
+    request: Parts,
+    body: Incoming,
+    patience: Duration,
+) -> Response<Body> {
+    let mut who = None;
+    let received = receive(&service, request, body, patience, &mut who).await;
+    router::finished(received.unwrap_or_else(Problem::into_response), who)
+}
+
+async fn receive(
+    service: &Arc<Service>,
+    request: Parts,
+    mut body: Incoming,
+    patience: Duration,
+    who: &mut Option<String>,
+) -> Result<Response<Body>, Problem> {
+    *who = service.admit(&request, Scope::Write)?;
+    let most = service.max_upload;
+    if body.size_hint().exact().is_some_and(|len| len > most) {
+        return Err(too_large(most));
+    }
+    let (shared, request) = (Arc::clone(service), Arc::new(request));
+    let asked = Arc::clone(&request);
+    let mut upload = off(move || Upload::begin(&shared, &asked)).await?;
+    let (mut held, mut size) = (Vec::new(), 0);
+    loop {
+        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let data = match timeout(patience, frame).await {
+            Ok(None) => break,
+            // What follows the data says nothing that is needed.
+            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+            Ok(Some(Err(error))) => {
+                let detail = format!("the body breaks off: {error}");
+                return Err(Problem::bad_request("http.body", detail));
+            }
+            Err(_) => {
+                let detail = "nothing of the body came for too long";
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "http.timeout", detail));
+            }
+        };
+        upload.len += data.len() as u64;
+        if upload.len > most {
+            return Err(too_large(most));
+        }
+        size += data.len();
+        held.push(data);
+        if size >= PIECE {
+            let pieces = std::mem::take(&mut held);
+            upload = off(move || upload.write(&pieces)).await?;
+            size = 0;
+        }
+    }
+    let service = Arc::clone(service);
+    off(move || upload.write(&held)?.finish(&service, &request)).await
+}
+
+impl Upload {
+    fn begin(service: &Service, request: &Parts) -> Result<Self, Problem> {
+        let Some(path) = request.uri.path().strip_prefix("/files/") else {
+            return Err(router::read_only("files are written below /files/"));
+        };
+        let path = router::parse(path)?;
+        router::query(request, &[])?;
+        let headers = &request.headers;
+        let Some((name, above)) = path.segments().split_last().filter(|_| !path.is_folder()) else {
+            return Err(Problem::bad_request("http.path", "a file is named, not a folder"));
+        };
+        if headers.contains_key(header::CONTENT_RANGE) {
+            let detail = "a file is sent whole, not in ranges";
+            return Err(Problem::bad_request("http.body", detail));
+        }
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(Problem::new(status, "http.body", "a file is sent as it is"));
+        }
+        let folder = match service.root.node(&path.front(above.len())) {
+            Ok(Node::Folder(folder)) => folder,
+            Ok(Node::File(_)) => return Err(conflict("what should be a folder is a file")),
+            Err(error) => {
+                let problem = Problem::from(error);
+                return Err(match problem.status {
+                    StatusCode::NOT_FOUND => conflict("there is no such folder"),
+                    _ => problem,
+                });
+            }
+        };
+        let name = OsStr::from_bytes(name);
+        match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
+                return Err(conflict("what is there is no regular file"));
+            }
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+        check(service, &path, headers)?;
+        // By the folder that was opened, wherever its path leads by now.
+        let place = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        let options = SaveOptions::default().with_durable(true);
+        let file = AtomicFile::create(&Path::new(&place).join(name), &options).map_err(stored)?;
+        Ok(Self { file, _folder: folder, len: 0, digest: promised(headers), path })
+    }
+
+    fn write(mut self, pieces: &[Bytes]) -> Result<Self, Problem> {
+        for piece in pieces {
+            if let Some((.., context)) = &mut self.digest {
+                context.update(piece);
+            }
+            self.file.write_all(piece).map_err(|error| stored(error.into()))?;
+        }
+        Ok(self)
+    }
+
+    /// Gives the file its name.
+    fn finish(self, service: &Service, request: &Parts) -> Result<Response<Body>, Problem> {
+        if let Some((kind, promised, context)) = self.digest {
+            let computed = digest_text(kind, context.finish().as_ref());
+            if computed != promised {
+                let detail = format!("the digest of what came is {computed}, not {promised}");
+                return Err(Problem::bad_request("http.digest", detail));
+            }
+        }
+        // Of two that are sent for the same version, the second one is for another by now.
+        let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_there = check(service, &self.path, &request.headers)?;
+        self.file.commit().map_err(stored)?;
+        let mut response = Response::new(Body::once(Bytes::new()));
+        *response.status_mut() =
+            if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
+        if let Node::File(source) = service.root.node(&self.path)?
+            && let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", source.stamp().tag()))
+        {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(response)
+    }
+}
+
+/// Whether there is a file, if the request's conditions allow what it asks for.
+fn check(service: &Service, path: &RelativePath, headers: &HeaderMap) -> Result<bool, Problem> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let date = |name| text(name).and_then(|text| httpdate::parse_http_date(text).ok());
+    let conditions = Conditions {
+        if_match: text(header::IF_MATCH),
+        if_none_match: text(header::IF_NONE_MATCH),
+        if_modified_since: None,
+        if_unmodified_since: date(header::IF_UNMODIFIED_SINCE),
+    };
+    let found = match service.root.node(path) {
+        Ok(Node::File(source)) => Some(source.stamp()),
+        Ok(Node::Folder(_)) => return Err(conflict("what is there is a folder")),
+        Err(error) => match Problem::from(error) {
+            problem if problem.status == StatusCode::NOT_FOUND => None,
+            problem => return Err(problem),
+        },
+    };
+    let allowed = match found {
+        Some(stamp) => {
+            let tag = format!("\"{}\"", stamp.tag());
+            conditions.judge(&tag, Some(stamp.modified())) == Verdict::Go
+        }
+        None => conditions.if_match.is_none(),
+    };
+    if allowed {
+        return Ok(found.is_some());
+    }
+    let detail = match found {
+        Some(_) => "the file that is there is not the version that the request is for",
+        None => "there is no file of the version that the request is for",
+    };
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "http.precondition", detail))
+}
+
+/// The digest that the client promises, of those that are known.
+fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
+    let fields = ["repr-digest", "content-digest"];
+    let texts = fields.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    let items = texts.flat_map(|text| text.split(',')).map(str::trim);
+    items.into_iter().find_map(|item| {
+        let (kind, algorithm) = match item.split_once('=')?.0 {
+            "sha-256" => (DigestKind::Sha256, &SHA256),
+            "sha-512" => (DigestKind::Sha512, &SHA512),
+            _ => return None,
+        };
+        Some((kind, item.to_owned(), Context::new(algorithm)))
+    })
+}
+
+/// Work that waits for disks, elsewhere.
+async fn off<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an upload panicked");
+        let detail = "the server has a fault: its log has more";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "http.fault", detail))
+    })
+}
+
+fn too_large(most: u64) -> Problem {
+    let detail = format!("a file may have {most} bytes here");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "http.too_large", detail)
+}
+
+fn conflict(detail: &str) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "http.conflict", detail)
+}
+
+/// What the operating system said of a file that is written.
+fn stored(error: ndbytes::Error) -> Problem {
+    use io::ErrorKind as Kind;
+    match error.io().map(io::Error::kind) {
+        Some(Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge) => {
+            let detail = "there is no room for the file";
+            Problem::new(StatusCode::INSUFFICIENT_STORAGE, "http.storage", detail)
+        }
+        Some(Kind::PermissionDenied | Kind::ReadOnlyFilesystem) => {
+            let detail = "the server may not write this file";
+            Problem::new(StatusCode::FORBIDDEN, "http.forbidden", detail)
+        }
+        _ => {
+            tracing::error!(%error, "a file cannot be written");
+            let detail = "the server could not write the file";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "io", detail)
+        }
+    }
+}
+
+/// Bytes that are written at a time.
+const PIECE: usize = 1 << 20;
