@@ -19,9 +19,10 @@ class Remote:
     """A file on an HTTP server, to be given to `open`, `load` or `save` in the place of a URL.
 
     These take a URL as it is; this says more about how it is fetched. Nothing is asked for until
-    something is needed, and then parts: any server that answers range requests will do. One that does not gives the whole file, which is then kept in memory. What
-    fails for a moment is tried again, later and later. A file that becomes another one meanwhile is
-    an error. Threads may share it.
+    something is needed, and then parts: any server that answers range requests will do. One that
+    does not gives the whole file, which is then kept in memory. What fails for a moment is tried
+    again, later and later. A file that becomes another one meanwhile is an error. Threads may share
+    it.
 
     Parameters
     ----------

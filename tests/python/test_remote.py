@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import http.server
-import os
 import ssl
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import numpy as np
 import pytest
 
 import ndbytes as nb
+from servers import COMMAND
+from servers import serving as serving_files
 
 WALK = np.random.default_rng(0).normal(size=(1000, 500)).cumsum(0)
 
@@ -470,10 +471,7 @@ def test_certificates_are_checked(server, certificate, tmp_path):
         nb.open(nb.Remote(url, authorities=tmp_path / "missing.pem"))
 
 
-COMMAND = os.path.join(os.path.dirname(__file__), "..", "..", "target", "release", "ndbytes")
-
-
-@pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")
+@pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built")
 @pytest.mark.parametrize("name", ["a.npy", "a.ndb", "a.npz"])
 def test_the_command_reads_urls(server, tmp_path, name):
     def run(*args):
@@ -493,16 +491,13 @@ def test_the_command_reads_urls(server, tmp_path, name):
     assert b"404" in failed.stderr
 
 
-@pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")
+@pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built")
 def test_our_own_server(tmp_path):
     nb.save(tmp_path / "a.npy", WALK)
     nb.savez_compressed(tmp_path / "a.npz", walk=WALK)
     nb.save(tmp_path / "a.ndb", WALK, codec="auto")
-    command = [COMMAND, "serve", str(tmp_path), "--listen", "127.0.0.1:0", "--log", "off"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        url = process.stdout.readline().strip()
-        files = url + "files/"
+    with serving_files(tmp_path) as (host, _):
+        files = f"http://{host}/files/"
         assert np.array_equal(nb.load(files + "a.npy"), WALK)
         assert np.array_equal(nb.load(files + "a.ndb"), WALK)
         assert np.array_equal(nb.load(files + "a.npz")["walk"], WALK)
@@ -512,9 +507,6 @@ def test_our_own_server(tmp_path):
         nb.save(tmp_path / "b.npy", WALK + 1)
         with pytest.raises(nb.MismatchError, match="another one"):
             opened.read()
-    finally:
-        process.kill()
-        process.communicate(timeout=60)
 
 
 def test_a_forked_process_reads_on(server):

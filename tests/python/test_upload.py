@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import ndbytes as nb
-from test_serve import COMMAND, WAIT, serving
+from servers import COMMAND, WAIT, serving
 
 pytestmark = pytest.mark.skipif(
     not COMMAND.exists(), reason="the command is not built; `make cli` builds it"
@@ -320,6 +320,15 @@ def test_progress_and_its_end(written):
     with pytest.raises(Enough):
         nb.save(url, big + 1, progress=stop)
     assert np.array_equal(nb.load(url), big)
+
+
+def test_who_is_refused_learns_why(tmp_path):
+    with serving(tmp_path, "--write") as (host, _):
+        # Far more than fits between the two.
+        with pytest.raises(nb.NdbytesOSError, match="409"):
+            nb.save(nb.Remote(f"http://{host}/files/no/a.npy", retries=0), np.zeros(20_000_000))
+        assert code(put(host, "/files/no/a", bytes(900_000))) == (409, "http.conflict")
+    assert names(tmp_path) == []
 
 
 def test_by_curl(written, tmp_path):

@@ -1,7 +1,7 @@
 //! Frames: written, loaded, and opened to be read in parts.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use ndbytes::{
     Code, Error, FrameOptions, FrameReader as Reader, Header, JournaledFile, Limits, ReadAt,
@@ -16,6 +16,7 @@ use crate::array::{as_array, view};
 use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
+use crate::open::Open;
 use crate::remote::{RemoteFile, named};
 use crate::signals::listen;
 use crate::target::fill;
@@ -165,7 +166,7 @@ pub(crate) fn frame_options(
 /// An open frame. Reads by position: threads and forked processes may share it.
 #[pyclass(frozen)]
 pub(crate) struct FrameReader {
-    reader: RwLock<Option<Arc<Opened>>>,
+    open: Open<Opened>,
 }
 
 enum Opened {
@@ -198,12 +199,11 @@ macro_rules! either {
 
 impl FrameReader {
     fn of(opened: Opened) -> Self {
-        Self { reader: RwLock::new(Some(opened.into())) }
+        Self { open: Open::new(opened, "frame") }
     }
 
     fn reader(&self, py: Python<'_>) -> PyResult<Arc<Opened>> {
-        let reader = self.reader.read().unwrap_or_else(PoisonError::into_inner).clone();
-        reader.ok_or_else(|| to_py(py, Error::new(Code::Argument, "the frame is closed")))
+        self.open.get(py)
     }
 }
 
@@ -324,6 +324,6 @@ impl FrameReader {
 
     /// Lets the file go.
     fn close(&self) {
-        self.reader.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.open.close();
     }
 }

@@ -20,12 +20,14 @@ mod memory;
 mod npy;
 mod npy_reader;
 mod npz;
+mod open;
 mod raw;
 mod remote;
 mod signals;
 mod source;
 mod stream;
 mod target;
+mod transfer;
 mod warn;
 
 use pyo3::prelude::*;
@@ -57,9 +59,11 @@ mod _native {
     #[pymodule_export]
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
     #[pymodule_export]
-    use crate::remote::{RemoteFile, load_remote, save_remote};
+    use crate::remote::RemoteFile;
     #[pymodule_export]
     use crate::stream::{recv_fd, send_fd};
+    #[pymodule_export]
+    use crate::transfer::{load_remote, save_remote};
 
     use pyo3::prelude::*;
 

@@ -1,14 +1,15 @@
 //! `.npy` of which parts are read.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use ndbytes::{Code, Error, Header, NpyReader as Reader, ReadAt};
+use ndbytes::{Header, NpyReader as Reader, ReadAt};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 
-use crate::error::{IntoPy, to_py};
+use crate::error::IntoPy;
 use crate::file::PyReadAt;
 use crate::header::{Facts, facts, limits};
+use crate::open::Open;
 use crate::remote::{RemoteFile, named};
 use crate::signals::listen;
 use crate::source::Source;
@@ -17,11 +18,11 @@ use crate::target::fill;
 /// An open `.npy` file. Reads by position: threads may share it.
 #[pyclass(frozen)]
 pub(crate) struct NpyReader {
-    reader: RwLock<Option<Arc<Reader<Source>>>>,
+    open: Open<Reader<Source>>,
 }
 
 impl NpyReader {
-    fn open(py: Python<'_>, source: Source, limits: &ndbytes::Limits) -> PyResult<Self> {
+    fn of(py: Python<'_>, source: Source, limits: &ndbytes::Limits) -> PyResult<Self> {
         let remote = match &source {
             Source::Remote(file) => Some(Arc::clone(file)),
             _ => None,
@@ -31,12 +32,11 @@ impl NpyReader {
             Some(file) => named(error, file),
             None => error,
         });
-        Ok(Self { reader: RwLock::new(Some(reader.into_py(py)?.into())) })
+        Ok(Self { open: Open::new(reader.into_py(py)?, "file") })
     }
 
     fn reader(&self, py: Python<'_>) -> PyResult<Arc<Reader<Source>>> {
-        let reader = self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        reader.ok_or_else(|| to_py(py, Error::new(Code::Argument, "the file is closed")))
+        self.open.get(py)
     }
 }
 
@@ -51,7 +51,7 @@ impl NpyReader {
         max_header_size: Option<usize>,
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        Self::open(py, Source::Remote(file.file(py)?), &limits(max_header_size, max_bytes))
+        Self::of(py, Source::Remote(file.file(py)?), &limits(max_header_size, max_bytes))
     }
 
     /// Opens a file object that can seek.
@@ -63,7 +63,7 @@ impl NpyReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let source = Source::Object(PyReadAt::new(file)?);
-        Self::open(file.py(), source, &limits(max_header_size, max_bytes))
+        Self::of(file.py(), source, &limits(max_header_size, max_bytes))
     }
 
     /// Shape, order, dtype, and the length of the header.
@@ -111,8 +111,6 @@ impl NpyReader {
 
     /// Lets the file go.
     fn close(&self) {
-        let closed = self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        // Only now that the lock is free: dropping a Python object may run Python code.
-        drop(closed);
+        self.open.close();
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::memory::new_bytes;
+use crate::open::Open;
 use crate::remote::{RemoteFile, named};
 use crate::signals::listen;
 use crate::source::Source;
@@ -170,13 +171,16 @@ pub(crate) fn savez_file(
 /// An open archive. Reads by position: threads and forked processes may share it.
 #[pyclass(frozen)]
 pub(crate) struct NpzReader {
-    reader: std::sync::RwLock<Option<Arc<Reader<Source>>>>,
+    open: Open<Reader<Source>>,
 }
 
 impl NpzReader {
+    fn of(reader: Reader<Source>) -> Self {
+        Self { open: Open::new(reader, "archive") }
+    }
+
     fn reader(&self, py: Python<'_>) -> PyResult<Arc<Reader<Source>>> {
-        let reader = self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        reader.ok_or_else(|| to_py(py, Error::new(Code::Argument, "the archive is closed")))
+        self.open.get(py)
     }
 }
 
@@ -194,7 +198,7 @@ impl NpzReader {
         let limits = limits(max_header_size, max_bytes);
         let reader = py.detach(|| Reader::open(&path, &limits)).into_py(py)?;
         let reader = reader.map_source(Source::File);
-        Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
+        Ok(Self::of(reader))
     }
 
     /// Opens a file object that can seek.
@@ -209,7 +213,7 @@ impl NpzReader {
         let source = Source::Object(PyReadAt::new(file)?);
         let limits = limits(max_header_size, max_bytes);
         let reader = py.detach(|| Reader::new(source, &limits)).into_py(py)?;
-        Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
+        Ok(Self::of(reader))
     }
 
     /// Opens a file on a server.
@@ -226,7 +230,7 @@ impl NpzReader {
         let reader = py.detach(|| Reader::new(source, &limits));
         let file = file.file(py)?;
         let reader = reader.map_err(|error| named(error, &file)).into_py(py)?;
-        Ok(Self { reader: std::sync::RwLock::new(Some(reader.into())) })
+        Ok(Self::of(reader))
     }
 
     /// The members' names.
@@ -385,9 +389,7 @@ impl NpzReader {
 
     /// Closes the file.
     fn close(&self) {
-        let closed = self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        // Only now that the lock is free: dropping a Python object may run Python code.
-        drop(closed);
+        self.open.close();
     }
 }
 

@@ -147,6 +147,10 @@ impl Link {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
+        if len > LARGE {
+            // What is refused need not be sent.
+            request = request.header("expect", "100-continue");
+        }
         let answer = request.send(SendBody::from_reader(body)).map_err(|e| self.failed(e))?;
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
@@ -298,5 +302,7 @@ fn tls(options: &RemoteOptions) -> Result<TlsConfig, Error> {
         .build())
 }
 
+/// Bytes of a file that the server is asked about beforehand.
+const LARGE: u64 = 1 << 20;
 /// Bytes of an error's body that are looked at.
 const SAID: u64 = 4096;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use ndbytes::{AtomicFile, SaveOptions};
 use ring::digest::{Context, SHA256, SHA512};
@@ -44,18 +44,36 @@ struct Upload {
 pub(super) async fn answer(
     service: Arc<Service>,
     request: Parts,
-    body: Incoming,
+    mut body: Incoming,
     patience: Duration,
 ) -> Response<Body> {
     let mut who = None;
-    let received = receive(&service, request, body, patience, &mut who).await;
+    let received = receive(&service, request, &mut body, patience, &mut who).await;
+    if received.is_err() {
+        // A client that finds the connection closed while it sends may never read why.
+        let _ = timeout(LINGER, drain(&mut body)).await;
+    }
     router::finished(received.unwrap_or_else(Problem::into_response), who)
+}
+
+/// Passes over what comes, up to a bound.
+async fn drain(body: &mut Incoming) {
+    let mut passed = 0;
+    while let Some(Ok(frame)) = next(body).await
+        && passed < PIECE
+    {
+        passed += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
+async fn next(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }
 
 async fn receive(
     service: &Arc<Service>,
     request: Parts,
-    mut body: Incoming,
+    body: &mut Incoming,
     patience: Duration,
     who: &mut Option<String>,
 ) -> Result<Response<Body>, Problem> {
@@ -69,8 +87,7 @@ async fn receive(
     let mut upload = off(move || Upload::begin(&shared, &asked)).await?;
     let (mut held, mut size) = (Vec::new(), 0);
     loop {
-        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-        let data = match timeout(patience, frame).await {
+        let data = match timeout(patience, next(body)).await {
             Ok(None) => break,
             // What follows the data says nothing that is needed.
             Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
@@ -271,5 +288,6 @@ fn stored(error: ndbytes::Error) -> Problem {
     }
 }
 
-/// Bytes that are written at a time.
+/// Bytes that are written at a time, and that are passed over of what is refused.
 const PIECE: usize = 1 << 20;
+const LINGER: Duration = Duration::from_secs(1);

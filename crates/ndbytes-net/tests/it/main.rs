@@ -1,4 +1,4 @@
-//! The server over loopback, by a client of a few lines that hides nothing.
+//! The server over loopback, by a client of a few lines that hides nothing, and by our own.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@
 mod client;
 mod files;
 mod limits;
+mod remote;
 mod slices;
 mod tls;
 mod zarr;
