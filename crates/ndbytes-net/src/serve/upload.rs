@@ -48,9 +48,11 @@ pub(super) async fn answer(
     patience: Duration,
 ) -> Response<Body> {
     let mut who = None;
+    let waits = request.headers.contains_key(header::EXPECT);
     let received = receive(&service, request, &mut body, patience, &mut who).await;
-    if received.is_err() {
-        // A client that finds the connection closed while it sends may never read why.
+    if received.is_err() && !waits {
+        // A client that finds the connection closed while it sends may never read why. One that
+        // waits for us would begin to send.
         let _ = timeout(LINGER, drain(&mut body)).await;
     }
     router::finished(received.unwrap_or_else(Problem::into_response), who)
