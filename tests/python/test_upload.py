@@ -138,8 +138,8 @@ def test_a_digest_is_checked(written):
 @pytest.mark.parametrize(
     ("target", "want"),
     [
-        ("/files/", (400, "http.path")),
-        ("/files/a/", (400, "http.path")),
+        ("/files/", (405, "http.method")),
+        ("/files/a/", (405, "http.method")),
         ("/files/../a", (400, "http.path")),
         ("/files/%2e%2e/a", (400, "http.path")),
         ("/files/a%2Fb", (400, "http.path")),

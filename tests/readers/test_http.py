@@ -26,18 +26,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@contextlib.contextmanager
+def serving(folder, *args):
+    """Serve a folder, and give the URL."""
+    command = [str(COMMAND), "serve", str(folder), "--listen", "127.0.0.1:0", "--log", "off", *args]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate(timeout=WAIT)
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Give a folder and the URL of its Zarr view."""
     folder = tmp_path_factory.mktemp("served")
-    command = [str(COMMAND), "serve", str(folder), "--listen", "127.0.0.1:0", "--log", "off"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        url = process.stdout.readline().strip()
+    with serving(folder) as url:
         yield folder, urllib.parse.urljoin(url, "zarr/")
-    finally:
-        process.kill()
-        process.communicate(timeout=WAIT)
 
 
 @contextlib.contextmanager

@@ -7,31 +7,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_http import COMMAND, served
+from test_http import COMMAND, serving
 
 import ndbytes as nb
-
-assert served  # a fixture
 
 pytestmark = pytest.mark.skipif(
     not COMMAND.exists(), reason="the command is not built; `make cli` builds it"
 )
 
 
-def test_the_server_does_what_its_document_says(served, tmp_path):
-    folder, url = served
-    (folder / "sub").mkdir(exist_ok=True)
+@pytest.mark.parametrize("args", [[], ["--write"]])
+def test_the_server_does_what_its_document_says(tmp_path, args):
+    folder = tmp_path / "served"
+    (folder / "sub").mkdir(parents=True)
     nb.save(folder / "sub" / "a.npy", np.arange(600.0).reshape(20, 30))
     nb.savez_compressed(folder / "sub" / "a.npz", x=np.arange(5))
-    root = url.removesuffix("zarr/")
     report = tmp_path / "report"
+    with serving(folder, *args) as root:
+        check(root, report)
+
+
+def check(root, report):
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{root}openapi.json"]
     command += ["--max-examples", "15", "--seed", "1", "--generation-database", "none"]
     # Good requests are refused too: for a version that is not there, or a name with a slash.
     command += ["--exclude-checks", "positive_data_acceptance", "--phases"]
     command += ["examples,coverage,fuzzing", "--report", "ndjson", "--report-dir", str(report)]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=report.parent, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     events = [path.read_text() for path in report.iterdir()]

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Service;
 use super::array::{self, Held};
@@ -56,20 +56,21 @@ fn route(
     who: &mut Option<String>,
 ) -> Result<Response<Body>, Problem> {
     let path = request.uri.path();
+    let writable = service.write && is_writable(path);
     if path == "/health" {
-        method(request)?;
+        method(request, writable)?;
         let content = Content::text(JSON, format!("{}\n", json!({ "status": "ok" })));
         return content.respond(&request.method, &request.headers, &service.digests);
     }
     *who = service.admit(request, Scope::Read)?;
-    method(request)?;
+    method(request, writable)?;
     let content = match path {
         "/" => return Ok(redirect("/files/")),
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
             Content::text(kind, service.metrics.render())
         }
-        "/openapi.json" => Content::text(JSON, openapi()),
+        "/openapi.json" => Content::text(JSON, openapi(service.write)),
         _ => match path.strip_prefix("/").unwrap_or_default().split_once('/') {
             Some(("files", path)) => return files(service, request, path),
             Some(("arrays", path)) => arrays(service, request, parse(path)?)?,
@@ -196,16 +197,26 @@ fn negotiate(headers: &HeaderMap, offers: &[&str]) -> Result<usize, Problem> {
 }
 
 /// Only what reads is there; what writes comes elsewhere.
-fn method(request: &Parts) -> Result<(), Problem> {
+fn method(request: &Parts, writable: bool) -> Result<(), Problem> {
     if matches!(request.method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    Err(read_only("only GET and HEAD: this server does not write"))
+    Err(not_allowed(writable))
 }
 
-pub(super) fn read_only(detail: &str) -> Problem {
+/// Whether this is the path of a file.
+pub(super) fn is_writable(path: &str) -> bool {
+    path.starts_with("/files/") && !path.ends_with('/')
+}
+
+/// A method that there is not; PUT there is, where files may be written.
+pub(super) fn not_allowed(writable: bool) -> Problem {
+    let (allow, detail) = match writable {
+        true => ("GET, HEAD, PUT", "only GET, HEAD and PUT"),
+        false => ("GET, HEAD", "only GET and HEAD: nothing is written here"),
+    };
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "http.method", detail).with(header::ALLOW, "GET, HEAD")
+    Problem::new(status, "http.method", detail).with(header::ALLOW, allow)
 }
 
 fn redirect(to: &str) -> Response<Body> {
@@ -230,8 +241,21 @@ fn kind_of(name: &[u8]) -> &'static str {
     }
 }
 
-fn openapi() -> String {
-    include_str!("openapi.json").replace("\"VERSION\"", &format!("{:?}", env!("CARGO_PKG_VERSION")))
+/// The document, without what writes where nothing is written.
+fn openapi(write: bool) -> String {
+    let text = include_str!("openapi.json");
+    let text = text.replace("\"VERSION\"", &format!("{:?}", env!("CARGO_PKG_VERSION")));
+    if write {
+        return text;
+    }
+    // It is a document of ours.
+    let mut document: Value = serde_json::from_str(&text).unwrap_or_default();
+    for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+        if let Some(methods) = path.as_object_mut() {
+            methods.remove("put");
+        }
+    }
+    format!("{document}\n")
 }
 
 const JSON: &str = "application/json";

@@ -120,14 +120,15 @@ async fn receive(
 
 impl Upload {
     fn begin(service: &Service, request: &Parts) -> Result<Self, Problem> {
-        let Some(path) = request.uri.path().strip_prefix("/files/") else {
-            return Err(router::read_only("files are written below /files/"));
+        let path = request.uri.path();
+        let Some(path) = path.strip_prefix("/files/").filter(|_| router::is_writable(path)) else {
+            return Err(router::not_allowed(false));
         };
         let path = router::parse(path)?;
         router::query(request, &[])?;
         let headers = &request.headers;
-        let Some((name, above)) = path.segments().split_last().filter(|_| !path.is_folder()) else {
-            return Err(Problem::bad_request("http.path", "a file is named, not a folder"));
+        let Some((name, above)) = path.segments().split_last() else {
+            return Err(router::not_allowed(false));
         };
         if headers.contains_key(header::CONTENT_RANGE) {
             let detail = "a file is sent whole, not in ranges";
