@@ -416,7 +416,8 @@ pub fn http_request(data: &[u8]) {
         assert!(!path.to_path().is_absolute() && path.front(0).segments().is_empty());
         let slash = if path.is_folder() && !path.segments().is_empty() { "/" } else { "" };
         let again = RelativePath::parse(&(path.encode() + slash));
-        assert_eq!(again.as_ref(), Ok(&path), "{text}");
+        // A byte that no URL has becomes three.
+        assert!(again.as_ref() == Ok(&path) || again == Err("the path is too long"), "{text}");
     }
     for size in [0, 1, u64::from(size), u64::MAX] {
         let Ranges::Parts(parts) = parse_ranges(text, size) else { continue };
