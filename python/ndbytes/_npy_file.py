@@ -77,9 +77,5 @@ class NpyFile(Parts):
     def _read(self, start: list[int], step: list[int], count: list[int]) -> Any:
         return self._reader.read_slice(start, step, count)
 
-    def _rows(self) -> int:
-        row = self.nbytes // max(1, len(self))
-        return max(1, (4 << 20) // max(1, row))
-
     def __repr__(self) -> str:
         return f"<NpyFile {self._name!r}: {self.dtype}, shape {self.shape}>"

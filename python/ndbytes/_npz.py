@@ -89,10 +89,6 @@ class Member(Parts):
     def _read(self, start: list[int], step: list[int], count: list[int]) -> Any:
         return self._reader.read_slice(self._member, start, step, count, self._threads)
 
-    def _rows(self) -> int:
-        row = self.nbytes // max(1, len(self))
-        return max(1, (4 << 20) // max(1, row))
-
     def __repr__(self) -> str:
         return f"<Member {self.name!r}: {self.dtype}, shape {self.shape}>"
 

@@ -32,9 +32,10 @@ class Parts(ABC):
     def _read(self, start: list[int], step: list[int], count: list[int]) -> Any:
         """Read every `step`-th element from `start` on, `count` of them along each axis."""
 
-    @abstractmethod
     def _rows(self) -> int:
-        """Return how many rows are well read at a time."""
+        """Return how many rows are well read at a time: some MiB, where there are no chunks."""
+        row = self.nbytes // max(1, len(self))
+        return max(1, (4 << 20) // max(1, row))
 
     @property
     def ndim(self) -> int:

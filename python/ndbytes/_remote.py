@@ -11,7 +11,6 @@ from . import _native
 from ._errors import NdbytesError, UnsupportedError, make
 from ._files import as_path
 
-FIRST = 16
 WHOLE = 64 << 20
 
 

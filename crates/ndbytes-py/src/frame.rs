@@ -17,7 +17,7 @@ use crate::error::{IntoPy, to_py};
 use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::open::Open;
-use crate::remote::{RemoteFile, named};
+use crate::remote::{RemoteFile, named, opened};
 use crate::signals::listen;
 use crate::target::fill;
 
@@ -249,9 +249,7 @@ impl FrameReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let limits = limits(max_header_size, max_bytes);
-        let file = file.file(py)?;
-        let reader = py.detach(|| Reader::new(Arc::clone(&file), &limits));
-        let reader = reader.map_err(|error| named(error, &file)).into_py(py)?;
+        let reader = opened(py, file, |file| Reader::new(file, &limits))?;
         Ok(Self::of(Opened::Remote(reader)))
     }
 

@@ -10,7 +10,7 @@ use crate::error::IntoPy;
 use crate::file::PyReadAt;
 use crate::header::{Facts, facts, limits};
 use crate::open::Open;
-use crate::remote::{RemoteFile, named};
+use crate::remote::{RemoteFile, opened};
 use crate::signals::listen;
 use crate::source::Source;
 use crate::target::fill;
@@ -22,17 +22,8 @@ pub(crate) struct NpyReader {
 }
 
 impl NpyReader {
-    fn of(py: Python<'_>, source: Source, limits: &ndbytes::Limits) -> PyResult<Self> {
-        let remote = match &source {
-            Source::Remote(file) => Some(Arc::clone(file)),
-            _ => None,
-        };
-        let reader = py.detach(|| Reader::new(source, limits));
-        let reader = reader.map_err(|error| match &remote {
-            Some(file) => named(error, file),
-            None => error,
-        });
-        Ok(Self { open: Open::new(reader.into_py(py)?, "file") })
+    fn of(reader: Reader<Source>) -> Self {
+        Self { open: Open::new(reader, "file") }
     }
 
     fn reader(&self, py: Python<'_>) -> PyResult<Arc<Reader<Source>>> {
@@ -51,7 +42,8 @@ impl NpyReader {
         max_header_size: Option<usize>,
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        Self::of(py, Source::Remote(file.file(py)?), &limits(max_header_size, max_bytes))
+        let limits = limits(max_header_size, max_bytes);
+        Ok(Self::of(opened(py, file, |file| Reader::new(Source::Remote(file), &limits))?))
     }
 
     /// Opens a file object that can seek.
@@ -62,8 +54,10 @@ impl NpyReader {
         max_header_size: Option<usize>,
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
+        let py = file.py();
         let source = Source::Object(PyReadAt::new(file)?);
-        Self::of(file.py(), source, &limits(max_header_size, max_bytes))
+        let limits = limits(max_header_size, max_bytes);
+        Ok(Self::of(py.detach(|| Reader::new(source, &limits)).into_py(py)?))
     }
 
     /// Shape, order, dtype, and the length of the header.

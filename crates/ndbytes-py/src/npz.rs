@@ -17,7 +17,7 @@ use crate::file::{PyReadAt, PyWriter};
 use crate::header::{Facts, facts, limits};
 use crate::memory::new_bytes;
 use crate::open::Open;
-use crate::remote::{RemoteFile, named};
+use crate::remote::{RemoteFile, opened};
 use crate::signals::listen;
 use crate::source::Source;
 use crate::target::fill;
@@ -226,11 +226,7 @@ impl NpzReader {
         max_bytes: Option<u64>,
     ) -> PyResult<Self> {
         let limits = limits(max_header_size, max_bytes);
-        let source = Source::Remote(file.file(py)?);
-        let reader = py.detach(|| Reader::new(source, &limits));
-        let file = file.file(py)?;
-        let reader = reader.map_err(|error| named(error, &file)).into_py(py)?;
-        Ok(Self::of(reader))
+        Ok(Self::of(opened(py, file, |file| Reader::new(Source::Remote(file), &limits))?))
     }
 
     /// The members' names.

@@ -81,6 +81,16 @@ impl RemoteFile {
     }
 }
 
+/// What `open` makes of a file, whose errors name it.
+pub(crate) fn opened<T: Send>(
+    py: Python<'_>,
+    file: &RemoteFile,
+    open: impl FnOnce(Arc<Remote>) -> ndbytes::Result<T> + Send,
+) -> PyResult<T> {
+    let file = file.file(py)?;
+    py.detach(|| open(Arc::clone(&file))).map_err(|error| named(error, &file)).into_py(py)
+}
+
 /// The error with the file's URL, where it does not say it already.
 pub(crate) fn named(error: Error, file: &Remote) -> Error {
     match error.code() {

@@ -59,33 +59,28 @@ impl Leaf {
 /// Finds what must be checked of an item; says whether that is little enough to go through all items
 /// for each.
 fn find_leaves(dtype: &Dtype, at: usize, leaves: &mut Vec<Leaf>) -> bool {
-    let leaf = |part: &Dtype| match part.kind() {
-        Kind::Bool => Some(None),
-        Kind::Str => Some(Some(part.byte_order())),
-        _ => None,
+    let (base, fields) = match dtype.kind() {
+        Kind::Subarray(subarray) => (&subarray.base, None),
+        _ => (dtype, dtype.fields()),
     };
-    let base = match dtype.kind() {
-        Kind::Subarray(subarray) => &subarray.base,
-        _ => dtype,
-    };
-    if let Some(chars) = leaf(base) {
-        leaves.push(Leaf { at, len: dtype.itemsize(), chars });
-        return leaves.len() <= FEW;
-    }
-    match base.kind() {
-        Kind::Struct(_) | Kind::Subarray(_) if base.itemsize() > 0 => {
-            (0..dtype.itemsize() / base.itemsize()).all(|i| {
-                let at = at + i * base.itemsize();
-                match base.fields() {
-                    Some(fields) => fields
-                        .iter()
-                        .all(|field| find_leaves(&field.dtype, at + field.offset, leaves)),
-                    None => find_leaves(base, at, leaves),
+    let chars = match base.kind() {
+        Kind::Bool => None,
+        Kind::Str => Some(base.byte_order()),
+        Kind::Subarray(_) | Kind::Struct(_) => {
+            let size = base.itemsize().max(1);
+            return match fields {
+                Some(fields) => {
+                    fields.iter().all(|field| find_leaves(&field.dtype, at + field.offset, leaves))
                 }
-            })
+                None => {
+                    (0..dtype.itemsize() / size).all(|i| find_leaves(base, at + i * size, leaves))
+                }
+            };
         }
-        _ => true,
-    }
+        _ => return true,
+    };
+    leaves.push(Leaf { at, len: dtype.itemsize(), chars });
+    leaves.len() <= FEW
 }
 
 /// As [`validate`], of bytes that are done already, so that the work can still be ended.

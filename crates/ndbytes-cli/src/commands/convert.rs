@@ -7,8 +7,8 @@ use std::path::Path;
 
 use ndbytes::zip::key_of;
 use ndbytes::{
-    ArrayView, ByteOrder, Compression, Dtype, Error, FrameOptions, Header, Looks, NpzAppender,
-    NpzWriter, Order, SaveOptions, ZarrFolder, is_contiguous, write_frame,
+    ArrayView, ByteOrder, Compression, Dtype, FrameOptions, Header, Looks, NpzAppender, NpzWriter,
+    Order, SaveOptions, ZarrFolder, is_contiguous, write_frame,
 };
 
 use crate::args::{Convert, Form, OutBytes, OutOrder};
@@ -128,9 +128,10 @@ fn zarr(args: &Convert, from: Form, elements: Elements<'_>) -> Result<ExitStatus
 /// Every array of an archive into another.
 fn archive(args: &Convert, input: &Input) -> Result<ExitStatus, Failure> {
     let reader = input.npz()?;
-    let members = 0..reader.entries().len();
-    let sizes = members.map(|member| Ok(reader.array_member(member)?.0.nbytes()));
-    let mut archive = Archive::open(args, sizes.sum::<Result<_, Error>>()?)?;
+    // For who looks on alone; a member that is no array is told of in its turn.
+    let members = if progress::told().is_heard() { reader.entries().len() } else { 0 };
+    let headers = (0..members).filter_map(|member| reader.array_member(member).ok());
+    let mut archive = Archive::open(args, headers.map(|(header, _)| header.nbytes()).sum())?;
     for key in reader.keys() {
         let elements = Elements::member(input, &reader, Some(key), false)?;
         check(args, elements.header())

@@ -17,6 +17,11 @@ impl DigestKind {
             Self::Sha512 => "sha-512",
         }
     }
+
+    /// The digest of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Sha256, Self::Sha512].into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// The digest that a client wants most of those that there are: `sha-256=10, sha-512=3`.
@@ -25,8 +30,7 @@ pub fn wanted_digest(text: &str) -> Option<DigestKind> {
     for item in text.split(',') {
         let item = item.split(';').next().unwrap_or_default().trim();
         let Some((name, weight)) = item.split_once('=') else { continue };
-        let kinds = [DigestKind::Sha256, DigestKind::Sha512];
-        let kind = kinds.into_iter().find(|kind| kind.as_str() == name);
+        let kind = DigestKind::from_name(name);
         let Ok(weight) = weight.parse::<u8>() else { continue };
         // Preferences are 0 to 10, and 0 is "not acceptable".
         if let Some(kind) = kind

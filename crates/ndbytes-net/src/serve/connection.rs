@@ -129,12 +129,7 @@ fn answer(
                 flight.hold(permit);
                 let service = service.clone();
                 let answered = spawn_blocking(move || router::answer(&service, &request)).await;
-                answered.unwrap_or_else(|error| {
-                    tracing::error!(%error, "an answer panicked");
-                    let detail = "the server has a fault: its log has more";
-                    let status = StatusCode::INTERNAL_SERVER_ERROR;
-                    Problem::new(status, "http.fault", detail).into_response()
-                })
+                answered.unwrap_or_else(|error| Problem::fault(&error).into_response())
             }
             _ => {
                 let detail = "too many requests are being answered: try again";

@@ -96,14 +96,7 @@ impl Content {
     ) -> Result<Response<Body>, Problem> {
         let Self { facts, data } = self;
         let text = |name: HeaderName| request.get(name).and_then(|value| value.to_str().ok());
-        let date = |name| text(name).and_then(|text| httpdate::parse_http_date(text).ok());
-        let conditions = Conditions {
-            if_match: text(header::IF_MATCH),
-            if_none_match: text(header::IF_NONE_MATCH),
-            if_modified_since: date(header::IF_MODIFIED_SINCE),
-            if_unmodified_since: date(header::IF_UNMODIFIED_SINCE),
-        };
-        match conditions.judge(&facts.etag, facts.modified) {
+        match conditions(request).judge(&facts.etag, facts.modified) {
             Verdict::Go => {}
             Verdict::NotModified => {
                 return Ok(facts.head(StatusCode::NOT_MODIFIED, Body::once(Bytes::new())));
@@ -210,6 +203,18 @@ impl Digests {
         }
         known.insert(key, value.clone());
         Ok(value)
+    }
+}
+
+/// What a request depends on.
+pub(super) fn conditions(headers: &HeaderMap) -> Conditions<'_> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let date = |name| text(name).and_then(|text| httpdate::parse_http_date(text).ok());
+    Conditions {
+        if_match: text(header::IF_MATCH),
+        if_none_match: text(header::IF_NONE_MATCH),
+        if_modified_since: date(header::IF_MODIFIED_SINCE),
+        if_unmodified_since: date(header::IF_UNMODIFIED_SINCE),
     }
 }
 
@@ -334,15 +339,20 @@ impl Producer for Segments {
 
 /// A digest as a field of RFC 9530 has it.
 fn digest(kind: DigestKind, segments: &[Segment]) -> io::Result<String> {
-    let mut context = Context::new(match kind {
-        DigestKind::Sha256 => &SHA256,
-        DigestKind::Sha512 => &SHA512,
-    });
+    let mut context = digest_context(kind);
     let mut producer = Segments(segments.to_vec().into());
     while let Some(piece) = producer.produce()? {
         context.update(&piece);
     }
     Ok(digest_text(kind, context.finish().as_ref()))
+}
+
+/// What computes a digest.
+pub(super) fn digest_context(kind: DigestKind) -> Context {
+    Context::new(match kind {
+        DigestKind::Sha256 => &SHA256,
+        DigestKind::Sha512 => &SHA512,
+    })
 }
 
 /// A digest as RFC 9530 writes it.

@@ -7,6 +7,7 @@ use http::{Response, StatusCode};
 use ndbytes::{Error, ErrorKind};
 use rustix::io::Errno;
 use serde_json::json;
+use tokio::task::JoinError;
 
 use super::body::Body;
 
@@ -40,6 +41,13 @@ impl Problem {
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "http.not_found", detail)
+    }
+
+    /// Work that panicked.
+    pub(super) fn fault(error: &JoinError) -> Self {
+        tracing::error!(%error, "an answer panicked");
+        let detail = "the server has a fault: its log has more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "http.fault", detail)
     }
 
     /// An error of the data or of what was asked of it.

@@ -10,20 +10,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use ndbytes::{AtomicFile, SaveOptions};
-use ring::digest::{Context, SHA256, SHA512};
+use ring::digest::Context;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::body::Body;
-use super::content::digest_text;
+use super::content::{conditions, digest_context, digest_text};
 use super::problem::Problem;
 use super::root::Node;
 use super::tokens::Scope;
@@ -203,14 +203,8 @@ impl Upload {
 
 /// Whether there is a file, if the request's conditions allow what it asks for.
 fn check(service: &Service, path: &RelativePath, headers: &HeaderMap) -> Result<bool, Problem> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let date = |name| text(name).and_then(|text| httpdate::parse_http_date(text).ok());
-    let conditions = Conditions {
-        if_match: text(header::IF_MATCH),
-        if_none_match: text(header::IF_NONE_MATCH),
-        if_modified_since: None,
-        if_unmodified_since: date(header::IF_UNMODIFIED_SINCE),
-    };
+    // That one is for those who read.
+    let conditions = Conditions { if_modified_since: None, ..conditions(headers) };
     let found = match service.root.node(path) {
         Ok(Node::File(source)) => Some(source.stamp()),
         Ok(Node::Folder(_)) => return Err(conflict("what is there is a folder")),
@@ -242,12 +236,8 @@ fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
     let texts = fields.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
     let items = texts.flat_map(|text| text.split(',')).map(str::trim);
     items.into_iter().find_map(|item| {
-        let (kind, algorithm) = match item.split_once('=')?.0 {
-            "sha-256" => (DigestKind::Sha256, &SHA256),
-            "sha-512" => (DigestKind::Sha512, &SHA512),
-            _ => return None,
-        };
-        Some((kind, item.to_owned(), Context::new(algorithm)))
+        let kind = DigestKind::from_name(item.split_once('=')?.0)?;
+        Some((kind, item.to_owned(), digest_context(kind)))
     })
 }
 
@@ -255,11 +245,7 @@ fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
 async fn off<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "an upload panicked");
-        let detail = "the server has a fault: its log has more";
-        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "http.fault", detail))
-    })
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(Problem::fault(&error)))
 }
 
 fn too_large(most: u64) -> Problem {

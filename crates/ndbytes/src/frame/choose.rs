@@ -53,15 +53,15 @@ impl Chooser {
         {
             return Ok(options(Codec::Lz4, 1, filter));
         }
+        if let &[level] = levels {
+            return Ok(options(codec, level, filter));
+        }
         // More search finds matches that cost more than the bytes that they stand for, in numbers
         // that are nearly noise.
-        let mut best = (usize::MAX, 1);
+        let mut best = (usize::MAX, trial);
         for &level in levels {
-            let size = match levels {
-                [_] => 0,
-                _ if level == trial => size,
-                _ => self.size(&options(codec, level, filter))?,
-            };
+            let known = level == trial;
+            let size = if known { size } else { self.size(&options(codec, level, filter))? };
             best = if size < best.0 { (size, level) } else { best };
         }
         Ok(options(codec, best.1, filter))

@@ -60,10 +60,9 @@ pub(super) fn write_deflated(
             encoder.encode(buffer, block + 1 == count, &mut packed);
             Ok((packed, crc, buffer.len()))
         },
-        |block, (packed, crc, len)| {
+        |_, (packed, crc, len)| {
             facts.crc.combine(&crc);
             facts.len += len as u64;
-            let len = len - if block == 0 { head.len() } else { 0 };
             sizes.push(packed.len());
             write_all_vectored(sink, &[&packed])?;
             meter.add(len)

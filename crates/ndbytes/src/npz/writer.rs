@@ -167,9 +167,8 @@ impl<W: Sink> NpzWriter<W> {
         self.broken = true;
         counted.write_all(&local)?;
         let mut facts = Facts::default();
-        // Deflated bytes are counted without it.
         let meter = &mut self.meter;
-        meter.skip(if method == Method::Deflate { 0 } else { head.len() as u64 });
+        meter.skip(head.len() as u64);
         match compression {
             Compression::Stored => write_npy(&mut facts.over(&mut counted, meter), array)?,
             Compression::Deflate(level) => {
