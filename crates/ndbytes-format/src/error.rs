@@ -127,6 +127,18 @@ macro_rules! codes {
 codes! {
     /// No bytes at all where an array was expected.
     EndOfStream = "stream.end", EndOfStream;
+    /// A session's stream ended without its end.
+    StreamCut = "stream.cut", Truncated;
+    /// A session's record is none, or not the one that must come here.
+    StreamRecord = "stream.record", Malformed;
+    /// A session's checksum does not match its bytes.
+    StreamChecksum = "stream.checksum", Malformed;
+    /// A session's record is of a later version, and must be understood.
+    StreamVersion = "stream.version", Unsupported;
+    /// The peer knows arrays alone: no names, no acknowledgements.
+    StreamPlain = "stream.plain", Unsupported;
+    /// The peer reported an error.
+    StreamPeer = "stream.peer", Io;
     /// The bytes do not begin with the `.npy` magic.
     NpyMagic = "npy.magic", Malformed;
     /// A `.npy` version other than 1.0, 2.0, 3.0.

@@ -273,28 +273,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// What certificates are checked against: these authorities, or the system's.
 fn tls(options: &RemoteOptions) -> Result<TlsConfig, Error> {
-    let roots: Vec<Certificate<'static>> = match &options.authorities {
-        Some(path) => {
-            let pem = std::fs::read(path).map_err(|e| Error::from(e).with_path(path))?;
-            let found = ureq::tls::parse_pem(&pem).filter_map(|item| match item {
-                Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            });
-            found.collect()
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect()
-        }
-    };
-    if roots.is_empty() {
-        let message = "there are no authorities to check certificates against: install the system's (ca-certificates), or name a PEM file";
-        let error = Error::new(Code::Argument, message);
-        return Err(match &options.authorities {
-            Some(path) => error.with_path(path),
-            None => error,
-        });
-    }
+    let found = crate::tls::authorities(options.authorities.as_deref())?;
+    let roots: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&roots))

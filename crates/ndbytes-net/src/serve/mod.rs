@@ -23,15 +23,13 @@ mod router;
 mod server;
 mod slice;
 mod source;
-mod tls;
-mod tokens;
 mod upload;
 mod watch;
 mod zarr;
 
 pub use options::ServeOptions;
 pub use server::{ServeError, Server, Stop};
-pub use tokens::Tokens;
+pub use crate::tokens::Tokens;
 
 use std::sync::{Arc, Mutex};
 
@@ -44,7 +42,7 @@ use self::content::Digests;
 use self::metrics::Metrics;
 use self::problem::Problem;
 use self::root::Root;
-use self::tokens::Scope;
+use crate::tokens::Scope;
 
 /// What all requests share.
 struct Service {

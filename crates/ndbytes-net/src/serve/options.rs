@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::tokens::Tokens;
+use crate::tokens::Tokens;
 
 /// What is served, to whom, and how much of it at once.
 #[derive(Clone, Debug)]

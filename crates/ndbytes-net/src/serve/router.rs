@@ -13,7 +13,7 @@ use super::listing::Page;
 use super::problem::Problem;
 use super::root::Node;
 use super::slice::{self, Format};
-use super::tokens::Scope;
+use crate::tokens::Scope;
 use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
 

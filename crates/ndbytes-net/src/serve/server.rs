@@ -20,7 +20,8 @@ use super::content::Digests;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::root::Root;
-use super::{Service, tls};
+use super::Service;
+use crate::tls;
 
 /// A server that listens, and answers when it is run.
 pub struct Server {
@@ -62,8 +63,10 @@ impl Server {
         }
         let failed = |what: String| move |error| ServeError::Io(what, error);
         let root = Root::open(&options.root).map_err(failed(options.root.display().to_string()))?;
-        let config = options.tls.as_ref().map(|(cert, key)| tls::config(cert, key));
-        let tls = config.transpose().map_err(ServeError::Refused)?.map(TlsAcceptor::from);
+        let config = options.tls.as_ref();
+        let config = config.map(|(cert, key)| tls::server(cert, key, &["h2", "http/1.1"]));
+        let config = config.transpose().map_err(|error| ServeError::Refused(error.to_string()))?;
+        let tls = config.map(|config| TlsAcceptor::from(Arc::new(config)));
         let listener = TcpListener::bind(options.listen)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .map_err(failed(options.listen.to_string()))?;

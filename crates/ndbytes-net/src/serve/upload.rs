@@ -26,7 +26,7 @@ use super::body::Body;
 use super::content::{conditions, digest_context, digest_text};
 use super::problem::Problem;
 use super::root::Node;
-use super::tokens::Scope;
+use crate::tokens::Scope;
 use super::{Service, router};
 use crate::request::{Conditions, DigestKind, RelativePath, Verdict};
 

@@ -10,6 +10,7 @@ mod client;
 mod files;
 mod limits;
 mod remote;
+mod session;
 mod slices;
 mod tls;
 mod zarr;

@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::hex::parse_hex;
+
 /// The tokens that are known: of each only a digest.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens(Vec<Token>);
@@ -22,22 +24,22 @@ struct Token {
 
 /// What a token allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Grant {
+pub(crate) struct Grant {
     /// Whose it is, for the log.
-    pub(super) name: String,
-    pub(super) read: bool,
-    pub(super) write: bool,
+    pub(crate) name: String,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
 }
 
 /// What a request needs to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Read,
     Write,
 }
 
 impl Grant {
-    pub(super) fn allows(&self, scope: Scope) -> bool {
+    pub(crate) fn allows(&self, scope: Scope) -> bool {
         match scope {
             Scope::Read => self.read,
             Scope::Write => self.write,
@@ -82,7 +84,7 @@ impl Tokens {
 
     /// What this token allows, if it is known and has not expired. The time that this takes says
     /// nothing of the tokens.
-    pub(super) fn grant(&self, token: &str) -> Option<Grant> {
+    pub(crate) fn grant(&self, token: &str) -> Option<Grant> {
         let presented = digest(&SHA256, token.as_bytes());
         let mut found = None;
         for known in &self.0 {
@@ -132,18 +134,6 @@ fn parse_line(line: &str) -> Result<Token, String> {
         return Err("something follows the time".to_owned());
     }
     Ok(Token { name: name.to_owned(), digest, read, write, expires })
-}
-
-fn parse_hex(text: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {
-    let mut bytes = [0; SHA256_OUTPUT_LEN];
-    if text.len() != 2 * bytes.len() || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16);
-        *byte = (digit(digits[0])? * 16 + digit(digits[1])?) as u8;
-    }
-    Some(bytes)
 }
 
 /// `2027-01-31T12:00:00Z` as seconds since 1970.

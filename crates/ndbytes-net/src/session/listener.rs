@@ -1,0 +1,283 @@
+//! Who waits for peers, and who goes to them.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use ndbytes::{Code, Error, Result};
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen as listen_on, socket};
+use rustls::ServerConfig;
+
+use super::address::Address;
+use super::link::{Link, Place};
+use super::options::SessionOptions;
+use super::quic;
+use super::record::Record;
+use super::wire::{Patience, Wire, wait};
+use crate::tls;
+
+/// The name of this protocol in TLS and QUIC (ALPN).
+pub const PROTOCOL: &str = "ndbytes/1";
+
+/// Connects to who listens there.
+///
+/// # Errors
+/// [`Code::Io`]; [`Code::Argument`] for what makes no sense, and for a token that anybody on the way
+/// could read, unless [`SessionOptions::insecure`].
+pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
+    let about = |error: io::Error| named(address, error);
+    if options.token.is_some() && address.is_open() && !options.insecure {
+        let near = address.resolve().map_err(about)?.iter().all(|a| a.ip().is_loopback());
+        if !near {
+            let message = format!("{address} is not encrypted, and a token could be read on the way: connect by tls:// or quic://");
+            return Err(Error::new(Code::Argument, message));
+        }
+    }
+    let wire = match address {
+        Address::Tcp(_) => {
+            let stream = connect_tcp(address, options).map_err(about)?;
+            Wire::tcp(stream, options).map_err(about)?
+        }
+        Address::Tls(_) => {
+            let config = tls::client(options.authorities.as_deref(), &[PROTOCOL])?;
+            let stream = connect_tcp(address, options).map_err(about)?;
+            Wire::tls_client(stream, config, address.host_name(), options).map_err(about)?
+        }
+        Address::Quic(_) => quic::connect(address, options)?,
+        Address::Unix(path) => {
+            Wire::unix(UnixStream::connect(path).map_err(about)?, options).map_err(about)?
+        }
+    };
+    let link = Link::new(wire, address, address.to_string(), options, None, false);
+    link.greet()?;
+    Ok(link)
+}
+
+/// Listens until it is dropped.
+pub struct Listener {
+    kind: Kind,
+    address: Address,
+    options: SessionOptions,
+    open: Arc<AtomicUsize>,
+    closed: AtomicBool,
+}
+
+enum Kind {
+    Tcp(TcpListener, Option<Arc<ServerConfig>>),
+    Unix(UnixListener, PathBuf),
+    Quic(quic::Endpoint),
+}
+
+impl Listener {
+    /// Listens at an address, whose port may be 0 for any that is free.
+    ///
+    /// # Errors
+    /// [`Code::Argument`] beyond loopback without tokens or without encryption, unless
+    /// [`SessionOptions::insecure`]; for TLS and QUIC without a certificate; [`Code::Io`].
+    pub fn bind(address: &Address, options: &SessionOptions) -> Result<Self> {
+        let about = |error: io::Error| named(address, error);
+        if address.host().is_some() && !options.insecure {
+            let near = address.resolve().map_err(about)?.iter().all(|a| a.ip().is_loopback());
+            if !near && (address.is_open() || options.tokens.is_none()) {
+                let message = format!("{address} can be reached from other machines: that takes tls:// or quic:// and tokens, or to be told to let anybody in (insecure)");
+                return Err(Error::new(Code::Argument, message));
+            }
+        }
+        let config = match address {
+            Address::Tls(_) | Address::Quic(_) => {
+                let Some((cert, key)) = &options.certificate else {
+                    let message = format!("{address}: to listen takes a certificate and its key");
+                    return Err(Error::new(Code::Argument, message));
+                };
+                Some(tls::server(cert, key, &[PROTOCOL])?)
+            }
+            _ => None,
+        };
+        let (kind, address) = match (address, config) {
+            (Address::Quic(_), Some(config)) => {
+                let endpoint = quic::Endpoint::bind(address, config, options)?;
+                let address = address.at(endpoint.local_addr().map_err(about)?);
+                (Kind::Quic(endpoint), address)
+            }
+            (Address::Unix(path), _) => {
+                (Kind::Unix(bind_unix(path).map_err(about)?, path.clone()), address.clone())
+            }
+            (_, config) => {
+                let addresses = address.resolve().map_err(about)?;
+                let listener = TcpListener::bind(&addresses[..]).map_err(about)?;
+                listener.set_nonblocking(true).map_err(about)?;
+                let address = address.at(listener.local_addr().map_err(about)?);
+                (Kind::Tcp(listener, config.map(Arc::new)), address)
+            }
+        };
+        let open = Arc::default();
+        Ok(Self { kind, address, options: options.clone(), open, closed: AtomicBool::new(false) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for the next peer, that long, or until [`close`](Listener::close); none then. What the peer
+    /// has to say first, a handshake or a token, is waited for by what is done with it.
+    ///
+    /// # Errors
+    /// [`Code::Io`], and what a signal had to say.
+    pub fn accept(&self, patience: Option<Duration>) -> Result<Option<Link>> {
+        let start = Instant::now();
+        while !self.closed.load(Ordering::Acquire) {
+            let left = patience.map(|patience| patience.saturating_sub(start.elapsed()));
+            let (wire, peer) = match self.next(left).map_err(|error| named(&self.address, error))? {
+                Some(found) => found,
+                None if left == Some(Duration::ZERO) => return Ok(None),
+                None => continue,
+            };
+            let place = Place(self.open.clone());
+            let full = self.open.fetch_add(1, Ordering::AcqRel) >= self.options.max_connections;
+            if full {
+                tracing::warn!(peer, "too many connections: one is refused");
+                refuse(wire, self.options.max_connections);
+                continue;
+            }
+            let (address, options) = (&self.address, &self.options);
+            return Ok(Some(Link::new(wire, address, peer, options, Some(place), true)));
+        }
+        Ok(None)
+    }
+
+    fn next(&self, left: Option<Duration>) -> io::Result<Option<(Wire, String)>> {
+        let patience = Patience::of(&self.options);
+        // Whether it was closed is looked at as often.
+        let slice = left.map_or(SLICE, |left| left.min(SLICE));
+        let options = &self.options;
+        let found = match &self.kind {
+            Kind::Tcp(listener, config) => {
+                if !wait(&patience, listener.as_fd(), Some(slice))? {
+                    return Ok(None);
+                }
+                listener.accept().and_then(|(stream, peer)| {
+                    Ok(match config {
+                        None => (Wire::tcp(stream, options)?, format!("tcp://{peer}")),
+                        Some(config) => (
+                            Wire::tls_server(stream, config.clone(), options)?,
+                            format!("tls://{peer}"),
+                        ),
+                    })
+                })
+            }
+            Kind::Unix(listener, path) => {
+                if !wait(&patience, listener.as_fd(), Some(slice))? {
+                    return Ok(None);
+                }
+                listener.accept().and_then(|(stream, _)| {
+                    Ok((Wire::unix(stream, options)?, format!("unix://{}", path.display())))
+                })
+            }
+            Kind::Quic(endpoint) => return endpoint.accept(slice, &patience),
+        };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            // A peer that went away before it was looked at is no reason to end.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock
+                        | io::ErrorKind::Interrupted
+                        | io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::InvalidInput
+                        | io::ErrorKind::NotConnected
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Listens no longer; who waits in `accept` returns. Sessions go on.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        match &self.kind {
+            Kind::Unix(_, path) => {
+                // Another may have taken the name away.
+                let _ = std::fs::remove_file(path);
+            }
+            Kind::Quic(endpoint) => endpoint.close(),
+            Kind::Tcp(..) => {}
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if !self.closed.load(Ordering::Acquire) {
+            self.close();
+        }
+    }
+}
+
+/// A socket that nobody else's programs may connect to.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let fd: OwnedFd = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::ioctl_fioclex(&fd)?;
+    rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR)?;
+    bind(&fd, &SocketAddrUnix::new(path)?)?;
+    listen_on(&fd, BACKLOG)?;
+    let listener = UnixListener::from(fd);
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn connect_tcp(address: &Address, options: &SessionOptions) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in address.resolve()? {
+        let connected = match options.timeout {
+            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
+            None => TcpStream::connect(address),
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Tells a peer why there is no session, if it can be told at once.
+fn refuse(mut wire: Wire, most: usize) {
+    let code = Code::StreamPeer.as_str().to_owned();
+    let message = format!("there are {most} connections already, and more are not allowed");
+    let mut record = Vec::new();
+    if (Record::Error { code, message }).encode(&mut record).is_ok() && wire.control.is_ready() {
+        let _ = wire.write.write_all(&record);
+        let _ = wire.control.shut_write();
+    }
+    wire.control.close();
+}
+
+/// The error with the address.
+fn named(address: &Address, error: io::Error) -> Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        return error.into();
+    }
+    match error.raw_os_error() {
+        // The number is what callers look at.
+        Some(_) => Error::from(error).with_path(Path::new(&address.to_string())),
+        None => io::Error::new(error.kind(), format!("{address}: {error}")).into(),
+    }
+}
+
+/// Any free port of this machine.
+pub(super) const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// How long who accepts may take to notice that nothing is listened for any more.
+const SLICE: Duration = Duration::from_millis(100);
+/// Peers that wait to be accepted.
+const BACKLOG: i32 = 1024;

@@ -1,0 +1,50 @@
+//! Arrays over TCP, TLS, QUIC and Unix sockets: named, acknowledged, and with an end.
+//!
+//! The bytes are `docs/spec/stream.md`: `.npy` messages and frames one after another, and between them
+//! records that Zstandard readers skip. A peer with nothing but NumPy is understood as well.
+//!
+//! ```
+//! use ndbytes::{ArrayView, Order, Progress};
+//! use ndbytes_net::session::{Listener, SendOptions, SessionOptions, Tag, connect};
+//!
+//! let options = SessionOptions::default();
+//! let listener = Listener::bind(&"tcp://127.0.0.1:0".parse()?, &options)?;
+//! let address = listener.address().clone();
+//! let sender = std::thread::spawn(move || {
+//!     let link = connect(&address, &SessionOptions::default())?;
+//!     let array = ArrayView::contiguous("|u1".parse()?, &[3], Order::C, &[1, 2, 3])?;
+//!     link.send(&array, &Tag::default(), &SendOptions::default())?;
+//!     link.close() // when it returns, the array has arrived
+//! });
+//! let link = listener.accept(None)?.expect("a peer");
+//! let incoming = link.receive()?.expect("an array");
+//! assert_eq!(incoming.read(&Progress::default())?.bytes(), [1, 2, 3]);
+//! assert!(link.receive()?.is_none());
+//! sender.join().expect("no panic")?;
+//! # Ok::<(), ndbytes::Error>(())
+//! ```
+
+mod acks;
+mod address;
+mod inbox;
+mod link;
+mod listener;
+mod options;
+mod quic;
+mod receive;
+mod record;
+mod state;
+mod sum;
+mod tls;
+mod wire;
+mod zstd_frame;
+
+pub use address::Address;
+pub use link::{Link, SendOptions};
+pub use listener::{Listener, PROTOCOL, connect};
+pub use options::{OnSignal, SessionOptions};
+pub use receive::Incoming;
+pub use record::{FRONT_LEN, MAX_PIECE, MAX_RECORD, PIECE_MAGIC, RECORD_MAGIC, Record};
+pub use state::Tag;
+
+pub use crate::tokens::Tokens;

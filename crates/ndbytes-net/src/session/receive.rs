@@ -1,0 +1,360 @@
+//! What comes, unit by unit.
+
+use std::io::Read;
+use std::sync::{Arc, MutexGuard};
+
+use ndbytes::{Array, Code, Codec, Decoder, Error, Header, Message, Progress, Result, Strided};
+
+use super::inbox::Inbox;
+use super::link::{DENIED, Inner, Link, lock};
+use super::record::{PIECE_MAGIC, Record};
+use super::state::{Peer, Tag, denied};
+use super::sum::Summed;
+use super::zstd_frame::{ZSTD_MAGIC, ZstdFrame};
+use crate::tokens::Scope;
+
+/// An array that comes: its header is here, its elements may not be yet. Dropping it before they
+/// were read ends the session.
+pub struct Incoming<'a> {
+    link: &'a Arc<Inner>,
+    header: Header,
+    tag: Tag,
+    rest: Option<Rest<'a>>,
+}
+
+enum Rest<'a> {
+    /// Its elements are next.
+    Coming { inbox: MutexGuard<'a, Inbox>, message: Message, sum: Option<u32>, begin: u64 },
+    /// It came while something else was waited for.
+    Here(Array),
+}
+
+/// What came of a unit.
+enum Unit {
+    /// The header of an array, the sum of its bytes, and where it began.
+    Array(Message, Option<u32>, u64),
+    /// A whole one, and how many bytes it took.
+    Whole(Array, u64),
+    /// Something was said.
+    Said,
+    /// Nothing more comes.
+    End,
+}
+
+impl Link {
+    /// Waits for the next array; none when the peer has ended its direction.
+    ///
+    /// # Errors
+    /// [`Code::StreamCut`] when a session ends without its end, [`Code::StreamPeer`] when the peer says
+    /// that something went wrong, and what is wrong with what comes. After any of these nothing goes
+    /// on.
+    pub fn receive(&self) -> Result<Option<Incoming<'_>>> {
+        let mut inbox = lock(&self.0.inbox);
+        {
+            let mut state = self.0.state();
+            if let Some((tag, array)) = state.waiting.pop_front() {
+                let (header, rest) = (array.header().clone(), Some(Rest::Here(array)));
+                return Ok(Some(Incoming { link: &self.0, header, tag, rest }));
+            }
+            if state.ended {
+                return Ok(None);
+            }
+            state.check()?;
+        }
+        let mut tag = Tag::default();
+        loop {
+            let unit = self.0.guard(self.0.unit(&mut inbox, &mut tag))?;
+            let (header, rest) = match unit {
+                Unit::End => {
+                    self.0.send_pending();
+                    return Ok(None);
+                }
+                Unit::Said => {
+                    self.0.send_pending();
+                    continue;
+                }
+                Unit::Whole(array, bytes) => {
+                    self.0.arrived(bytes, None)?;
+                    (array.header().clone(), Rest::Here(array))
+                }
+                Unit::Array(message, sum, begin) => {
+                    (message.array().clone(), Rest::Coming { inbox, message, sum, begin })
+                }
+            };
+            return Ok(Some(Incoming { link: &self.0, header, tag, rest: Some(rest) }));
+        }
+    }
+}
+
+impl Incoming<'_> {
+    /// Dtype, order and shape.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Its name and metadata.
+    pub fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// Reads the elements into strided memory.
+    ///
+    /// # Errors
+    /// As [`Message::read_into`]; [`Code::StreamChecksum`].
+    pub fn read_into(
+        mut self,
+        out: &mut [u8],
+        layout: Strided<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
+        match self.rest.take() {
+            Some(Rest::Coming { mut inbox, message, sum, begin }) => {
+                let read = self.link.fill(&mut inbox, &message, sum, out, layout, progress);
+                let (sum, end) = self.link.guard(read)?;
+                drop(inbox);
+                self.link.arrived(end - begin, sum)
+            }
+            Some(Rest::Here(array)) => {
+                ndbytes::read_scattered(&mut &*array.bytes(), array.header(), out, layout)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the elements into new memory.
+    ///
+    /// # Errors
+    /// As [`Incoming::read_into`].
+    pub fn read(mut self, progress: &Progress) -> Result<Array> {
+        if let Some(Rest::Here(_)) = &self.rest
+            && let Some(Rest::Here(array)) = self.rest.take()
+        {
+            return Ok(array);
+        }
+        let header = self.header.clone();
+        let strides = header.strides();
+        let mut array = Array::zeroed(header)?;
+        let layout = Strided { origin: 0, strides: &strides };
+        self.read_into(array.bytes_mut(), layout, progress)?;
+        Ok(array)
+    }
+}
+
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        if let Some(Rest::Coming { .. }) = self.rest.take() {
+            self.link.end(Code::Argument, "an array that came was not read");
+        }
+    }
+}
+
+impl Inner {
+    /// Reads what comes next.
+    fn unit(self: &Arc<Self>, inbox: &mut Inbox, tag: &mut Tag) -> Result<Unit> {
+        let first = inbox.peek(4)?;
+        if first.is_empty() {
+            return self.end_of_stream(tag).map(|()| Unit::End);
+        }
+        let zstd = first == ZSTD_MAGIC;
+        if first == PIECE_MAGIC {
+            return Err(unexpected("a piece of a file"));
+        }
+        if first.len() < 4 && (ZSTD_MAGIC.starts_with(first) || PIECE_MAGIC.starts_with(first)) {
+            return Err(cut("within its first word"));
+        }
+        if let Some(record) = inbox.record()? {
+            let ended = self.hear(record, tag)?;
+            return Ok(if ended { Unit::End } else { Unit::Said });
+        }
+        self.meet_plain()?;
+        let mut sums = false;
+        {
+            let state = self.state();
+            state.allow(Scope::Write)?;
+            if let Peer::Session { sums: wanted, .. } = state.peer {
+                sums = wanted;
+            }
+        }
+        let (begin, limits) = (inbox.taken(), &self.options.limits);
+        if zstd {
+            let mut decoder = Decoder::new(Codec::Zstd, ZstdFrame::new(&mut *inbox));
+            let array = Message::read(&mut decoder, limits)?.read_array(&mut decoder)?;
+            if decoder.read(&mut [0])? > 0 {
+                let message = "more than an array in one Zstandard frame";
+                return Err(Error::new(Code::DataTrailing, message));
+            }
+            return Ok(Unit::Whole(array, inbox.taken() - begin));
+        }
+        let mut source = Summed::new(&mut *inbox, sums);
+        let message = Message::read(&mut source, limits)?;
+        let sum = source.sum.filter(|_| matches!(message, Message::Npy(..)));
+        Ok(Unit::Array(message, sum, begin))
+    }
+
+    /// Reads the elements of an array, and what must follow them: their sum, and where they ended.
+    fn fill(
+        &self,
+        inbox: &mut Inbox,
+        message: &Message,
+        sum: Option<u32>,
+        out: &mut [u8],
+        layout: Strided<'_>,
+        progress: &Progress,
+    ) -> Result<(Option<u32>, u64)> {
+        let mut source = Summed::new(&mut *inbox, false);
+        source.sum = sum;
+        message.read_into_with(&mut source, out, layout, progress)?;
+        let sum = source.sum;
+        let end = inbox.taken();
+        let Some(computed) = sum else { return Ok((None, end)) };
+        match inbox.record()? {
+            Some(Record::Sum(stored)) if stored == computed => Ok((sum, end)),
+            Some(Record::Sum(stored)) => Err(Error::new(
+                Code::StreamChecksum,
+                format!("the array's checksum is {computed:08x}, {stored:08x} was sent: bytes have changed on the way"),
+            )),
+            Some(other) => Err(unexpected(&format!("`{}` in the place of `sum`", other.kind()))),
+            None if inbox.peek(1)?.is_empty() => Err(cut("before the checksum of an array")),
+            None => Err(unexpected("something in the place of `sum`")),
+        }
+    }
+
+    /// An array has come whole.
+    fn arrived(self: &Arc<Self>, bytes: u64, sum: Option<u32>) -> Result<()> {
+        self.state().count(bytes, sum, self.options.ack)?;
+        self.send_pending();
+        self.acknowledge_soon();
+        Ok(())
+    }
+
+    /// What a record changes; whether it was the end.
+    pub(super) fn hear(&self, record: Record, tag: &mut Tag) -> Result<bool> {
+        let mut state = self.state();
+        if !tag.is_empty() && !matches!(record, Record::Error { .. } | Record::Ack(_)) {
+            return Err(unexpected(&format!("`{}` between an array and its name", record.kind())));
+        }
+        match record {
+            Record::Hello { sums, files, token } => {
+                if state.is_session() {
+                    return Err(unexpected("a second `hello`"));
+                }
+                if let Some(tokens) = self.options.tokens.as_ref().filter(|_| self.is_accepted()) {
+                    let grant = token.as_deref().and_then(|token| tokens.grant(token));
+                    let Some(grant) = grant else {
+                        tracing::warn!(peer = self.peer, "a peer is denied");
+                        return Err(denied(match token {
+                            None => "the peer shows no token",
+                            Some(_) => "the token is not known, or has expired",
+                        }));
+                    };
+                    state.grant = Some(grant);
+                }
+                state.peer = Peer::Session { sums, files };
+                if self.is_accepted() {
+                    self.hello().encode(&mut state.pending)?;
+                }
+                self.told.notify_all();
+            }
+            Record::Array { name, meta } => *tag = Tag { name, meta },
+            Record::Sync(arrays) => state.want(arrays)?,
+            Record::Ack(arrays) => {
+                state.acked = state.acked.max(arrays);
+                state.farewell = true;
+                self.told.notify_all();
+            }
+            Record::End { arrays, bytes, sums } => {
+                if !state.dropped && (bytes, sums) != (state.bytes, state.sums) {
+                    let message = format!(
+                        "the peer has sent {arrays} arrays of {bytes} bytes, sums {sums:08x}; {} of {} came, sums {:08x}",
+                        state.received, state.bytes, state.sums
+                    );
+                    return Err(Error::new(Code::StreamChecksum, message));
+                }
+                state.want(arrays)?;
+                state.ended = true;
+                self.told.notify_all();
+                return Ok(true);
+            }
+            Record::Error { code, message } => return Err(told(&self.peer, &code, &message)),
+            Record::Other(_) => {}
+            other => return Err(unexpected(&format!("`{}`", other.kind()))),
+        }
+        Ok(false)
+    }
+
+    /// The stream has ended: whether it may.
+    fn end_of_stream(&self, tag: &Tag) -> Result<()> {
+        let mut state = self.state();
+        if !tag.is_empty() {
+            return Err(cut("between an array and its name"));
+        }
+        if state.ended {
+            return Err(cut("before all was acknowledged that was sent"));
+        }
+        match state.peer {
+            Peer::Session { .. } => {
+                return Err(cut(&format!("after {} arrays, without its end", state.received)));
+            }
+            Peer::Unknown if !self.is_accepted() && state.received == 0 => {
+                return Err(cut("before it said anything"));
+            }
+            _ => state.ended = true,
+        }
+        Ok(())
+    }
+
+    /// Reads a unit while acknowledgements are waited for.
+    pub(super) fn read_ack(self: &Arc<Self>, inbox: &mut Inbox, keep: bool) -> Result<()> {
+        let mut tag = Tag::default();
+        loop {
+            let (array, bytes, sum) = match self.unit(inbox, &mut tag)? {
+                Unit::Said if tag.is_empty() => return Ok(()),
+                Unit::Said => continue,
+                Unit::End => return Ok(()),
+                Unit::Whole(array, bytes) => (array, bytes, None),
+                Unit::Array(message, sum, begin) => {
+                    let header = message.array().clone();
+                    let held: usize =
+                        self.state().waiting.iter().map(|(_, array)| array.bytes().len()).sum();
+                    let most = self.options.limits.bytes;
+                    if (held + header.nbytes()) as u64 > most {
+                        let message = format!("arrays of more than {most} bytes came while acknowledgements were waited for: receive them before");
+                        return Err(Error::new(Code::TooManyBytes, message));
+                    }
+                    let strides = header.strides();
+                    let mut array = Array::zeroed(header)?;
+                    let layout = Strided { origin: 0, strides: &strides };
+                    let progress = Progress::default();
+                    let (sum, end) =
+                        self.fill(inbox, &message, sum, array.bytes_mut(), layout, &progress)?;
+                    (array, end - begin, sum)
+                }
+            };
+            if keep {
+                self.arrived(bytes, sum)?;
+                self.state().waiting.push_back((tag, array));
+            } else {
+                self.state().dropped = true;
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// The peer is gone.
+pub(super) fn cut(when: &str) -> Error {
+    Error::new(Code::StreamCut, format!("the stream was cut {when}"))
+}
+
+pub(super) fn unexpected(what: &str) -> Error {
+    Error::new(Code::StreamRecord, format!("{what} came where it has no meaning"))
+}
+
+/// What the peer says.
+fn told(peer: &str, code: &str, message: &str) -> Error {
+    let message: String = message.chars().filter(|c| !c.is_control()).take(1000).collect();
+    if code == DENIED {
+        return denied(&format!("{peer} refuses: {message}"));
+    }
+    Error::new(Code::StreamPeer, format!("{peer} reports {}: {message}", code.escape_debug()))
+}

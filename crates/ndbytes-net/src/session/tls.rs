@@ -1,0 +1,235 @@
+//! A stream over TLS, whose directions threads may use side by side.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+
+use super::options::SessionOptions;
+use super::wire::{Control, Half, Patience, Plug, Wire, prepare, wait};
+
+/// What both directions share. Nobody waits for the peer while they hold the connection.
+struct Tls {
+    connection: Mutex<Connection>,
+    /// Held while what was encrypted is sent: its order counts.
+    sending: Mutex<Half<TcpStream>>,
+    /// Whether the handshake is done.
+    ready: Mutex<bool>,
+    plug: Plug<TcpStream>,
+}
+
+struct Reader {
+    tls: Arc<Tls>,
+    socket: Half<TcpStream>,
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+struct Writer(Arc<Tls>, Vec<u8>);
+
+impl Wire {
+    /// A stream over TLS to a server of this name; the handshake comes with the first bytes.
+    pub(super) fn tls_client(
+        stream: TcpStream,
+        config: ClientConfig,
+        name: &str,
+        options: &SessionOptions,
+    ) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(broken)?;
+        Self::tls(stream, connection.into(), options)
+    }
+
+    /// A stream over TLS from a client; the handshake comes with the first bytes.
+    pub(super) fn tls_server(
+        stream: TcpStream,
+        config: Arc<ServerConfig>,
+        options: &SessionOptions,
+    ) -> io::Result<Self> {
+        let connection = ServerConnection::new(config).map_err(broken)?;
+        Self::tls(stream, connection.into(), options)
+    }
+
+    fn tls(
+        stream: TcpStream,
+        mut connection: Connection,
+        options: &SessionOptions,
+    ) -> io::Result<Self> {
+        prepare(&stream, options)?;
+        connection.set_buffer_limit(None);
+        let (socket, patience) = (Arc::new(stream), Patience::of(options));
+        let tls = Arc::new(Tls {
+            connection: Mutex::new(connection),
+            sending: Mutex::new(Half::new(&socket, &patience)),
+            ready: Mutex::new(false),
+            plug: Plug(socket.clone(), patience.clone()),
+        });
+        let bytes = vec![0; BUFFER].into_boxed_slice();
+        let socket = Half::new(&socket, &patience);
+        Ok(Self {
+            read: Box::new(Reader { tls: tls.clone(), socket, bytes, start: 0, end: 0 }),
+            write: Box::new(Writer(tls.clone(), Vec::new())),
+            control: tls,
+        })
+    }
+}
+
+impl Tls {
+    /// Shakes hands, once; within the timeout as a whole, however slowly the peer goes about it.
+    fn shake_hands(&self) -> io::Result<()> {
+        let mut ready = lock(&self.ready);
+        if *ready {
+            return Ok(());
+        }
+        let (start, Plug(socket, patience)) = (Instant::now(), &self.plug);
+        let mut connection = lock(&self.connection);
+        while connection.is_handshaking() {
+            let left = patience.timeout.map(|most| most.saturating_sub(start.elapsed()));
+            if left == Some(Duration::ZERO) {
+                return Err(patience.silence("did not get on with its TLS handshake"));
+            }
+            if connection.wants_write() {
+                connection.write_tls(&mut *lock(&self.sending))?;
+            } else {
+                if !wait(patience, socket.as_fd(), left)? {
+                    continue;
+                }
+                let mut socket = Half::new(socket, patience);
+                if connection.read_tls(&mut socket)? == 0 {
+                    let message = "the peer closed the connection in the TLS handshake";
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, message));
+                }
+                if let Err(error) = connection.process_new_packets() {
+                    // Tells the peer what is wrong, if it listens.
+                    let _ = connection.write_tls(&mut *lock(&self.sending));
+                    return Err(broken(error));
+                }
+            }
+        }
+        // The last flight, and tickets.
+        while connection.wants_write() {
+            connection.write_tls(&mut *lock(&self.sending))?;
+        }
+        *ready = true;
+        Ok(())
+    }
+
+    /// Has the connection write, and sends what comes of it.
+    fn send<T>(
+        &self,
+        buffer: &mut Vec<u8>,
+        body: impl FnOnce(&mut Connection) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut socket = lock(&self.sending);
+        let mut connection = lock(&self.connection);
+        let done = body(&mut connection)?;
+        buffer.clear();
+        while connection.wants_write() {
+            connection.write_tls(buffer)?;
+        }
+        drop(connection);
+        socket.write_all(buffer)?;
+        Ok(done)
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.tls.shake_hands()?;
+        loop {
+            let mut connection = lock(&self.tls.connection);
+            match connection.reader().read(out) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // TCP's end without TLS's, which anybody on the way can bring about.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    let message = "the connection was cut: it ended without TLS's end";
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, message));
+                }
+                result => return result,
+            }
+            if self.start == self.end {
+                drop(connection);
+                self.end = self.socket.read(&mut self.bytes)?;
+                self.start = 0;
+                connection = lock(&self.tls.connection);
+                if self.end == 0 {
+                    connection.read_tls(&mut io::empty())?;
+                    connection.process_new_packets().map_err(broken)?;
+                    continue;
+                }
+            }
+            let mut coming = &self.bytes[self.start..self.end];
+            let read = connection.read_tls(&mut coming)?;
+            self.start += read;
+            if let Err(error) = connection.process_new_packets() {
+                drop(connection);
+                // Tells the peer what is wrong, if it listens.
+                let _ = self.tls.send(&mut Vec::new(), |_| Ok(()));
+                return Err(broken(error));
+            }
+        }
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.shake_hands()?;
+        let bytes = &bytes[..bytes.len().min(PIECE)];
+        self.0.send(&mut self.1, |connection| connection.writer().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Control for Tls {
+    fn shut_write(&self) -> io::Result<()> {
+        self.shake_hands()?;
+        self.send(&mut Vec::new(), |connection| {
+            connection.send_close_notify();
+            Ok(())
+        })?;
+        self.plug.shut_write()
+    }
+
+    fn close(&self) {
+        self.plug.close();
+    }
+
+    fn is_ready(&self) -> bool {
+        self.plug.is_ready()
+    }
+
+    fn drain(&self, most: Duration) {
+        self.plug.drain(most);
+    }
+
+    fn wait_to_read(&self, patience: Duration) -> io::Result<bool> {
+        self.plug.wait_to_read(patience)
+    }
+}
+
+/// What is wrong with TLS stays wrong.
+fn broken(error: rustls::Error) -> io::Error {
+    let kind = match error {
+        rustls::Error::InvalidCertificate(_) => io::ErrorKind::PermissionDenied,
+        _ => io::ErrorKind::InvalidData,
+    };
+    io::Error::new(kind, format!("TLS: {error}"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of the socket that are read at once.
+const BUFFER: usize = 1 << 18;
+/// Bytes that are encrypted at once: several records.
+const PIECE: usize = 1 << 17;

@@ -1,0 +1,248 @@
+//! A connected stream: two halves that threads may use side by side, and what ends them.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
+
+use super::options::{OnSignal, SessionOptions};
+
+/// A connected stream.
+pub(super) struct Wire {
+    pub(super) read: Box<dyn Read + Send>,
+    pub(super) write: Box<dyn Write + Send>,
+    pub(super) control: Arc<dyn Control>,
+}
+
+/// What can be done to a stream while others read and write.
+pub(super) trait Control: Send + Sync {
+    /// Says that nothing more comes; `writer` is the half that has written it.
+    fn shut_write(&self) -> io::Result<()>;
+    /// Ends both directions; whoever waits is woken.
+    fn close(&self);
+    /// Whether a record would leave without a wait.
+    fn is_ready(&self) -> bool;
+    /// Passes over what comes, until the peer ends or so much time has passed.
+    fn drain(&self, most: Duration);
+    /// Waits that long until something has come, or the peer has ended.
+    fn wait_to_read(&self, patience: Duration) -> io::Result<bool>;
+}
+
+/// What waits, and for how long.
+#[derive(Clone)]
+pub(super) struct Patience {
+    pub(super) timeout: Option<Duration>,
+    pub(super) on_signal: Option<OnSignal>,
+}
+
+impl Patience {
+    pub(super) fn of(options: &SessionOptions) -> Self {
+        Self { timeout: options.timeout, on_signal: options.on_signal.clone() }
+    }
+
+    /// What a signal does: none that says nothing ends the wait.
+    pub(super) fn interrupted(&self) -> io::Result<()> {
+        self.on_signal.as_ref().map_or(Ok(()), |hear| hear())
+    }
+
+    pub(super) fn silence(&self, what: &str) -> io::Error {
+        let seconds = self.timeout.unwrap_or_default().as_secs_f64();
+        io::Error::new(io::ErrorKind::TimedOut, format!("the peer {what} for {seconds} s"))
+    }
+
+    /// Calls until it is not interrupted, and tells of silence.
+    fn patiently<T>(
+        &self,
+        what: &str,
+        mut call: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        loop {
+            match call() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted()?,
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+                {
+                    return Err(self.silence(what));
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// A socket whose waits end.
+pub(super) trait Socket: AsFd + Send + Sync + 'static {
+    fn shut(&self, how: Shutdown) -> io::Result<()>;
+    fn take(&self, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Socket for TcpStream {
+    fn shut(&self, how: Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+
+    fn take(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buffer)
+    }
+}
+
+impl Socket for UnixStream {
+    fn shut(&self, how: Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+
+    fn take(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buffer)
+    }
+}
+
+/// One of the two directions of a socket.
+pub(super) struct Half<S> {
+    pub(super) socket: Arc<S>,
+    pub(super) patience: Patience,
+}
+
+impl<S> Half<S> {
+    pub(super) fn new(socket: &Arc<S>, patience: &Patience) -> Self {
+        Self { socket: socket.clone(), patience: patience.clone() }
+    }
+}
+
+impl<S: Send + Sync> Read for Half<S>
+where
+    for<'a> &'a S: Read,
+{
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = &mut &*self.socket;
+        self.patience.patiently("sent nothing", || socket.read(buffer))
+    }
+}
+
+impl<S: Send + Sync> Write for Half<S>
+where
+    for<'a> &'a S: Write,
+{
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let socket = &mut &*self.socket;
+        self.patience.patiently("took nothing", || socket.write(bytes))
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = &mut &*self.socket;
+        self.patience.patiently("took nothing", || socket.write_vectored(parts))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Control of a plain socket.
+pub(super) struct Plug<S>(pub(super) Arc<S>, pub(super) Patience);
+
+impl<S: Socket> Control for Plug<S> {
+    fn shut_write(&self) -> io::Result<()> {
+        self.0.shut(Shutdown::Write)
+    }
+
+    fn close(&self) {
+        // It may have ended by itself.
+        let _ = self.0.shut(Shutdown::Both);
+    }
+
+    fn is_ready(&self) -> bool {
+        ready(self.0.as_fd(), PollFlags::OUT, Some(Duration::ZERO)).unwrap_or(false)
+    }
+
+    fn drain(&self, most: Duration) {
+        let (start, mut waste) = (Instant::now(), [0; 1 << 14]);
+        loop {
+            let left = most.saturating_sub(start.elapsed());
+            let came = !left.is_zero() && wait(&self.1, self.0.as_fd(), Some(left)).unwrap_or(false);
+            if !came || !matches!(self.0.take(&mut waste), Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    fn wait_to_read(&self, patience: Duration) -> io::Result<bool> {
+        wait(&self.1, self.0.as_fd(), Some(patience))
+    }
+}
+
+impl Wire {
+    /// A stream over TCP.
+    pub(super) fn tcp(stream: TcpStream, options: &SessionOptions) -> io::Result<Self> {
+        prepare(&stream, options)?;
+        Ok(Self::plain(stream, options))
+    }
+
+    /// A stream over a Unix socket.
+    pub(super) fn unix(stream: UnixStream, options: &SessionOptions) -> io::Result<Self> {
+        stream.set_read_timeout(options.timeout)?;
+        stream.set_write_timeout(options.timeout)?;
+        Ok(Self::plain(stream, options))
+    }
+
+    fn plain<S: Socket>(socket: S, options: &SessionOptions) -> Self
+    where
+        for<'a> &'a S: Read + Write,
+    {
+        let (socket, patience) = (Arc::new(socket), Patience::of(options));
+        Self {
+            read: Box::new(Half::new(&socket, &patience)),
+            write: Box::new(Half::new(&socket, &patience)),
+            control: Arc::new(Plug(socket, patience)),
+        }
+    }
+}
+
+/// Small messages leave at once, waits end, and a peer whose machine is gone is noticed.
+pub(super) fn prepare(stream: &TcpStream, options: &SessionOptions) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(options.timeout)?;
+    stream.set_write_timeout(options.timeout)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    #[cfg(target_os = "linux")]
+    {
+        sockopt::set_tcp_keepidle(stream, KEEP_ALIVE)?;
+        sockopt::set_tcp_keepintvl(stream, KEEP_ALIVE / 2)?;
+        sockopt::set_tcp_keepcnt(stream, 4)?;
+    }
+    Ok(())
+}
+
+/// Waits until there is something to read, or the end, or the patience.
+pub(super) fn wait(
+    patience: &Patience,
+    fd: BorrowedFd<'_>,
+    most: Option<Duration>,
+) -> io::Result<bool> {
+    let start = Instant::now();
+    loop {
+        let left = most.map(|most| most.saturating_sub(start.elapsed()));
+        match ready(fd, PollFlags::IN, left) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => patience.interrupted()?,
+            result => return result,
+        }
+    }
+}
+
+fn ready(fd: BorrowedFd<'_>, flags: PollFlags, most: Option<Duration>) -> io::Result<bool> {
+    let most = most.map(|most| Timespec {
+        tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: most.subsec_nanos().into(),
+    });
+    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
+    Ok(poll(&mut fds, most.as_ref())? > 0)
+}
+
+/// How long a peer may be silent before the system asks whether it is there.
+#[cfg(target_os = "linux")]
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
