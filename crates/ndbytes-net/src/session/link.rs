@@ -301,6 +301,18 @@ impl Link {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let outbox = self.outbox.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut records = Vec::new();
+        // What has come has come.
+        if state.failed.is_none()
+            && state.take_pending(&mut records).is_ok()
+            && !records.is_empty()
+            && self.control.is_ready()
+            && outbox.sink.write_all(&records).is_ok()
+        {
+            let _ = self.control.shut_write();
+        }
         self.control.close();
     }
 }
@@ -530,7 +542,7 @@ impl Inner {
     pub(super) fn guard<T>(self: &Arc<Self>, done: Result<T>) -> Result<T> {
         let error = match done {
             Ok(done) => return Ok(done),
-            Err(error) => error,
+            Err(error) => self.reason(error),
         };
         let (code, message) = (error.code(), error.message().to_owned());
         let kind = error.io().map(io::Error::kind);
@@ -558,6 +570,29 @@ impl Inner {
         self.control.close();
         self.told.notify_all();
         Err(error)
+    }
+
+    /// What the peer said before it closed the connection, which then cannot be written to.
+    fn reason(&self, error: Error) -> Error {
+        let is_gone = matches!(
+            error.io().map(io::Error::kind),
+            Some(
+                io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+            )
+        );
+        let Ok(mut inbox) = self.inbox.try_lock() else { return error };
+        while is_gone && self.control.wait_to_read(LINGER).unwrap_or(false) {
+            match inbox.record() {
+                Ok(Some(record @ Record::Error { .. })) => {
+                    return self.hear(record, &mut Tag::default()).err().unwrap_or(error);
+                }
+                Ok(Some(_)) => {}
+                _ => break,
+            }
+        }
+        error
     }
 
     /// Tells the peer why the session ends, for as long as that is worth.

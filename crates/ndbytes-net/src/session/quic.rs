@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,6 +60,8 @@ struct Reader {
 
 struct Writer {
     stream: Arc<Mutex<SendStream>>,
+    /// Whether what was written last was taken as a whole.
+    room: Arc<AtomicBool>,
     handle: Handle,
     patience: Patience,
 }
@@ -68,6 +71,7 @@ struct Plug {
     /// Until nobody needs it, the connection lasts.
     _endpoint: Option<quinn::Endpoint>,
     stream: Arc<Mutex<SendStream>>,
+    room: Arc<AtomicBool>,
     pump: Arc<Pump>,
     handle: Handle,
     patience: Patience,
@@ -221,15 +225,24 @@ fn wire(
 ) -> Wire {
     let (stream, pump) = (Arc::new(Mutex::new(send)), Arc::<Pump>::default());
     handle.spawn(fill(recv, pump.clone()));
-    let handle = handle.clone();
+    let (handle, room) = (handle.clone(), Arc::new(AtomicBool::new(true)));
     Wire {
         read: Box::new(Reader { pump: pump.clone(), patience: patience.clone() }),
         write: Box::new(Writer {
             stream: stream.clone(),
+            room: room.clone(),
             handle: handle.clone(),
             patience: patience.clone(),
         }),
-        control: Arc::new(Plug { connection, _endpoint: endpoint, stream, pump, handle, patience }),
+        control: Arc::new(Plug {
+            connection,
+            _endpoint: endpoint,
+            stream,
+            room,
+            pump,
+            handle,
+            patience,
+        }),
     }
 }
 
@@ -318,6 +331,8 @@ impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut stream = lock(&self.stream);
         let written = wait(&self.handle, &self.patience, "took nothing", stream.write(bytes))?;
+        let whole = written.as_ref().is_ok_and(|written| *written == bytes.len());
+        self.room.store(whole, Ordering::Relaxed);
         written.map_err(|error| match error {
             quinn::WriteError::ConnectionLost(error) => lost(error),
             error => io::Error::new(io::ErrorKind::BrokenPipe, error.to_string()),
@@ -347,7 +362,7 @@ impl Control for Plug {
     }
 
     fn is_ready(&self) -> bool {
-        false
+        self.room.load(Ordering::Relaxed)
     }
 
     fn drain(&self, _most: Duration) {
