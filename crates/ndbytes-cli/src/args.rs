@@ -255,16 +255,47 @@ pub(crate) struct Diff {
     pub(crate) first: usize,
 }
 
+/// How two sides talk.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Session {
+    /// Seconds of silence before it is an error; 0 waits for ever
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) timeout: Seconds,
+    /// Arrays alone, for a peer with nothing but NumPy
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Show the bearer token that is in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token: Option<PathBuf>,
+    /// Where the authorities are (PEM) that a tls:// or quic:// peer's certificate is checked against
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Who listens: ask for a bearer token that is in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Who listens: the chain of certificates (PEM) for tls:// and quic://
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Who listens: let other machines in without tokens or without encryption
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
 /// Arguments of `send`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every array of every .npy and .npz goes over one connection as .npy, one after another; files are \
-looked at before the connection is made. ADDR is tcp://HOST:PORT, unix:///PATH or - for standard \
-output. A send ends well when the peer has closed the connection after the last array, or said \
-nothing for the timeout.\n\n\
+To `ndbytes recv --out DIR` files go whole, under their names: each is there when it is whole and on \
+the disk, or not at all. What was interrupted, also by a crash of either side, goes on where it was when \
+it is sent again: what is there is compared by its contents. To others every array of every file goes \
+over, one after another, and from - the arrays that it holds. Files are looked at before the connection \
+is made. ADDR is tcp://HOST:PORT, tls://HOST:PORT, quic://HOST:PORT, unix:///PATH or - for standard \
+output. A send ends well when the peer has said that it has all.\n\n\
 Example: ndbytes send a.npy b.npz tcp://127.0.0.1:7000")]
 pub(crate) struct Send {
-    /// .npy and .npz files; `-` may hold several arrays
+    /// .npy, .npz and .ndb files; `-` may hold several arrays
     #[arg(required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Where to
@@ -273,21 +304,24 @@ pub(crate) struct Send {
     /// Wait for a connection instead of making one
     #[arg(long)]
     pub(crate) listen: bool,
-    /// Seconds of silence before it is an error; 0 waits for ever
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
-    pub(crate) timeout: Seconds,
+    /// After a cut, connect again and go on, up to so many times for each piece of progress
+    #[arg(long, value_name = "N", default_value = "0", conflicts_with = "listen")]
+    pub(crate) retries: u32,
+    #[command(flatten)]
+    pub(crate) session: Session,
 }
 
 /// Arguments of `recv`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Listens, takes one connection and ends with it, or after --count arrays. ADDR is tcp://HOST:PORT, \
-unix:///PATH or - for standard input; with port 0 the system chooses one, and `listening on \
-tcp://...` on stderr says which. Into a folder arrays go as 00000.npy, 00001.npy and so on; a file \
-that ends in .npy takes one array, one in .npz all of them as arr_0, arr_1 and so on, and - sends \
-them on to standard output.\n\n\
-A stream that is cut within an array ends with status 1, and what arrived whole in a folder before \
-is kept; a connection refused, reset or silent for too long ends with status 2.\n\n\
+Listens, takes one connection and ends with it, or after --count arrays or files. ADDR is \
+tcp://HOST:PORT, tls://HOST:PORT, quic://HOST:PORT, unix:///PATH or - for standard input; with port 0 the \
+system chooses one, and `listening on tcp://...` on stderr says which. Into a folder files go under their \
+names, and arrays as 00000.npy, 00001.npy and so on; a file that ends in .npy takes one array, one in \
+.npz all of them as arr_0, arr_1 and so on, and - sends them on to standard output.\n\n\
+What has come of a file when the connection is cut stays, as .NAME.part, for the next attempt to go on \
+with. A stream that is cut ends with status 1, and what arrived whole in a folder before is kept; a \
+connection refused, reset or silent for too long ends with status 2.\n\n\
 Example: ndbytes recv tcp://127.0.0.1:7000 --out arrays")]
 pub(crate) struct Recv {
     /// Where from
@@ -296,21 +330,23 @@ pub(crate) struct Recv {
     /// A folder, which is made where there is none, a .npy or .npz file, or -
     #[arg(long, value_name = "DIR|FILE|-", default_value = ".")]
     pub(crate) out: PathBuf,
-    /// End after this many arrays; fewer are an error
+    /// End after this many arrays or files; fewer are an error
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
-    /// The most bytes that one array may have
+    /// The most bytes that one array or file may have
     #[arg(long, value_name = "N", default_value = "4GiB", value_parser = parse_size)]
     pub(crate) max_bytes: u64,
-    /// Seconds of silence before it is an error; 0 waits for ever
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
-    pub(crate) timeout: Seconds,
     /// Make a connection instead of waiting for one
     #[arg(long)]
     pub(crate) connect: bool,
+    /// Go on with the next connection when one has ended, until a signal comes
+    #[arg(long, conflicts_with_all = ["connect", "count"])]
+    pub(crate) keep: bool,
     /// Replace files that are there
     #[arg(long)]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) session: Session,
 }
 
 /// Arguments of `serve`.

@@ -51,6 +51,11 @@ impl Failure {
         self
     }
 
+    /// The same failure, with this said before it, unless it says so itself.
+    pub(crate) fn about_once(self, subject: &str) -> Self {
+        if self.message.contains(subject) { self } else { self.about(subject) }
+    }
+
     /// The same failure, with this said after it.
     pub(crate) fn then(mut self, more: &str) -> Self {
         if !self.message.is_empty() {

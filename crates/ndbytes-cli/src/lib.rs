@@ -4,7 +4,6 @@
 //! exits with what it returns.
 #![forbid(unsafe_code)]
 
-mod address;
 mod args;
 mod commands;
 mod elements;
@@ -12,6 +11,7 @@ mod exit;
 mod input;
 mod number;
 mod output;
+mod peer;
 mod printer;
 mod progress;
 mod select;

@@ -15,6 +15,8 @@ pub mod forge;
 pub mod golden;
 pub mod oracle;
 pub mod pieces;
+#[cfg(unix)]
+pub mod proxy;
 pub mod strategy;
 pub mod targets;
 pub mod transport;

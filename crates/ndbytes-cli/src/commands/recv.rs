@@ -1,52 +1,208 @@
-//! `recv`: arrays one after another, each stored when it has arrived whole.
+//! `recv`: arrays and files one after another, each stored when it has arrived whole.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ndbytes::{Array, Code, Compression, Error, ErrorKind, Limits, NpzWriter, write_npy};
+use ndbytes_net::session::{Address, FileStored, Link, Next, SessionOptions, Tag};
 
-use crate::address::Address;
 use crate::args::Recv;
 use crate::commands::info::shape_text;
 use crate::exit::{ExitStatus, Failure, arrays};
 use crate::input::is_dash;
 use crate::output::Output;
+use crate::peer::{self, Peer, Waiting};
 use crate::printer::{Printer, note};
 use crate::progress::{self, By};
 
-/// Receives arrays until the stream ends.
+/// Receives until the stream ends, or a signal comes.
 pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure> {
-    let address = Address::parse(&args.addr)?;
     let limits = Limits::default().with_bytes(args.max_bytes);
-    // Before anybody sends to no purpose.
-    let mut store = Store::open(&args.out, args.overwrite)?;
-    let mut source: Box<dyn Read> = match &address {
-        Address::Dash => Box::new(io::stdin()),
-        _ if args.connect => Box::new(address.connect(args.timeout.0)?),
-        _ => Box::new(address.listen(args.timeout.0)?),
-    };
-    let mut count = 0;
-    while args.count.is_none_or(|wanted| count < wanted) {
-        store.ready(count)?;
-        let name = format!("array {count}");
-        progress::begin(By::Telling, "receiving", Path::new(&name), None);
-        let array = ndbytes::recv_with(&mut source, &limits, &progress::told())
-            .map_err(|error| cut(error, &address, count))?;
-        let Some(array) = array else {
-            if let Some(wanted) = args.count {
-                return Err(Failure::no(format!(
-                    "{address}: the stream ended after {count} of {}",
-                    arrays(wanted)
-                )));
+    match Peer::parse(&args.addr)? {
+        Peer::Dash => {
+            let store = Store::open(&args.out, args.overwrite)?;
+            Reception::new(args, Source::Stdin(limits), store).run(out)?;
+        }
+        Peer::At(address) => {
+            let store = Store::open(&args.out, args.overwrite)?;
+            let files = matches!(store, Store::Folder { .. }) && !args.session.plain;
+            let options = args.session.options()?;
+            // What is stored is acknowledged, and nothing before.
+            let options = options.with_limits(limits).with_files(files).with_ack(false);
+            if args.connect {
+                let link = peer::meet(&address, &options)?;
+                Reception::new(args, Source::Link(&link, &address), store).run(out)?;
+            } else {
+                listen(args, &address, &options, store, out)?;
             }
-            break;
-        };
-        store.put(count, &array, out)?;
-        count += 1;
+        }
     }
-    store.finish(count)?;
-    note(format_args!("received {}", arrays(count)));
     Ok(ExitStatus::Done)
+}
+
+fn listen(
+    args: &Recv,
+    address: &Address,
+    options: &SessionOptions,
+    store: Store,
+    out: &mut Printer,
+) -> Result<(), Failure> {
+    let waiting = Waiting::at(address, options)?;
+    while args.keep {
+        let link = waiting.next(options, true)?;
+        let store = Store::open(&args.out, args.overwrite)?;
+        // The next may do better.
+        if let Err(failure) = Reception::new(args, Source::Link(&link, address), store).run(out) {
+            failure.report();
+        }
+    }
+    let link = waiting.next(options, false)?;
+    // No other is waited for.
+    drop(waiting);
+    Reception::new(args, Source::Link(&link, address), store).run(out)
+}
+
+/// Where arrays come from.
+enum Source<'a> {
+    Stdin(Limits),
+    Link(&'a Link, &'a Address),
+}
+
+/// What came.
+enum Came {
+    Array(Array, Tag),
+    File(FileStored),
+}
+
+/// What comes over one connection.
+struct Reception<'a> {
+    args: &'a Recv,
+    source: Source<'a>,
+    store: Store,
+    arrays: u64,
+    files: u64,
+}
+
+impl<'a> Reception<'a> {
+    fn new(args: &'a Recv, source: Source<'a>, store: Store) -> Self {
+        Self { args, source, store, arrays: 0, files: 0 }
+    }
+
+    /// Stores all that comes.
+    fn run(mut self, out: &mut Printer) -> Result<(), Failure> {
+        while self.args.count.is_none_or(|wanted| self.count() < wanted) {
+            self.store.ready(self.arrays)?;
+            let Some(came) = self.next().map_err(|error| self.failure(error))? else {
+                if let Some(wanted) = self.args.count {
+                    return Err(Failure::no(format!(
+                        "{}: the stream ended after {} of {}",
+                        self.name(),
+                        self.count(),
+                        arrays(wanted)
+                    )));
+                }
+                break;
+            };
+            match came {
+                Came::Array(array, tag) => {
+                    self.store.put(self.arrays, &array, &tag, out)?;
+                    self.arrays += 1;
+                    if matches!(self.store, Store::Folder { .. }) {
+                        self.acknowledge()?;
+                    }
+                }
+                Came::File(stored) => {
+                    self.files += 1;
+                    let from = match stored.begin {
+                        0 => String::new(),
+                        begin => format!(", the first {begin} before"),
+                    };
+                    let path = stored.path.display();
+                    out.line(format_args!("{path} {} bytes{from}", stored.size))?;
+                    // Who waits for a file reads this line.
+                    out.finish()?;
+                }
+            }
+        }
+        let text = self.text();
+        std::mem::replace(&mut self.store, Store::Stdout).finish(self.arrays)?;
+        self.acknowledge()?;
+        if let Source::Link(link, _) = self.source {
+            link.close().map_err(|error| self.failure(error))?;
+        }
+        note(format_args!("received {text}"));
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Came>, Error> {
+        let name = format!("array {}", self.arrays);
+        progress::begin(By::Telling, "receiving", Path::new(&name), None);
+        match &self.source {
+            Source::Stdin(limits) => {
+                let array = ndbytes::recv_with(&mut io::stdin(), limits, &progress::told())?;
+                Ok(array.map(|array| Came::Array(array, Tag::default())))
+            }
+            Source::Link(link, _) => Ok(match link.next_unit()? {
+                None => None,
+                Some(Next::Array(incoming)) => {
+                    let tag = incoming.tag().clone();
+                    Some(Came::Array(incoming.read(&progress::told())?, tag))
+                }
+                Some(Next::File(file)) => {
+                    progress::begin(By::Telling, "receiving", Path::new(file.name()), None);
+                    let overwrite = self.args.overwrite;
+                    Some(Came::File(file.store(&self.args.out, overwrite, &progress::told())?))
+                }
+            }),
+        }
+    }
+
+    fn acknowledge(&self) -> Result<(), Failure> {
+        match self.source {
+            Source::Stdin(_) => Ok(()),
+            Source::Link(link, _) => link.ack().map_err(|error| self.failure(error)),
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.arrays + self.files
+    }
+
+    fn name(&self) -> String {
+        match self.source {
+            Source::Stdin(_) => "-".to_owned(),
+            Source::Link(_, address) => address.to_string(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let files = format!("{} {}", self.files, if self.files == 1 { "file" } else { "files" });
+        match (self.files, self.arrays) {
+            (0, count) => arrays(count),
+            (_, 0) => files,
+            (_, count) => format!("{files} and {}", arrays(count)),
+        }
+    }
+
+    /// Why nothing further came, and what came before.
+    fn failure(&self, error: Error) -> Failure {
+        let (name, count) = (self.name(), self.arrays);
+        let message = match error.kind() {
+            _ if error.code() == Code::StreamCut => Failure::no(format!("{name}: {error}")),
+            ErrorKind::Truncated => {
+                Failure::no(format!("{name}: the stream was cut within array {count}: {error}"))
+            }
+            _ if error.code() == Code::TooManyBytes => Failure::no(format!(
+                "{name}: array {count}: {}",
+                error.message().replace("`max_bytes`", "`--max-bytes`")
+            )),
+            _ => match self.source {
+                Source::Stdin(_) => Failure::from(error).about(&name),
+                Source::Link(_, address) => peer::failure(error, address),
+            },
+        };
+        message.then(&format!("{} arrived whole", self.text()))
+    }
 }
 
 /// Where arrays are stored.
@@ -87,10 +243,17 @@ impl Store {
         }
     }
 
-    fn put(&mut self, number: u64, array: &Array, out: &mut Printer) -> Result<(), Failure> {
+    fn put(
+        &mut self,
+        number: u64,
+        array: &Array,
+        tag: &Tag,
+        out: &mut Printer,
+    ) -> Result<(), Failure> {
         match self {
             Self::Archive { writer } => {
-                writer.add(&format!("arr_{number}"), &array.view(), Compression::Stored)?;
+                let name = tag.name.clone().unwrap_or_else(|| format!("arr_{number}"));
+                writer.add(&name, &array.view(), Compression::Stored)?;
             }
             Self::File { path, output } => {
                 if output.is_some() {
@@ -135,21 +298,6 @@ impl Store {
             Self::Folder { .. } | Self::Stdout => Ok(()),
         }
     }
-}
-
-/// Why no further array came, and what came before.
-fn cut(error: Error, address: &Address, count: u64) -> Failure {
-    let message = match error.kind() {
-        ErrorKind::Truncated => {
-            Failure::no(format!("{address}: the stream was cut within array {count}: {error}"))
-        }
-        _ if error.code() == Code::TooManyBytes => Failure::no(format!(
-            "{address}: array {count}: {}",
-            error.message().replace("`max_bytes`", "`--max-bytes`")
-        )),
-        _ => Failure::from(error).about(&address.to_string()),
-    };
-    message.then(&format!("{} arrived whole", arrays(count)))
 }
 
 fn refuse_old(path: &Path, overwrite: bool) -> Result<(), Failure> {

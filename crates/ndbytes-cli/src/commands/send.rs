@@ -1,51 +1,168 @@
-//! `send`: arrays one after another as `.npy`.
+//! `send`: files whole to who stores them, and to others the arrays that are in them.
 
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
-use ndbytes::{ArrayView, Code, Error, Limits, Looks, Order, read_header, write_all_vectored};
+use ndbytes::{
+    ArrayView, Code, Error, FrameReader, Header, Limits, Looks, Order, read_header,
+    write_all_vectored,
+};
+use ndbytes_net::session::{Address, Link, SendOptions, SessionOptions, Tag};
 
-use crate::address::{Address, Connection};
 use crate::args::Send;
 use crate::elements::read_pieces;
 use crate::exit::{ExitStatus, Failure, arrays};
 use crate::input::{Input, Source, is_dash};
 use crate::output::Output;
+use crate::peer::{Peer, Waiting, failure, meet};
 use crate::printer::note;
 use crate::progress::{self, By, Counted};
 
-/// Sends every array of every file.
+/// Sends every file, or every array of every file.
 pub(crate) fn run(args: &Send) -> Result<ExitStatus, Failure> {
-    let address = Address::parse(&args.addr)?;
+    let peer = Peer::parse(&args.addr)?;
     // Before the peer sees a connection.
     let files = args.files.iter().map(|path| File::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut sink = Sink::open(&address, args)?;
-    let mut sent = 0;
-    for file in &files {
-        file.send(&mut sink, &mut sent).map_err(|failure| count(failure, sent))?;
-    }
-    let finished = match sink {
-        Sink::Connection(connection) => {
-            connection.finish().map_err(|error| error.into()).map_err(|f| peer(f, &address))
+    let mut sent = Sent::default();
+    let done = match &peer {
+        Peer::Dash => {
+            let mut sink = Sink::Output(Output::create(Path::new("-"))?);
+            let done = files.iter().try_for_each(|file| file.send(&mut sink, &mut sent));
+            done.and_then(|()| match sink {
+                Sink::Output(out) => out.commit(),
+                Sink::Link(..) => Ok(()),
+            })
         }
-        Sink::Output(out) => out.commit(),
+        Peer::At(address) => converse(args, address, &files, &mut sent),
     };
-    finished.map_err(|failure| count(failure, sent))?;
-    note(format_args!("sent {}", arrays(sent)));
+    done.map_err(|failure| failure.then(&format!("{} sent whole before", sent.text())))?;
+    note(format_args!("sent {}", sent.text()));
     Ok(ExitStatus::Done)
+}
+
+/// Sends over connections, as many as it takes and may be.
+fn converse(
+    args: &Send,
+    address: &Address,
+    files: &[File],
+    sent: &mut Sent,
+) -> Result<(), Failure> {
+    let options = args.session.options()?;
+    if args.listen {
+        let link = Waiting::at(address, &options)?.next(&options, false)?;
+        return over(&link, address, files, sent).map_err(|(failure, _)| failure);
+    }
+    let (mut attempts, mut before) = (0, (0, 0));
+    loop {
+        let (failure, may_retry) = match attempt(address, &options, files, sent) {
+            Ok(()) => return Ok(()),
+            Err(failed) => failed,
+        };
+        // What has come further may fail as often again.
+        let now = (sent.files, sent.bytes);
+        attempts = if now > before { 0 } else { attempts + 1 };
+        before = now;
+        // Arrays alone cannot be told from those that came before.
+        if !may_retry || sent.arrays > 0 || attempts > args.retries || args.retries == 0 {
+            return Err(failure);
+        }
+        note(format_args!("{}; trying again", failure.message()));
+        std::thread::sleep(PAUSE * attempts.clamp(1, 10));
+    }
+}
+
+/// Over one connection; with the failure, whether another might do better.
+fn attempt(
+    address: &Address,
+    options: &SessionOptions,
+    files: &[File],
+    sent: &mut Sent,
+) -> Result<(), (Failure, bool)> {
+    let link = meet(address, options).map_err(|failure| (failure, true))?;
+    over(&link, address, files, sent)
+}
+
+fn over(
+    link: &Link,
+    address: &Address,
+    files: &[File],
+    sent: &mut Sent,
+) -> Result<(), (Failure, bool)> {
+    let failed = |error: Error| {
+        let passing = error.io().is_some_and(|io| io.kind() != io::ErrorKind::PermissionDenied)
+            || matches!(error.code(), Code::StreamCut | Code::StreamChecksum);
+        (failure(error, address), passing)
+    };
+    let stores = link.stores_files().map_err(failed)?;
+    for file in files {
+        match file {
+            File::Whole { input, name, .. } if stores => {
+                if sent.done.contains(name) {
+                    continue;
+                }
+                progress::begin(By::Telling, "sending", &input.name, None);
+                let progress = progress::told();
+                let done = link.send_file(&input.name, name, &progress).map_err(failed)?;
+                sent.files += 1;
+                sent.bytes += done.size - done.begin;
+                sent.done.insert(name.clone());
+                if done.begin > 0 {
+                    let path = input.name.display();
+                    note(format_args!("{path}: {} of {} bytes were there", done.begin, done.size));
+                }
+            }
+            file => {
+                let mut sink = Sink::Link(link, address);
+                file.send(&mut sink, sent).map_err(|failure| (failure, false))?;
+            }
+        }
+    }
+    link.close().map_err(failed)
+}
+
+/// What was sent.
+#[derive(Default)]
+struct Sent {
+    arrays: u64,
+    files: u64,
+    bytes: u64,
+    done: HashSet<String>,
+}
+
+impl Sent {
+    fn text(&self) -> String {
+        let files = format!("{} {}", self.files, if self.files == 1 { "file" } else { "files" });
+        match (self.files, self.arrays) {
+            (0, count) => arrays(count),
+            (_, 0) => files,
+            (_, count) => format!("{files} and {}", arrays(count)),
+        }
+    }
 }
 
 /// A file that has been looked at.
 enum File {
-    /// Arrays one after another.
-    Npy(Input),
-    Npz(Input),
-    /// Arrays one after another, too, but read as they come.
+    /// One that may go as it is, under its name.
+    Whole { input: Input, name: String, holds: Holds },
+    /// One that is read as it comes, and sent array by array.
+    Piped(Input, Holds),
+    /// Arrays one after another, too.
     Stdin,
 }
 
-enum Sink {
-    Connection(Connection),
+/// What is in a file.
+#[derive(Clone, Copy)]
+enum Holds {
+    /// Arrays one after another.
+    Npy,
+    Npz,
+    Frame,
+}
+
+enum Sink<'a> {
+    Link(&'a Link, &'a Address),
     Output(Output),
 }
 
@@ -55,48 +172,82 @@ impl File {
             return Ok(Self::Stdin);
         }
         let input = Input::open(path)?;
-        match input.looks()? {
-            Looks::Npy => Ok(Self::Npy(input)),
+        let holds = match input.looks()? {
+            Looks::Npy => Holds::Npy,
             Looks::Zip => {
                 input.npz()?;
-                Ok(Self::Npz(input))
+                Holds::Npz
             }
-            looks => Err(input.refuse(looks, "an .npy or .npz file")),
-        }
+            Looks::Frame => Holds::Frame,
+            looks => return Err(input.refuse(looks, "an .npy, .npz or .ndb file")),
+        };
+        let name = path.file_name().and_then(|name| name.to_str());
+        Ok(match (&input.source, name) {
+            (Source::File(_) | Source::Journaled(_), Some(name)) if path.is_file() => {
+                Self::Whole { name: name.to_owned(), input, holds }
+            }
+            _ => Self::Piped(input, holds),
+        })
     }
 
-    fn send(&self, sink: &mut Sink, sent: &mut u64) -> Result<(), Failure> {
-        let named = |error: Error, name: &Path| Failure::from(error.with_path(name));
-        match self {
+    /// Sends array by array.
+    fn send(&self, sink: &mut Sink<'_>, sent: &mut Sent) -> Result<(), Failure> {
+        let (input, holds) = match self {
             Self::Stdin => {
                 let name = Path::new("standard input");
                 progress::begin(By::Reading, "sending", name, None);
-                send_all(&mut Counted(io::stdin()), None, sink, sent)
-                    .map_err(|error| named(error, name))
+                return send_all(&mut Counted(io::stdin()), None, sink, &mut sent.arrays)
+                    .map_err(|error| sink.failure(error, name));
             }
-            Self::Npy(input) => {
+            Self::Whole { input, holds, .. } | Self::Piped(input, holds) => (input, holds),
+        };
+        let named = |error: Error| Failure::from(error.with_path(&input.name));
+        match holds {
+            Holds::Npy => {
                 input.begin("sending");
                 let size = input.source.known_size()?;
-                send_all(&mut input.reader(), size, sink, sent)
-                    .map_err(|error| named(error, &input.name))
+                send_all(&mut input.reader(), size, sink, &mut sent.arrays)
+                    .map_err(|error| sink.failure(error, &input.name))
             }
-            Self::Npz(input) => {
+            Holds::Npz => {
                 let reader = input.npz()?;
                 for index in 0..reader.entries().len() {
                     // Whole in memory first: its CRC comes at the end.
-                    let (header, member) =
-                        reader.array_member(index).map_err(|error| named(error, &input.name))?;
+                    let (header, member) = reader.array_member(index).map_err(named)?;
                     let mut array = ndbytes::Array::zeroed(header.clone())?;
                     ndbytes::NpzReader::<&Source>::read_data(&header, member, array.bytes_mut())
-                        .map_err(|error| named(error, &input.name))?;
-                    let total = array.bytes().len() as u64;
-                    progress::begin(By::Telling, "sending", &input.name, Some(total));
-                    ndbytes::send_with(sink, &array.view(), &progress::told())?;
-                    *sent += 1;
+                        .map_err(named)?;
+                    self.send_array(&array, input, sink, sent)?;
                 }
                 Ok(())
             }
+            Holds::Frame => {
+                let reader = FrameReader::new(&input.source, &Limits::default()).map_err(named)?;
+                let array = reader.read().map_err(named)?;
+                self.send_array(&array, input, sink, sent)
+            }
         }
+    }
+
+    fn send_array(
+        &self,
+        array: &ndbytes::Array,
+        input: &Input,
+        sink: &mut Sink<'_>,
+        sent: &mut Sent,
+    ) -> Result<(), Failure> {
+        let total = array.bytes().len() as u64;
+        progress::begin(By::Telling, "sending", &input.name, Some(total));
+        let done = match sink {
+            Sink::Output(out) => ndbytes::send_with(out, &array.view(), &progress::told()),
+            Sink::Link(link, _) => {
+                let options = SendOptions::default().with_progress(progress::told());
+                link.send(&array.view(), &Tag::default(), &options).map(drop)
+            }
+        };
+        done.map_err(|error| sink.failure(error, Path::new("-")))?;
+        sent.arrays += 1;
+        Ok(())
     }
 }
 
@@ -104,7 +255,7 @@ impl File {
 fn send_all(
     source: &mut dyn Read,
     size: Option<u64>,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
     sent: &mut u64,
 ) -> Result<(), Error> {
     let mut at = 0;
@@ -124,68 +275,77 @@ fn send_all(
             );
             return Err(Error::new(Code::DataTruncated, message).at(size));
         }
-        let head = header.encode()?;
-        // Header and first bytes leave together.
-        let mut head = Some(&head[..]);
-        read_pieces(source, &header, at, &mut |items| {
-            let count = items.len() / header.dtype().itemsize();
-            let items = ArrayView::contiguous(header.dtype().clone(), &[count], Order::C, items)?;
-            items.for_each_chunk(Order::C, &mut |bytes| {
-                Ok(write_all_vectored(sink, &[head.take().unwrap_or_default(), bytes])?)
-            })
-        })?;
-        sink.write_all(head.unwrap_or_default())?;
+        sink.send(&header, source, at)?;
         at = end;
         *sent += 1;
     }
 }
 
-impl Sink {
-    fn open(address: &Address, args: &Send) -> Result<Self, Failure> {
-        let timeout = args.timeout.0;
-        Ok(match address {
-            Address::Dash => Self::Output(Output::create(Path::new("-"))?),
-            _ if args.listen => Self::Connection(address.listen(timeout)?),
-            _ => Self::Connection(address.connect(timeout)?),
-        })
+impl Sink<'_> {
+    /// Sends an array whose elements are next in the source.
+    fn send(&mut self, header: &Header, source: &mut dyn Read, at: u64) -> Result<(), Error> {
+        match self {
+            Self::Link(link, _) => link.send_pieces(header, &Tag::default(), &mut |sink| {
+                // What fails here is the connection's.
+                pass_on(header, source, at, &mut Vec::new(), &mut Connection(sink))
+            }),
+            Self::Output(out) => pass_on(header, source, at, &mut header.encode()?, out),
+        }
+    }
+
+    /// What went wrong, of the file, unless it was the connection.
+    fn failure(&self, error: Error, path: &Path) -> Failure {
+        match (self, error.path()) {
+            (Self::Link(_, address), Some(own)) if own == Path::new(CONNECTION) => {
+                match error.into_io() {
+                    Ok(io) => failure(io.into(), address),
+                    Err(error) => error.into(),
+                }
+            }
+            (Self::Link(_, address), _) if is_dash(path) => failure(error, address),
+            _ => error.with_path(path).into(),
+        }
     }
 }
 
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Connection(connection) => connection.write(bytes).map_err(about),
-            Self::Output(out) => out.write(bytes),
-        }
-    }
+/// Writes the elements that are next in the source, after the bytes of `head`.
+fn pass_on(
+    header: &Header,
+    source: &mut dyn Read,
+    at: u64,
+    head: &mut Vec<u8>,
+    sink: &mut dyn Write,
+) -> Result<(), Error> {
+    read_pieces(source, header, at, &mut |items| {
+        let count = items.len() / header.dtype().itemsize();
+        let items = ArrayView::contiguous(header.dtype().clone(), &[count], Order::C, items)?;
+        items.for_each_chunk(Order::C, &mut |bytes| {
+            // Header and first bytes leave together.
+            write_all_vectored(sink, &[head, bytes])?;
+            head.clear();
+            Ok(())
+        })
+    })?;
+    Ok(sink.write_all(head)?)
+}
 
-    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Connection(connection) => connection.write_vectored(parts).map_err(about),
-            Self::Output(out) => out.write_vectored(parts),
-        }
+/// Errors of a connection, to be told from those of the file that is read.
+struct Connection<'a>(&'a mut dyn Write);
+
+impl Write for Connection<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => io::Error::other(Error::from(error).with_path(Path::new(CONNECTION))),
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Connection(connection) => connection.flush(),
-            Self::Output(out) => out.flush(),
-        }
+        self.0.flush()
     }
 }
 
-/// An error of ours with a path keeps it: this one is not about the file that is read.
-fn about(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::Interrupted {
-        return error;
-    }
-    io::Error::other(Error::from(error).with_path(Path::new("the connection")))
-}
-
-fn peer(failure: Failure, address: &Address) -> Failure {
-    failure.about(&address.to_string())
-}
-
-fn count(failure: Failure, sent: u64) -> Failure {
-    failure.then(&format!("{} sent whole before", arrays(sent)))
-}
+/// What errors are about that are the connection's.
+const CONNECTION: &str = "the connection";
+/// How long it takes to try again, at first.
+const PAUSE: Duration = Duration::from_millis(500);

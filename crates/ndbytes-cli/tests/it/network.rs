@@ -56,13 +56,35 @@ fn many_arrays_arrive_as_they_were() {
         let sent = ["send", "a.npy", "big.npy", "c.npz", "f.npy", &listener.address];
         let run = folder.run(&sent);
         assert_eq!(run.status, 0, "{run:?}");
-        assert!(run.err.contains("sent 5 arrays"), "{run:?}");
+        assert!(run.err.contains("sent 4 files"), "{run:?}");
         let (status, text) = listener.end();
-        assert_eq!((status, text.as_str()), (0, "received 5 arrays\n"));
-        assert_eq!(folder.read("in/00000.npy"), folder.read("a.npy"));
-        assert_eq!(folder.read("in/00001.npy"), folder.read("big.npy"));
-        assert_eq!(folder.read("in/00002.npy"), folder.read("a.npy"));
-        assert_eq!(folder.read("in/00004.npy"), folder.read("f.npy"));
+        assert_eq!((status, text.as_str()), (0, "received 4 files\n"));
+        for name in ["a.npy", "big.npy", "c.npz", "f.npy"] {
+            assert_eq!(folder.read(&format!("in/{name}")), folder.read(name));
+        }
+        // To who stores no files, and by who knows arrays alone, every array of each.
+        for args in [
+            vec!["recv", address, "--out", "all.npz", "--overwrite"],
+            vec!["recv", address, "--out", "plain", "--overwrite"],
+        ] {
+            let listener = Listener::start(&folder, &args);
+            let mut sent = sent.to_vec();
+            sent[5] = &listener.address;
+            if args[3] == "plain" {
+                sent.push("--plain");
+            }
+            let run = folder.run(&sent);
+            assert_eq!(run.status, 0, "{run:?}");
+            assert!(run.err.contains("sent 5 arrays"), "{run:?}");
+            assert_eq!(listener.end(), (0, "received 5 arrays\n".to_owned()));
+        }
+        let bytes = folder.read("all.npz");
+        let reader = ndbytes::NpzReader::new(&bytes[..], &Limits::default()).unwrap();
+        assert_eq!(reader.keys().count(), 5);
+        assert_eq!(folder.read("plain/00000.npy"), folder.read("a.npy"));
+        assert_eq!(folder.read("plain/00001.npy"), folder.read("big.npy"));
+        assert_eq!(folder.read("plain/00002.npy"), folder.read("a.npy"));
+        assert_eq!(folder.read("plain/00004.npy"), folder.read("f.npy"));
     }
     assert!(!folder.path("socket").exists());
 }
@@ -167,13 +189,13 @@ fn silence_ends_with_a_message() {
     // Nobody connects.
     let (status, text) = Listener::start(&folder, &args).end();
     assert_eq!(status, 2, "{text}");
-    assert!(text.contains("nothing happened for 0.2 s"), "{text}");
+    assert!(text.contains("nobody connected for 0.2 s"), "{text}");
     // Somebody connects and says nothing.
     let listener = Listener::start(&folder, &args);
     let stream = listener.connect();
     let (status, text) = listener.end();
     assert_eq!(status, 2, "{text}");
-    assert!(text.contains("nothing happened for 0.2 s; "), "{text}");
+    assert!(text.contains("sent nothing for 0.2 s; "), "{text}");
     assert!(text.contains("0 arrays arrived whole"), "{text}");
     drop(stream);
 }
@@ -185,7 +207,9 @@ fn a_send_that_nobody_reads_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     let run = folder.run(&["send", "big.npy", &address, "--timeout", "0.3"]);
-    run.fails(2, "nothing happened for 0.3 s");
+    run.fails(2, "sent nothing for 0.3 s");
+    let run = folder.run(&["send", "big.npy", &address, "--timeout", "0.3", "--plain"]);
+    run.fails(2, "took nothing for 0.3 s");
     run.fails(2, "0 arrays sent whole");
 }
 

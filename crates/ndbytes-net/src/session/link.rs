@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use ndbytes::{ArrayView, Code, Error, FrameOptions, Progress, Result, write_frame};
+use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result, write_frame};
 
 use super::acks;
 use super::address::Address;
@@ -42,7 +42,7 @@ pub(super) struct Inner {
 }
 
 pub(super) struct Outbox {
-    sink: Box<dyn Write + Send>,
+    pub(super) sink: Box<dyn Write + Send>,
     /// What leaves with what comes next.
     pub(super) held: Vec<u8>,
     arrays: u64,
@@ -160,11 +160,7 @@ impl Link {
         let mut outbox = lock(&self.0.outbox);
         let sums = self.0.may_send(tag, &outbox)? && self.0.sums && frame.is_none();
         let outbox = &mut *outbox;
-        let mark = outbox.held.len();
-        if !tag.is_empty() {
-            let record = Record::Array { name: tag.name.clone(), meta: tag.meta.clone() };
-            record.encode(&mut outbox.held).inspect_err(|_| outbox.held.truncate(mark))?;
-        }
+        outbox.tag(tag)?;
         let small = array.nbytes() <= SMALL && frame.is_none();
         let (passed, sum) = if small {
             let mut sink = Summed::new(&mut outbox.held, sums);
@@ -174,12 +170,7 @@ impl Link {
             let sent = outbox.send_large(array, frame, sums, &options.progress);
             self.0.guard(sent)?
         };
-        if let Some(sum) = sum {
-            Record::Sum(sum).encode(&mut outbox.held)?;
-            outbox.sums = crc32c::crc32c_append(outbox.sums, &sum.to_le_bytes());
-        }
-        outbox.arrays += 1;
-        outbox.bytes += passed;
+        outbox.count(passed, sum)?;
         let number = outbox.arrays;
         if !options.more || outbox.held.len() >= HELD {
             self.0.flush(outbox)?;
@@ -193,6 +184,41 @@ impl Link {
     /// [`Code::Io`] when the connection fails.
     pub fn flush(&self) -> Result<()> {
         self.0.flush(&mut lock(&self.0.outbox))
+    }
+
+    /// Sends an array whose elements `write` gives, in the order of the header, and exactly so many
+    /// bytes: for what does not fit into memory.
+    ///
+    /// # Errors
+    /// As [`Link::send`]; [`Code::DataLength`] when it gave more or fewer, and whatever it says. After
+    /// these the session has ended.
+    pub fn send_pieces(
+        &self,
+        header: &Header,
+        tag: &Tag,
+        write: &mut dyn FnMut(&mut dyn Write) -> Result<()>,
+    ) -> Result<()> {
+        self.0.meet()?;
+        let head = header.encode()?;
+        let mut outbox = lock(&self.0.outbox);
+        let sums = self.0.may_send(tag, &outbox)? && self.0.sums;
+        let outbox = &mut *outbox;
+        outbox.tag(tag)?;
+        self.0.flush(outbox)?;
+        let mut sink = Summed::new(&mut *outbox.sink, sums);
+        let total = (head.len() + header.nbytes()) as u64;
+        let written = sink.write_all(&head).map_err(Error::from).and_then(|()| write(&mut sink));
+        let (passed, sum) = (sink.passed, sink.sum);
+        let written = written.and_then(|()| match passed == total {
+            true => Ok(()),
+            false => Err(Error::new(
+                Code::DataLength,
+                format!("an array of {total} bytes with its header was sent as {passed}"),
+            )),
+        });
+        self.0.guard(written)?;
+        outbox.count(passed, sum)?;
+        self.0.flush(outbox)
     }
 
     /// Waits until the peer has all that was sent. Arrays that come meanwhile are kept.
@@ -287,8 +313,12 @@ impl Link {
             return self.0.await_end(sent);
         }
         if !self.0.state().ended {
-            self.0.control.shut_write()?;
-            self.0.control.drain(LINGER);
+            let ended = self.0.control.shut_write().map_err(|error| match error.kind() {
+                // The reset came before we got here.
+                io::ErrorKind::NotConnected => io::ErrorKind::ConnectionReset.into(),
+                _ => error,
+            });
+            ended.and_then(|()| self.0.control.drain(self.0.options.linger))?;
         }
         Ok(())
     }
@@ -611,7 +641,7 @@ impl Inner {
                 drop(outbox);
                 // What it had sent and nobody read would, when the connection is closed, make the
                 // system take back what was said.
-                inner.control.drain(LINGER);
+                let _ = inner.control.drain(Some(LINGER));
             }
             let _ = done.send(());
         };
@@ -623,6 +653,27 @@ impl Inner {
 }
 
 impl Outbox {
+    /// Holds what belongs to the array that comes next.
+    fn tag(&mut self, tag: &Tag) -> Result<()> {
+        if tag.is_empty() {
+            return Ok(());
+        }
+        let mark = self.held.len();
+        let record = Record::Array { name: tag.name.clone(), meta: tag.meta.clone() };
+        record.encode(&mut self.held).inspect_err(|_| self.held.truncate(mark))
+    }
+
+    /// Counts an array that was sent or is held, and holds its sum.
+    fn count(&mut self, bytes: u64, sum: Option<u32>) -> Result<()> {
+        self.arrays += 1;
+        self.bytes += bytes;
+        if let Some(sum) = sum {
+            Record::Sum(sum).encode(&mut self.held)?;
+            self.sums = crc32c::crc32c_append(self.sums, &sum.to_le_bytes());
+        }
+        Ok(())
+    }
+
     /// Sends a large array after what is held; bytes that passed, and their sum.
     fn send_large(
         &mut self,

@@ -26,6 +26,9 @@
 
 mod acks;
 mod address;
+mod digest;
+mod file_in;
+mod file_out;
 mod inbox;
 mod link;
 mod listener;
@@ -40,10 +43,12 @@ mod wire;
 mod zstd_frame;
 
 pub use address::Address;
+pub use file_in::{FileStored, IncomingFile};
+pub use file_out::FileSent;
 pub use link::{Link, SendOptions};
 pub use listener::{Listener, PROTOCOL, connect};
 pub use options::{OnSignal, SessionOptions};
-pub use receive::Incoming;
+pub use receive::{Incoming, Next};
 pub use record::{FRONT_LEN, MAX_PIECE, MAX_RECORD, PIECE_MAGIC, RECORD_MAGIC, Record};
 pub use state::Tag;
 

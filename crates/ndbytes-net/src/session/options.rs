@@ -38,10 +38,13 @@ pub struct SessionOptions {
     pub insecure: bool,
     /// Whether arrays are acknowledged when they have arrived; else by [`Link::ack`](super::Link::ack).
     pub ack: bool,
-    /// Whether files are stored: what [`Link::receive_file`](super::Link::receive_file) is for.
+    /// Whether files are stored: what [`Link::next_unit`](super::Link::next_unit) is for.
     pub files: bool,
     /// Most connections at once.
     pub max_connections: usize,
+    /// How long a peer that knows arrays alone may take to end, after us: it has then read what was
+    /// sent, or taken it back. Any time unless given.
+    pub linger: Option<Duration>,
     /// What signals do.
     pub on_signal: Option<OnSignal>,
 }
@@ -60,6 +63,7 @@ impl Default for SessionOptions {
             ack: true,
             files: false,
             max_connections: 1024,
+            linger: Some(Duration::from_millis(500)),
             on_signal: None,
         }
     }
@@ -101,6 +105,8 @@ setters! {
     with_files: files, bool;
     /// The same with another number of connections.
     with_max_connections: max_connections, usize;
+    /// The same with another time for a plain peer to end.
+    with_linger: linger, Option<Duration>;
     /// The same with what signals do.
     with_on_signal: on_signal, Option<OnSignal>;
 }
@@ -120,6 +126,7 @@ impl fmt::Debug for SessionOptions {
             .field("ack", &self.ack)
             .field("files", &self.files)
             .field("max_connections", &self.max_connections)
+            .field("linger", &self.linger)
             .finish_non_exhaustive()
     }
 }

@@ -365,8 +365,9 @@ impl Control for Plug {
         self.room.load(Ordering::Relaxed)
     }
 
-    fn drain(&self, _most: Duration) {
+    fn drain(&self, _most: Option<Duration>) -> io::Result<()> {
         // What is closed takes back nothing that has arrived.
+        Ok(())
     }
 
     fn wait_to_read(&self, most: Duration) -> io::Result<bool> {

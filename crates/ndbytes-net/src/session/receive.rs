@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 
 use ndbytes::{Array, Code, Codec, Decoder, Error, Header, Message, Progress, Result, Strided};
 
+use super::file_in::IncomingFile;
 use super::inbox::Inbox;
 use super::link::{DENIED, Inner, Link, lock};
 use super::record::{PIECE_MAGIC, Record};
@@ -29,12 +30,32 @@ enum Rest<'a> {
     Here(Array),
 }
 
+/// What comes next.
+pub enum Next<'a> {
+    /// An array.
+    Array(Incoming<'a>),
+    /// A file.
+    File(IncomingFile<'a>),
+}
+
+/// What a record was.
+pub(super) enum Heard {
+    /// Something that is done with.
+    Said,
+    /// The end of the peer's direction.
+    End,
+    /// A file is to come.
+    File(String, u64),
+}
+
 /// What came of a unit.
 enum Unit {
     /// The header of an array, the sum of its bytes, and where it began.
     Array(Message, Option<u32>, u64),
     /// A whole one, and how many bytes it took.
     Whole(Array, u64),
+    /// A file is to come.
+    File(String, u64),
     /// Something was said.
     Said,
     /// Nothing more comes.
@@ -49,12 +70,26 @@ impl Link {
     /// that something went wrong, and what is wrong with what comes. After any of these nothing goes
     /// on.
     pub fn receive(&self) -> Result<Option<Incoming<'_>>> {
+        match self.next_unit()? {
+            Some(Next::Array(incoming)) => Ok(Some(incoming)),
+            Some(Next::File(_)) => self.0.guard(Err(unexpected("a file"))),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits for the next array, or, where they are stored
+    /// ([`SessionOptions::files`](super::SessionOptions::files)), the next file; none when the peer has
+    /// ended its direction.
+    ///
+    /// # Errors
+    /// As [`Link::receive`].
+    pub fn next_unit(&self) -> Result<Option<Next<'_>>> {
         let mut inbox = lock(&self.0.inbox);
         {
             let mut state = self.0.state();
             if let Some((tag, array)) = state.waiting.pop_front() {
                 let (header, rest) = (array.header().clone(), Some(Rest::Here(array)));
-                return Ok(Some(Incoming { link: &self.0, header, tag, rest }));
+                return Ok(Some(Next::Array(Incoming { link: &self.0, header, tag, rest })));
             }
             if state.ended {
                 return Ok(None);
@@ -73,6 +108,11 @@ impl Link {
                     self.0.send_pending();
                     continue;
                 }
+                Unit::File(name, size) => {
+                    self.0.send_pending();
+                    let file = IncomingFile { link: &self.0, inbox, name, size };
+                    return Ok(Some(Next::File(file)));
+                }
                 Unit::Whole(array, bytes) => {
                     self.0.arrived(bytes, None)?;
                     (array.header().clone(), Rest::Here(array))
@@ -81,7 +121,8 @@ impl Link {
                     (message.array().clone(), Rest::Coming { inbox, message, sum, begin })
                 }
             };
-            return Ok(Some(Incoming { link: &self.0, header, tag, rest: Some(rest) }));
+            let incoming = Incoming { link: &self.0, header, tag, rest: Some(rest) };
+            return Ok(Some(Next::Array(incoming)));
         }
     }
 }
@@ -163,8 +204,11 @@ impl Inner {
             return Err(cut("within its first word"));
         }
         if let Some(record) = inbox.record()? {
-            let ended = self.hear(record, tag)?;
-            return Ok(if ended { Unit::End } else { Unit::Said });
+            return Ok(match self.hear(record, tag)? {
+                Heard::End => Unit::End,
+                Heard::Said => Unit::Said,
+                Heard::File(name, size) => Unit::File(name, size),
+            });
         }
         self.meet_plain()?;
         let mut sums = false;
@@ -227,8 +271,8 @@ impl Inner {
         Ok(())
     }
 
-    /// What a record changes; whether it was the end.
-    pub(super) fn hear(&self, record: Record, tag: &mut Tag) -> Result<bool> {
+    /// What a record changes.
+    pub(super) fn hear(&self, record: Record, tag: &mut Tag) -> Result<Heard> {
         let mut state = self.state();
         if !tag.is_empty() && !matches!(record, Record::Error { .. } | Record::Ack(_)) {
             return Err(unexpected(&format!("`{}` between an array and its name", record.kind())));
@@ -273,13 +317,17 @@ impl Inner {
                 state.want(arrays)?;
                 state.ended = true;
                 self.told.notify_all();
-                return Ok(true);
+                return Ok(Heard::End);
             }
             Record::Error { code, message } => return Err(told(&self.peer, &code, &message)),
+            Record::File { name, size } if self.options.files && state.is_session() => {
+                state.allow(Scope::Write)?;
+                return Ok(Heard::File(name, size));
+            }
             Record::Other(_) => {}
             other => return Err(unexpected(&format!("`{}`", other.kind()))),
         }
-        Ok(false)
+        Ok(Heard::Said)
     }
 
     /// The stream has ended: whether it may.
@@ -311,6 +359,7 @@ impl Inner {
                 Unit::Said if tag.is_empty() => return Ok(()),
                 Unit::Said => continue,
                 Unit::End => return Ok(()),
+                Unit::File(..) => return Err(unexpected("a file")),
                 Unit::Whole(array, bytes) => (array, bytes, None),
                 Unit::Array(message, sum, begin) => {
                     let header = message.array().clone();

@@ -207,8 +207,8 @@ impl Control for Tls {
         self.plug.is_ready()
     }
 
-    fn drain(&self, most: Duration) {
-        self.plug.drain(most);
+    fn drain(&self, most: Option<Duration>) -> io::Result<()> {
+        self.plug.drain(most)
     }
 
     fn wait_to_read(&self, patience: Duration) -> io::Result<bool> {

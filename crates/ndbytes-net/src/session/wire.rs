@@ -28,7 +28,7 @@ pub(super) trait Control: Send + Sync {
     /// Whether a record would leave without a wait.
     fn is_ready(&self) -> bool;
     /// Passes over what comes, until the peer ends or so much time has passed.
-    fn drain(&self, most: Duration);
+    fn drain(&self, most: Option<Duration>) -> io::Result<()>;
     /// Waits that long until something has come, or the peer has ended.
     fn wait_to_read(&self, patience: Duration) -> io::Result<bool>;
 }
@@ -159,13 +159,15 @@ impl<S: Socket> Control for Plug<S> {
         ready(self.0.as_fd(), PollFlags::OUT, Some(Duration::ZERO)).unwrap_or(false)
     }
 
-    fn drain(&self, most: Duration) {
+    fn drain(&self, most: Option<Duration>) -> io::Result<()> {
         let (start, mut waste) = (Instant::now(), [0; 1 << 14]);
         loop {
-            let left = most.saturating_sub(start.elapsed());
-            let came = !left.is_zero() && wait(&self.1, self.0.as_fd(), Some(left)).unwrap_or(false);
-            if !came || !matches!(self.0.take(&mut waste), Ok(1..)) {
-                return;
+            let left = most.map(|most| most.saturating_sub(start.elapsed()));
+            if left == Some(Duration::ZERO) || !wait(&self.1, self.0.as_fd(), left)? {
+                return Ok(());
+            }
+            if self.0.take(&mut waste)? == 0 {
+                return Ok(());
             }
         }
     }

@@ -13,4 +13,5 @@ mod remote;
 mod session;
 mod slices;
 mod tls;
+mod transfer;
 mod zarr;

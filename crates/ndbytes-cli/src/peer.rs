@@ -1,0 +1,111 @@
+//! Who arrays and files are sent to and received from.
+
+use std::io;
+use std::path::PathBuf;
+
+use ndbytes::{Error, Limits};
+use ndbytes_net::session::{Address, Link, Listener, SessionOptions, Tokens, connect};
+
+use crate::args::Session;
+use crate::exit::{Failure, describe};
+use crate::printer::note;
+use crate::signals::Doomed;
+
+/// An address, or standard input or output.
+pub(crate) enum Peer {
+    /// `-`.
+    Dash,
+    /// Somebody else.
+    At(Address),
+}
+
+impl Peer {
+    /// Parses an address or `-`.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        if text == "-" {
+            return Ok(Self::Dash);
+        }
+        text.parse().map(Self::At).map_err(|error: Error| {
+            Failure::trouble(format!("{}, and -", error.message().replace(" and ", ", ")))
+        })
+    }
+}
+
+impl Session {
+    /// How a session goes that these arguments describe.
+    pub(crate) fn options(&self) -> Result<SessionOptions, Failure> {
+        let tokens = self.tokens.as_deref().map(Tokens::open).transpose();
+        let token = self.token.as_deref().map(|path| {
+            let text = std::fs::read_to_string(path);
+            text.map(|text| text.trim().to_owned()).map_err(|error| Failure::io(error, path))
+        });
+        Ok(SessionOptions::default()
+            .with_timeout(self.timeout.0)
+            .with_linger(self.timeout.0)
+            .with_limits(Limits::default())
+            .with_plain(self.plain)
+            .with_token(token.transpose()?)
+            .with_tokens(tokens.map_err(Failure::trouble)?)
+            .with_certificate(self.cert.clone().zip(self.key.clone()))
+            .with_authorities(self.ca.clone())
+            .with_insecure(self.insecure))
+    }
+}
+
+/// Makes a connection.
+pub(crate) fn meet(address: &Address, options: &SessionOptions) -> Result<Link, Failure> {
+    connect(address, options).map_err(|error| failure(error, address))
+}
+
+/// Who listens, and the socket that goes away with the process.
+pub(crate) struct Waiting {
+    listener: Listener,
+    _doomed: Option<Doomed>,
+}
+
+impl Waiting {
+    /// Listens, and says on stderr where.
+    pub(crate) fn at(address: &Address, options: &SessionOptions) -> Result<Self, Failure> {
+        let listener = Listener::bind(address, options).map_err(|error| failure(error, address))?;
+        let doomed = match listener.address() {
+            Address::Unix(path) => Some(Doomed::new(path)),
+            _ => None,
+        };
+        note(format_args!("listening on {}", listener.address()));
+        Ok(Self { listener, _doomed: doomed })
+    }
+
+    /// Waits for a connection, as long as the timeout unless `patient`.
+    pub(crate) fn next(&self, options: &SessionOptions, patient: bool) -> Result<Link, Failure> {
+        let patience = if patient { None } else { options.timeout };
+        let found = self.listener.accept(patience);
+        let found = found.map_err(|error| failure(error, self.listener.address()))?;
+        found.ok_or_else(|| {
+            let seconds = options.timeout.unwrap_or_default().as_secs_f64();
+            let address = self.listener.address();
+            Failure::trouble(format!(
+                "{address}: nobody connected for {seconds} s; `--timeout` sets how long to wait"
+            ))
+        })
+    }
+}
+
+/// What went wrong with a peer.
+pub(crate) fn failure(error: Error, address: &Address) -> Failure {
+    // Some say so themselves.
+    let named = |text: String| match text.contains(&address.to_string()) {
+        true => text,
+        false => format!("{address}: {text}"),
+    };
+    if error.path().is_some_and(|path| *path != PathBuf::from(address.to_string())) {
+        return error.into();
+    }
+    match error.io() {
+        Some(io) if io.kind() == io::ErrorKind::TimedOut => Failure::trouble(named(format!(
+            "{}; `--timeout` sets how long to wait",
+            describe(io)
+        ))),
+        Some(io) => Failure::trouble(named(describe(io))),
+        None => Failure::from(error).about_once(&address.to_string()),
+    }
+}

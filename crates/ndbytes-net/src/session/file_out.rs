@@ -1,0 +1,158 @@
+//! A file is sent: from where the other side has it, by its contents.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+use std::sync::{Arc, MutexGuard};
+
+use ndbytes::{Code, Error, Progress, Result, write_all_vectored};
+
+use super::digest::Digest;
+use super::inbox::Inbox;
+use super::link::{Inner, Link, Outbox, lock};
+use super::receive::{Heard, cut, unexpected};
+use super::record::{MAX_PIECE, Record, piece_ends};
+use super::state::{Peer, Tag};
+
+/// What became of a file that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileSent {
+    /// Its bytes.
+    pub size: u64,
+    /// From where on they were sent: what was there before was the same.
+    pub begin: u64,
+}
+
+impl Link {
+    /// Whether the peer stores files; waits for its first word.
+    ///
+    /// # Errors
+    /// As [`Link::receive`].
+    pub fn stores_files(&self) -> Result<bool> {
+        // One that connected may have nothing to say.
+        self.0.meet()?;
+        let mut inbox = lock(&self.0.inbox);
+        loop {
+            match self.0.state().peer {
+                Peer::Session { files, .. } => return Ok(files),
+                Peer::Plain => return Ok(false),
+                Peer::Unknown => {}
+            }
+            self.0.guard(self.0.word(&mut inbox))?;
+        }
+    }
+
+    /// Sends a file, which the peer stores under this name: whole, or not at all. What it has of it
+    /// from an attempt before is compared by its SHA-256, and not sent again.
+    ///
+    /// Returns when it is stored, and synchronized with the disk.
+    ///
+    /// # Errors
+    /// [`Code::StreamPlain`] for a peer that does not store files, [`Code::StreamPeer`] when it refuses
+    /// this one, [`Code::Io`].
+    pub fn send_file(&self, path: &Path, name: &str, progress: &Progress) -> Result<FileSent> {
+        if !self.stores_files()? {
+            let message = "the peer does not store files";
+            return Err(Error::new(Code::StreamPlain, message));
+        }
+        let about = |error: std::io::Error| Error::from(error).with_path(path);
+        let mut file = File::open(path).map_err(about)?;
+        let size = file.metadata().map_err(about)?.len();
+        let mut outbox = lock(&self.0.outbox);
+        let mut inbox = lock(&self.0.inbox);
+        let sent = self.0.send_file(&mut outbox, &mut inbox, &mut file, name, size, progress);
+        self.0.guard(sent.map_err(|error| match error.code() {
+            Code::DataTruncated => error.with_path(path),
+            _ => error,
+        }))
+    }
+}
+
+impl Inner {
+    fn send_file(
+        self: &Arc<Self>,
+        outbox: &mut Outbox,
+        inbox: &mut MutexGuard<'_, Inbox>,
+        file: &mut File,
+        name: &str,
+        size: u64,
+        progress: &Progress,
+    ) -> Result<FileSent> {
+        self.say(outbox, &Record::File { name: name.to_owned(), size })?;
+        let (have, theirs) = match self.answer(inbox)? {
+            Record::Have { size: have, sha256 } if have <= size => (have, sha256),
+            other => return Err(unexpected(&format!("`{}`", other.kind()))),
+        };
+        let busy = &mut || self.say(outbox, &Record::Other("busy".to_owned()));
+        let (ours, _) = Digest::of(file, have, busy)?;
+        let (mut digest, begin) = match ours.value() == theirs {
+            true => (ours, have),
+            false => (Digest::new(), 0),
+        };
+        file.seek(std::io::SeekFrom::Start(begin))?;
+        self.say(outbox, &Record::From(begin))?;
+        let (mut at, mut buffer) = (begin, vec![0; MAX_PIECE]);
+        progress.tell(at, size)?;
+        while at < size {
+            let most = (size - at).min(MAX_PIECE as u64) as usize;
+            let n = file.read(&mut buffer[..most])?;
+            if n == 0 {
+                let message = format!("the file has become shorter: it had {size} bytes, and has {at}");
+                return Err(Error::new(Code::DataTruncated, message).at(at));
+            }
+            let piece = &buffer[..n];
+            digest.update(piece);
+            let (front, sum) = piece_ends(at, piece);
+            write_all_vectored(&mut *outbox.sink, &[&front, piece, &sum])?;
+            at += n as u64;
+            progress.tell(at, size)?;
+        }
+        self.say(outbox, &Record::Done(digest.value()))?;
+        match self.answer(inbox)? {
+            Record::Stored => Ok(FileSent { size, begin }),
+            other => Err(unexpected(&format!("`{}`", other.kind()))),
+        }
+    }
+
+    /// Says something at once.
+    pub(super) fn say(self: &Arc<Self>, outbox: &mut Outbox, record: &Record) -> Result<()> {
+        record.encode(&mut outbox.held)?;
+        self.flush(outbox)
+    }
+
+    /// Waits for a record that says something of a file.
+    pub(super) fn answer(&self, inbox: &mut Inbox) -> Result<Record> {
+        loop {
+            match inbox.record()? {
+                Some(
+                    record @ (Record::Have { .. } | Record::From(_) | Record::Done(_) | Record::Stored),
+                ) => return Ok(record),
+                Some(record) => match self.hear(record, &mut Tag::default())? {
+                    Heard::Said => {}
+                    Heard::End | Heard::File(..) => return Err(cut("while a file was sent")),
+                },
+                None if inbox.peek(1)?.is_empty() => return Err(cut("while a file was sent")),
+                None => return Err(unexpected("an array within a file")),
+            }
+        }
+    }
+
+    /// Waits for the peer to say something.
+    fn word(&self, inbox: &mut Inbox) -> Result<()> {
+        match inbox.record()? {
+            Some(record) => match self.hear(record, &mut Tag::default())? {
+                Heard::Said => Ok(()),
+                Heard::End | Heard::File(..) => Err(unexpected("something before `hello`")),
+            },
+            None if inbox.peek(1)?.is_empty() => Err(cut("before it said anything")),
+            None => self.meet_plain().and_then(|()| {
+                let mut state = self.state();
+                if state.peer == Peer::Unknown {
+                    state.peer = Peer::Plain;
+                }
+                Ok(())
+            }),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Files that are sent: cut, held up and turned at every byte of the conversation, and sent again.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use ndbytes::{Code, Progress};
+use ndbytes_net::session::{
+    Address, FileSent, FileStored, Listener, Next, SessionOptions, connect,
+};
+use ndbytes_testkit::proxy::{Fault, Plan, Proxy, Way};
+
+fn options() -> SessionOptions {
+    SessionOptions::default().with_timeout(Some(Duration::from_secs(5))).with_files(true)
+}
+
+/// A folder to send from and one to store in.
+struct Place {
+    folder: tempfile::TempDir,
+    listener: Listener,
+    overwrite: bool,
+}
+
+type Came = ndbytes::Result<Vec<FileStored>>;
+
+impl Place {
+    fn new() -> Self {
+        Self::with(options())
+    }
+
+    fn with(options: SessionOptions) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        let listener = Listener::bind(&"tcp://127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        Self { folder, listener, overwrite: false }
+    }
+
+    fn file(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join("a.npy");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn stored(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.folder.path().join("in/a.npy")).ok()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let found = std::fs::read_dir(self.folder.path().join("in")).unwrap();
+        let mut names: Vec<_> =
+            found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listener.address().host().unwrap().parse().unwrap()
+    }
+
+    /// Sends the file to there, and stores what comes.
+    fn send(&self, at: SocketAddr, path: &Path, options: SessionOptions) -> (ndbytes::Result<FileSent>, Came) {
+        let path = path.to_owned();
+        let sender = thread::spawn(move || {
+            let at: Address = format!("tcp://{at}").parse().unwrap();
+            let link = connect(&at, &options)?;
+            let sent = link.send_file(&path, "a.npy", &Progress::default())?;
+            link.close()?;
+            Ok(sent)
+        });
+        let came = self.store();
+        (sender.join().unwrap(), came)
+    }
+
+    fn store(&self) -> Came {
+        let Some(link) = self.listener.accept(Some(Duration::from_secs(5)))? else {
+            return Ok(Vec::new());
+        };
+        let mut stored = Vec::new();
+        while let Some(next) = link.next_unit()? {
+            let Next::File(file) = next else { panic!("an array") };
+            let folder = self.folder.path().join("in");
+            stored.push(file.store(&folder, self.overwrite, &Progress::default())?);
+        }
+        link.close()?;
+        Ok(stored)
+    }
+}
+
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+#[test]
+fn a_file_arrives_once() {
+    let place = Place::new();
+    for len in [0, 1, 1 << 20, (3 << 20) + 5] {
+        let path = place.file(&bytes(len));
+        let (sent, came) = place.send(place.address(), &path, options());
+        let (sent, came) = (sent.unwrap(), came.unwrap());
+        assert_eq!((sent.size, sent.begin), (len as u64, 0));
+        assert_eq!((came.len(), came[0].begin), (1, 0));
+        assert_eq!(place.stored().unwrap(), bytes(len));
+        // Again: it is there, and nothing is sent.
+        let (sent, came) = place.send(place.address(), &path, options());
+        assert_eq!((sent.unwrap().begin, came.unwrap()[0].begin), (len as u64, len as u64));
+        assert_eq!(place.names(), ["a.npy"]);
+        std::fs::remove_file(place.folder.path().join("in/a.npy")).unwrap();
+    }
+}
+
+#[test]
+fn another_file_of_that_name_is_not_replaced_unasked() {
+    let mut place = Place::new();
+    let path = place.file(&bytes(1000));
+    for old in [b"old".to_vec(), vec![0; 1000]] {
+        std::fs::write(place.folder.path().join("in/a.npy"), &old).unwrap();
+        let (sent, came) = place.send(place.address(), &path, options());
+        assert_eq!(came.unwrap_err().code(), Code::Argument);
+        let error = sent.unwrap_err();
+        assert_eq!(error.code(), Code::StreamPeer, "{error}");
+        assert!(error.message().contains("already"), "{error}");
+        assert_eq!(place.stored().unwrap(), old);
+    }
+    place.overwrite = true;
+    for old in [b"old".to_vec(), vec![0; 1000]] {
+        std::fs::write(place.folder.path().join("in/a.npy"), &old).unwrap();
+        let (sent, came) = place.send(place.address(), &path, options());
+        assert_eq!((sent.unwrap().begin, came.unwrap()[0].begin), (0, 0));
+        assert_eq!(place.stored().unwrap(), bytes(1000));
+    }
+    assert_eq!(place.names(), ["a.npy"]);
+}
+
+#[test]
+fn what_goes_wrong_at_any_byte_loses_and_doubles_nothing() {
+    const THREADS: u64 = 6;
+    let resumed: usize = thread::scope(|scope| {
+        let some = |first| move || (first..1250).step_by(THREADS as usize).map(fail_and_send_again).sum::<usize>();
+        let threads: Vec<_> = (0..THREADS).map(|first| scope.spawn(some(first))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    // All was there when the last word was lost.
+    assert!(resumed > 100, "{resumed}");
+}
+
+/// Has something go wrong at this byte of a conversation, and sends again; whether it went on.
+fn fail_and_send_again(at: u64) -> usize {
+    let short = options().with_timeout(Some(Duration::from_millis(500)));
+    let place = Place::with(short.clone());
+    let data = bytes(300);
+    let path = place.file(&data);
+    let (way, at) = if at < 850 { (Way::Up, at) } else { (Way::Down, at - 850) };
+    let kind = match at % 16 {
+        15 => Fault::Stall,
+        1 | 5 | 9 => Fault::Reset,
+        3 | 11 => Fault::Flip((at / 16) as u8),
+        _ => Fault::Cut,
+    };
+    let what = format!("{way:?} {at} {kind:?}");
+    let plan = move |number| match number {
+        0 => Plan::fails(way, at, kind),
+        _ => Plan::default(),
+    };
+    let proxy = Proxy::start(place.address(), plan);
+    let (sent, came) = place.send(proxy.address(), &path, short.clone());
+    let whole = place.stored();
+    assert!(whole.is_none() || whole.as_ref() == Some(&data), "{what}");
+    // Who was told that it is stored was told the truth.
+    assert!(sent.is_err() || whole.is_some(), "{what}: {came:?}");
+    let (sent, came) = place.send(proxy.address(), &path, short);
+    let sent = sent.unwrap_or_else(|error| panic!("{what}: {error}"));
+    came.unwrap();
+    assert_eq!(place.stored().as_ref(), Some(&data), "{what}");
+    assert_eq!(place.names(), ["a.npy"], "{what}");
+    usize::from(sent.begin > 0)
+}
+
+#[test]
+fn what_was_there_goes_on_only_if_it_is_the_same() {
+    let place = Place::new();
+    let data = bytes((2 << 20) + 77);
+    let path = place.file(&data);
+    let part = place.folder.path().join("in/.a.npy.part");
+    let mut longer = data.clone();
+    longer.push(0);
+    let mut other = data[..1 << 20].to_vec();
+    other[4000] ^= 1;
+    for (there, begin) in
+        [(data[..1 << 20].to_vec(), 1 << 20), (data.clone(), data.len()), (other, 0), (longer, 0)]
+    {
+        std::fs::write(&part, there).unwrap();
+        let (sent, came) = place.send(place.address(), &path, options());
+        assert_eq!(sent.unwrap().begin, begin as u64);
+        assert_eq!(came.unwrap()[0].begin, begin as u64);
+        assert_eq!(place.stored().unwrap(), data);
+        assert_eq!(place.names(), ["a.npy"]);
+        std::fs::remove_file(place.folder.path().join("in/a.npy")).unwrap();
+    }
+}
+
+#[test]
+fn names_and_links_do_not_lead_elsewhere() {
+    let place = Place::new();
+    let path = place.file(b"abc");
+    for name in ["../b", "/etc/b", "a/b", "", ".", "..", ".hidden", "a\0b", "a\nb"] {
+        let at: Address = format!("tcp://{}", place.address()).parse().unwrap();
+        let (name, path) = (name.to_owned(), path.clone());
+        let sender = thread::spawn(move || {
+            let link = connect(&at, &options()).unwrap();
+            link.send_file(&path, &name, &Progress::default()).unwrap_err()
+        });
+        assert_eq!(place.store().unwrap_err().code(), Code::Argument);
+        assert_eq!(sender.join().unwrap().code(), Code::StreamPeer);
+    }
+    assert!(place.names().is_empty());
+    let elsewhere = place.folder.path().join("elsewhere");
+    for name in ["a.npy", ".a.npy.part"] {
+        std::os::unix::fs::symlink(&elsewhere, place.folder.path().join("in").join(name)).unwrap();
+        let (sent, came) = place.send(place.address(), &path, options());
+        assert!(sent.is_err() && came.is_err());
+        assert!(!elsewhere.exists());
+        std::fs::remove_file(place.folder.path().join("in").join(name)).unwrap();
+    }
+}
+
+#[test]
+fn limits_hold_for_files() {
+    let limits = ndbytes::Limits::default().with_bytes(999);
+    let place = Place::with(options().with_limits(limits));
+    let path = place.file(&bytes(1000));
+    let (sent, came) = place.send(place.address(), &path, options());
+    assert_eq!(came.unwrap_err().code(), Code::TooManyBytes);
+    assert!(sent.unwrap_err().message().contains("limit.bytes"));
+    // Who stores none says so.
+    let place = Place::with(options().with_files(false));
+    let path = place.file(&bytes(10));
+    let (sent, _) = place.send(place.address(), &path, options());
+    assert_eq!(sent.unwrap_err().code(), Code::StreamPlain);
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn two_who_send_the_same_do_not_mix() {
+    let place = Place::new();
+    let path = place.file(&bytes(10));
+    let part = std::fs::File::create(place.folder.path().join("in/.a.npy.part")).unwrap();
+    part.lock().unwrap();
+    let (sent, came) = place.send(place.address(), &path, options());
+    assert!(came.unwrap_err().to_string().contains("by another connection"));
+    assert!(sent.is_err());
+    drop(part);
+    let (sent, _) = place.send(place.address(), &path, options());
+    sent.unwrap();
+}
