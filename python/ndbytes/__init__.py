@@ -28,6 +28,7 @@ from ._npy_file import NpyFile
 from ._npz import NpzFile, savez, savez_compressed
 from ._raw import frombuffer, fromfile, tofile
 from ._remote import Remote
+from ._session import Item, Link, Listener, connect, listen
 from ._stream import recv, send
 
 __all__ = [
@@ -40,7 +41,10 @@ __all__ = [
     "FormatError",
     "Frame",
     "Header",
+    "Item",
     "LimitError",
+    "Link",
+    "Listener",
     "MismatchError",
     "NdbytesError",
     "NdbytesOSError",
@@ -52,12 +56,14 @@ __all__ = [
     "__version__",
     "aio",
     "compress",
+    "connect",
     "decompress",
     "dumps",
     "explain",
     "format",
     "frombuffer",
     "fromfile",
+    "listen",
     "load",
     "loads",
     "memmap",

@@ -110,6 +110,13 @@ def from_native(
     return error
 
 
+def timed_out(message: str) -> NdbytesOSError:
+    """Return what is raised when something has not happened for too long."""
+    error = _os_class(TimeoutError)(message)
+    error.code = "io"
+    return error
+
+
 def make(cls: type[NdbytesError], code: str, message: str) -> NdbytesError:
     """Return an exception of this class and code."""
     error = cls(message)

@@ -314,3 +314,53 @@ class Wire:
     def flush(self, fd: int) -> None: ...
     def recv(self, fd: int, out: _Array | None) -> _Array: ...
     def send(self, fd: int, a: Any, more: bool) -> None: ...
+
+class Link:
+    def abort(self) -> None: ...
+    def ack(self) -> None: ...
+    def close(self) -> None: ...
+    def flush(self) -> None: ...
+    def peer(self) -> str: ...
+    def recv(
+        self, out: _Array | None, progress: Callable[[int, int], object] | None
+    ) -> tuple[_Array, str | None, str | None] | None: ...
+    def send(
+        self,
+        a: Any,
+        name: str | None,
+        meta: str | None,
+        codec: str | None,
+        more: bool,
+        progress: Callable[[int, int], object] | None,
+    ) -> int: ...
+    def sync(self) -> None: ...
+
+class Listener:
+    def __new__(
+        cls,
+        address: str,
+        timeout: float | None,
+        max_bytes: int | None,
+        max_header_size: int | None,
+        tokens: str | None,
+        cert: str | None,
+        key: str | None,
+        insecure: bool,
+        ack: bool,
+        max_connections: int,
+    ) -> Listener: ...
+    def accept(self, timeout: float | None) -> Link | None: ...
+    def address(self) -> str: ...
+    def close(self) -> None: ...
+
+def connect(
+    address: str,
+    timeout: float | None,
+    max_bytes: int | None,
+    max_header_size: int | None,
+    plain: bool,
+    token: str | None,
+    authorities: str | None,
+    insecure: bool,
+    ack: bool,
+) -> Link: ...

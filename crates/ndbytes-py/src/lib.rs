@@ -23,6 +23,7 @@ mod npz;
 mod open;
 mod raw;
 mod remote;
+mod session;
 mod signals;
 mod source;
 mod stream;
@@ -60,6 +61,8 @@ mod _native {
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
     #[pymodule_export]
     use crate::remote::RemoteFile;
+    #[pymodule_export]
+    use crate::session::{Link, Listener, connect};
     #[pymodule_export]
     use crate::stream::{recv_fd, send_fd};
     #[pymodule_export]

@@ -53,8 +53,8 @@ fn many_arrays_arrive_as_they_were() {
     let unix = format!("unix://{}", text(&folder.path("socket")));
     for address in ["tcp://127.0.0.1:0", unix.as_str()] {
         let listener = Listener::start(&folder, &["recv", address, "--out", "in", "--overwrite"]);
-        let sent = ["send", "a.npy", "big.npy", "c.npz", "f.npy", &listener.address];
-        let run = folder.run(&sent);
+        let sent = ["send", "a.npy", "big.npy", "c.npz", "f.npy"];
+        let run = folder.run(&[&sent[..], &[&listener.address]].concat());
         assert_eq!(run.status, 0, "{run:?}");
         assert!(run.err.contains("sent 4 files"), "{run:?}");
         let (status, text) = listener.end();
@@ -68,8 +68,7 @@ fn many_arrays_arrive_as_they_were() {
             vec!["recv", address, "--out", "plain", "--overwrite"],
         ] {
             let listener = Listener::start(&folder, &args);
-            let mut sent = sent.to_vec();
-            sent[5] = &listener.address;
+            let mut sent = [&sent[..], &[&listener.address]].concat();
             if args[3] == "plain" {
                 sent.push("--plain");
             }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use ndbytes::{Code, Error, Progress, Result};
 use rustix::fs::{
@@ -18,11 +18,12 @@ use super::inbox::Inbox;
 use super::link::{Inner, lock};
 use super::receive::unexpected;
 use super::record::{PIECE_MAGIC, Record, parse_piece, piece_len};
+use super::slot::Taken;
 
 /// A file that a peer wants to send. Dropping it before it was stored ends the session.
 pub struct IncomingFile<'a> {
     pub(super) link: &'a Arc<Inner>,
-    pub(super) inbox: MutexGuard<'a, Inbox>,
+    pub(super) inbox: Taken<'a, Inbox>,
     pub(super) name: String,
     pub(super) size: u64,
 }

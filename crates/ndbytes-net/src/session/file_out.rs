@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use ndbytes::{Code, Error, Progress, Result, write_all_vectored};
 
@@ -32,7 +32,7 @@ impl Link {
     pub fn stores_files(&self) -> Result<bool> {
         // One that connected may have nothing to say.
         self.0.meet()?;
-        let mut inbox = lock(&self.0.inbox);
+        let mut inbox = self.0.inbox.take();
         loop {
             match self.0.state().peer {
                 Peer::Session { files, .. } => return Ok(files),
@@ -60,7 +60,7 @@ impl Link {
         let mut file = File::open(path).map_err(about)?;
         let size = file.metadata().map_err(about)?.len();
         let mut outbox = lock(&self.0.outbox);
-        let mut inbox = lock(&self.0.inbox);
+        let mut inbox = self.0.inbox.take();
         let sent = self.0.send_file(&mut outbox, &mut inbox, &mut file, name, size, progress);
         self.0.guard(sent.map_err(|error| match error.code() {
             Code::DataTruncated => error.with_path(path),
@@ -73,7 +73,7 @@ impl Inner {
     fn send_file(
         self: &Arc<Self>,
         outbox: &mut Outbox,
-        inbox: &mut MutexGuard<'_, Inbox>,
+        inbox: &mut Inbox,
         file: &mut File,
         name: &str,
         size: u64,

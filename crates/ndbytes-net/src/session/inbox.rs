@@ -17,6 +17,14 @@ pub(super) struct Inbox {
     taken: u64,
 }
 
+impl Default for Inbox {
+    /// One that nothing comes into.
+    fn default() -> Self {
+        let (source, bytes) = (Box::new(io::empty()), Box::default());
+        Self { source, bytes, start: 0, end: 0, taken: 0 }
+    }
+}
+
 impl Inbox {
     pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
         let bytes = vec![0; READ_AHEAD].into_boxed_slice();

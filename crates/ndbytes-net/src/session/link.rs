@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result, write_frame};
@@ -13,6 +13,7 @@ use super::address::Address;
 use super::inbox::Inbox;
 use super::options::SessionOptions;
 use super::record::Record;
+use super::slot::Slot;
 use super::state::{Peer, State, Tag, denied};
 use super::sum::Summed;
 use super::wire::{Control, Patience, Wire};
@@ -25,7 +26,7 @@ use crate::tokens::Scope;
 pub struct Link(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) inbox: Mutex<Inbox>,
+    pub(super) inbox: Slot<Inbox>,
     pub(super) outbox: Mutex<Outbox>,
     pub(super) state: Mutex<State>,
     /// Something was acknowledged, or nothing will be.
@@ -113,7 +114,7 @@ impl Link {
             ended: false,
         };
         Self(Arc::new(Inner {
-            inbox: Mutex::new(Inbox::new(wire.read)),
+            inbox: Slot::new(Inbox::new(wire.read)),
             outbox: Mutex::new(outbox),
             state: Mutex::default(),
             told: Condvar::new(),
@@ -369,8 +370,11 @@ impl Inner {
         // A peer that asks for arrays and says nothing says nothing for long.
         let start = Instant::now();
         loop {
-            match self.inbox.try_lock() {
-                Ok(mut inbox) => {
+            match self.inbox.try_take() {
+                Some(mut inbox) => {
+                    if self.state().peer != Peer::Unknown {
+                        break;
+                    }
                     let left = FIRST_WORD.saturating_sub(start.elapsed());
                     if inbox.is_empty() && !self.control.wait_to_read(left)? {
                         break;
@@ -381,9 +385,8 @@ impl Inner {
                     self.send_pending();
                     return Ok(());
                 }
-                Err(TryLockError::Poisoned(_)) => break,
                 // Who receives finds out.
-                Err(TryLockError::WouldBlock) => {
+                None => {
                     let state = self.state();
                     if state.peer != Peer::Unknown || start.elapsed() > FIRST_WORD {
                         break;
@@ -456,8 +459,8 @@ impl Inner {
             if self.state().pending.is_empty() {
                 return;
             }
-            // Who has it sends it when they are done.
-            let Ok(mut outbox) = self.outbox.try_lock() else { return };
+            // Who has it sends it when they are done, unless they have just looked.
+            let Ok(mut outbox) = self.outbox.try_lock() else { return self.look_after() };
             if !self.control.is_ready() {
                 drop(outbox);
                 let inner = self.clone();
@@ -483,12 +486,14 @@ impl Inner {
         {
             let mut state = self.state();
             state.looked_after = false;
-            if !state.is_session() || state.granted <= state.said || state.failed.is_some() {
+            if state.failed.is_some() {
                 return;
             }
-            state.wanted = Some(state.granted);
-            if state.acknowledge().is_err() {
-                return;
+            if state.is_session() && state.granted > state.said {
+                state.wanted = Some(state.granted);
+                if state.acknowledge().is_err() {
+                    return;
+                }
             }
         }
         self.send_pending();
@@ -496,10 +501,18 @@ impl Inner {
 
     /// Has what has come acknowledged in a moment: with what is sent by then, or by itself.
     pub(super) fn acknowledge_soon(self: &Arc<Self>) {
-        let mut state = self.state();
-        if state.is_session() && state.granted > state.said && !state.looked_after {
-            state.looked_after = true;
-            drop(state);
+        let is_due = {
+            let state = self.state();
+            state.is_session() && state.granted > state.said
+        };
+        if is_due {
+            self.look_after();
+        }
+    }
+
+    /// Has somebody come back to this in a moment.
+    fn look_after(self: &Arc<Self>) {
+        if !std::mem::replace(&mut self.state().looked_after, true) {
             acks::look_after(self);
         }
     }
@@ -537,8 +550,12 @@ impl Inner {
             if left == Some(Duration::ZERO) {
                 return Err(self.patience.silence("acknowledged nothing").into());
             }
-            match self.inbox.try_lock() {
-                Ok(mut inbox) => {
+            match self.inbox.try_take() {
+                Some(mut inbox) => {
+                    // Who had it before may have heard it.
+                    if said(&self.state()) {
+                        return Ok(());
+                    }
                     let wait = left.unwrap_or(FOREVER);
                     if inbox.is_empty() && !self.control.wait_to_read(wait)? {
                         continue;
@@ -548,8 +565,7 @@ impl Inner {
                     self.guard(read)?;
                     self.send_pending();
                 }
-                Err(TryLockError::Poisoned(_)) => self.end(Code::Io, "a thread panicked"),
-                Err(TryLockError::WouldBlock) => {
+                None => {
                     let state = self.state();
                     if !said(&state) {
                         drop(self.told.wait_timeout(state, POLL));
@@ -612,7 +628,7 @@ impl Inner {
                     | io::ErrorKind::ConnectionAborted
             )
         );
-        let Ok(mut inbox) = self.inbox.try_lock() else { return error };
+        let Some(mut inbox) = self.inbox.try_take() else { return error };
         while is_gone && self.control.wait_to_read(LINGER).unwrap_or(false) {
             match inbox.record() {
                 Ok(Some(record @ Record::Error { .. })) => {

@@ -36,6 +36,7 @@ mod options;
 mod quic;
 mod receive;
 mod record;
+mod slot;
 mod state;
 mod sum;
 mod tls;

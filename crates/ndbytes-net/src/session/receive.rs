@@ -1,14 +1,15 @@
 //! What comes, unit by unit.
 
 use std::io::Read;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use ndbytes::{Array, Code, Codec, Decoder, Error, Header, Message, Progress, Result, Strided};
 
 use super::file_in::IncomingFile;
 use super::inbox::Inbox;
-use super::link::{DENIED, Inner, Link, lock};
+use super::link::{DENIED, Inner, Link};
 use super::record::{PIECE_MAGIC, Record};
+use super::slot::Taken;
 use super::state::{Peer, Tag, denied};
 use super::sum::Summed;
 use super::zstd_frame::{ZSTD_MAGIC, ZstdFrame};
@@ -25,7 +26,7 @@ pub struct Incoming<'a> {
 
 enum Rest<'a> {
     /// Its elements are next.
-    Coming { inbox: MutexGuard<'a, Inbox>, message: Message, sum: Option<u32>, begin: u64 },
+    Coming { inbox: Taken<'a, Inbox>, message: Message, sum: Option<u32>, begin: u64 },
     /// It came while something else was waited for.
     Here(Array),
 }
@@ -84,7 +85,7 @@ impl Link {
     /// # Errors
     /// As [`Link::receive`].
     pub fn next_unit(&self) -> Result<Option<Next<'_>>> {
-        let mut inbox = lock(&self.0.inbox);
+        let mut inbox = self.0.inbox.take();
         {
             let mut state = self.0.state();
             if let Some((tag, array)) = state.waiting.pop_front() {

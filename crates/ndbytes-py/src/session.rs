@@ -1,0 +1,189 @@
+//! Sessions: arrays over `tcp://`, `tls://`, `quic://` and `unix://`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ndbytes::{Code, Error, Limits};
+use ndbytes_net::session::{
+    Address, Link as Session, Listener as Waiting, SendOptions, SessionOptions, Tag, Tokens,
+    connect as connect_to,
+};
+use numpy::PyUntypedArray;
+use pyo3::prelude::*;
+
+use crate::array::{as_array, view};
+use crate::error::{IntoPy, to_py};
+use crate::frame::frame_options;
+use crate::header::limits;
+use crate::signals::listen;
+use crate::stream::duration;
+use crate::target::Target;
+
+/// One session; threads may share it.
+#[pyclass(frozen, module = "ndbytes._native")]
+pub(crate) struct Link(Session);
+
+/// Who waits for peers.
+#[pyclass(frozen, module = "ndbytes._native")]
+pub(crate) struct Listener(Waiting);
+
+/// An array, its name, and its metadata as JSON.
+type Item<'py> = (Bound<'py, PyUntypedArray>, Option<String>, Option<String>);
+
+fn parse(py: Python<'_>, address: &str) -> PyResult<Address> {
+    address.parse::<Address>().into_py(py)
+}
+
+fn common(
+    timeout: Option<f64>,
+    limits: Limits,
+    insecure: bool,
+    ack: bool,
+) -> PyResult<SessionOptions> {
+    Ok(SessionOptions::default()
+        .with_timeout(duration(timeout)?.filter(|timeout| !timeout.is_zero()))
+        .with_limits(limits)
+        .with_insecure(insecure)
+        .with_ack(ack)
+        .with_on_signal(Some(Arc::new(|| Ok(Python::attach(|py| py.check_signals())?)))))
+}
+
+/// Connects to who listens at an address.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
+pub(crate) fn connect(
+    py: Python<'_>,
+    address: &str,
+    timeout: Option<f64>,
+    max_bytes: Option<u64>,
+    max_header_size: Option<usize>,
+    plain: bool,
+    token: Option<String>,
+    authorities: Option<PathBuf>,
+    insecure: bool,
+    ack: bool,
+) -> PyResult<Link> {
+    let address = parse(py, address)?;
+    let options = common(timeout, limits(max_header_size, max_bytes), insecure, ack)?
+        .with_plain(plain)
+        .with_token(token)
+        .with_authorities(authorities);
+    py.detach(|| connect_to(&address, &options)).into_py(py).map(Link)
+}
+
+#[pymethods]
+impl Listener {
+    #[new]
+    #[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
+    fn new(
+        py: Python<'_>,
+        address: &str,
+        timeout: Option<f64>,
+        max_bytes: Option<u64>,
+        max_header_size: Option<usize>,
+        tokens: Option<PathBuf>,
+        cert: Option<PathBuf>,
+        key: Option<PathBuf>,
+        insecure: bool,
+        ack: bool,
+        max_connections: usize,
+    ) -> PyResult<Self> {
+        let address = parse(py, address)?;
+        let tokens = tokens.map(|path| Tokens::open(&path)).transpose();
+        let tokens = tokens.map_err(|message| to_py(py, Error::new(Code::Argument, message)))?;
+        let options = common(timeout, limits(max_header_size, max_bytes), insecure, ack)?
+            .with_tokens(tokens)
+            .with_certificate(cert.zip(key))
+            .with_max_connections(max_connections);
+        py.detach(|| Waiting::bind(&address, &options)).into_py(py).map(Self)
+    }
+
+    /// Where it listens.
+    fn address(&self) -> String {
+        self.0.address().to_string()
+    }
+
+    /// The next peer; none after so many seconds, or when it is closed.
+    fn accept(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Link>> {
+        let patience: Option<Duration> = duration(timeout)?;
+        Ok(py.detach(|| self.0.accept(patience)).into_py(py)?.map(Link))
+    }
+
+    /// Listens no longer.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+#[pymethods]
+impl Link {
+    /// Who is at the other end.
+    fn peer(&self) -> &str {
+        self.0.peer()
+    }
+
+    /// Sends an array.
+    #[expect(clippy::too_many_arguments, reason = "as many as the Python method has")]
+    fn send(
+        &self,
+        py: Python<'_>,
+        a: &Bound<'_, PyAny>,
+        name: Option<String>,
+        meta: Option<String>,
+        codec: Option<&str>,
+        more: bool,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let array = as_array(a)?;
+        let view = view(&array)?;
+        let options = SendOptions::default()
+            .with_frame(frame_options(py, codec, None, None)?)
+            .with_more(more)
+            .with_progress(listen(progress, view.nbytes())?);
+        let tag = Tag::new(name, meta);
+        py.detach(|| self.0.send(&view, &tag, &options)).into_py(py)
+    }
+
+    /// Sends what was held back.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.flush()).into_py(py)
+    }
+
+    /// Waits until the peer has all.
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.sync()).into_py(py)
+    }
+
+    /// Receives an array, into `out` if given; none when the peer has ended.
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        out: Option<Bound<'py, PyUntypedArray>>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Item<'py>>> {
+        let Some(incoming) = py.detach(|| self.0.receive()).into_py(py)? else { return Ok(None) };
+        let (header, tag) = (incoming.header().clone(), incoming.tag().clone());
+        let progress = listen(progress, header.nbytes())?;
+        let target = Target::new(py, out, &header)?;
+        let array = target.fill(|memory, layout| {
+            py.detach(|| incoming.read_into(memory, layout, &progress))
+        })?;
+        Ok(Some((array, tag.name, tag.meta)))
+    }
+
+    /// Says that what has come is done with.
+    fn ack(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.ack()).into_py(py)
+    }
+
+    /// Ends the session when the peer has all.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.close()).into_py(py)
+    }
+
+    /// Ends the connection at once.
+    fn abort(&self, py: Python<'_>) {
+        py.detach(|| self.0.abort());
+    }
+}
