@@ -26,9 +26,9 @@ class Item(NamedTuple):
 class Link:
     """A session with one peer: arrays both ways. `connect` and `Listener.accept` make it.
 
-    An array is on its way when `send` returns, and has arrived when `sync` or `close` return; leaving
-    ``with`` closes. A connection that ends without that is told from an end: the other side gets
-    TruncatedError, not EndOfStreamError. One thread may send while another receives.
+    An array is on its way when `send` returns, and has arrived when `sync` or `close` return;
+    leaving ``with`` closes. A connection that ends without that is told from an end: the other side
+    gets TruncatedError, not EndOfStreamError. One thread may send while another receives.
 
     Examples
     --------
@@ -81,8 +81,8 @@ class Link:
         codec : str, optional
             Send a frame, compressed and checked, as `dumps` makes it.
         more : bool
-            More will follow: a small array may be held back, until 64 KiB are together, until one is
-            sent without `more`, or until `flush`, `sync` or `close`.
+            More will follow: a small array may be held back, until 64 KiB are together, until one
+            is sent without `more`, or until `flush`, `sync` or `close`.
         progress : callable, optional
             As for `ndbytes.send`.
 
@@ -91,7 +91,8 @@ class Link:
         UnsupportedError
             For a name or metadata to a peer that knows arrays alone.
         NdbytesOSError
-            When the connection fails, or the peer reports an error; PermissionError when it refuses.
+            When the connection fails, or the peer reports an error; PermissionError when it
+            refuses.
         """
         text = None if meta is None else json.dumps(dict(meta), allow_nan=False)
         self._link.send(a, name, text, codec, more, progress)
@@ -195,12 +196,19 @@ class Link:
 
 
 class Listener:
-    """Waits for peers; `listen` makes it."""
+    """Waits for peers; `listen` makes it.
 
-    __slots__ = ("_listener",)
+    Attributes
+    ----------
+    closed : bool
+        Whether it listens no longer.
+    """
+
+    __slots__ = ("_listener", "closed")
 
     def __init__(self, listener: _native.Listener) -> None:
         self._listener = listener
+        self.closed = False
 
     @property
     def address(self) -> str:
@@ -210,8 +218,8 @@ class Listener:
     def accept(self, timeout: float | None = None) -> Link:
         """Wait for a peer.
 
-        What it has to say first, a handshake or a token, is waited for by what is done with the link,
-        so that a slow one holds up nobody.
+        What it has to say first, a handshake or a token, is waited for by what is done with the
+        link, so that a slow one holds up nobody.
 
         Parameters
         ----------
@@ -239,6 +247,7 @@ class Listener:
 
     def close(self) -> None:
         """Listen no longer. Links go on."""
+        self.closed = True
         self._listener.close()
 
     def __enter__(self) -> Self:
@@ -276,8 +285,8 @@ def connect(
     timeout : float, optional
         Seconds for which nothing may move; None for any time.
     max_bytes : int, optional
-        The most bytes that a received array may have, 4 GiB unless given; checked before anything is
-        allocated.
+        The most bytes that a received array may have, 4 GiB unless given; checked before anything
+        is allocated.
     max_header_size : int
         Longest header that is parsed, in bytes.
     plain : bool
@@ -339,7 +348,8 @@ def listen(
     ArgumentError
         For an address that other machines can reach, without encryption or tokens.
     """
-    files = [None if path is None else as_path(path) for path in (tokens, cert, key)]
+    known, chain, secret = (None if path is None else as_path(path) for path in (tokens, cert, key))
     limits = (max_bytes, max_header_size)
+    files = (known, chain, secret)
     listener = _native.Listener(address, timeout, *limits, *files, insecure, ack, max_connections)
     return Listener(listener)

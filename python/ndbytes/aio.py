@@ -1,4 +1,4 @@
-"""The asyncio twins of `send` and `recv`."""
+"""The asyncio twins of `send` and `recv`, and of links and listeners."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from . import _native
+from ._aio_session import Link, Listener, connect, listen
 from ._errors import EndOfStreamError, TruncatedError, make, os_error
 from ._files import MAX_BYTES, MAX_HEADER_SIZE
 from ._frame import MAGIC
+
+__all__ = ["Link", "Listener", "connect", "listen", "recv", "send"]
 
 _T = TypeVar("_T")
 _PIECE = 1 << 20

@@ -20,8 +20,8 @@ def pair():
 
 
 @pytest.fixture(scope="session")
-def contexts(tmp_path_factory):
-    """Give the two contexts of a self-signed certificate that is made now."""
+def certificate(tmp_path_factory):
+    """Give the files of a self-signed certificate, which is made now, and of its key."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("there is no openssl to make a certificate with")
@@ -29,12 +29,19 @@ def contexts(tmp_path_factory):
     key, cert = place / "key.pem", place / "cert.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     command += ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    command += ["-keyout", str(key), "-out", str(cert)]
     subprocess.run(command, check=True, capture_output=True, timeout=WAIT)
+    return str(cert), str(key)
+
+
+@pytest.fixture(scope="session")
+def contexts(certificate):
+    """Give the two contexts of the certificate."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(cert, key)
-    client = ssl.create_default_context(cafile=str(cert))
-    return server, client
+    server.load_cert_chain(*certificate)
+    return server, ssl.create_default_context(cafile=certificate[0])
 
 
 @pytest.fixture

@@ -438,22 +438,6 @@ def test_file_objects_have_parts_as_well(tmp_path):
         assert np.array_equal(np.concatenate([row[None] for row in opened]), WALK)
 
 
-CERTIFICATE = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-CERTIFICATE += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-CERTIFICATE += ["-addext", "basicConstraints=critical,CA:FALSE"]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    place = tmp_path_factory.mktemp("certificate")
-    files = [str(place / name) for name in ("cert.pem", "key.pem")]
-    try:
-        subprocess.run([*CERTIFICATE, "-out", files[0], "-keyout", files[1]], check=True)
-    except FileNotFoundError:
-        pytest.skip("openssl makes the certificate, and is not installed")
-    return files
-
-
 def test_certificates_are_checked(server, certificate, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)

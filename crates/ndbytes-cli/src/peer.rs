@@ -1,7 +1,7 @@
 //! Who arrays and files are sent to and received from.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use ndbytes::{Error, Limits};
 use ndbytes_net::session::{Address, Link, Listener, SessionOptions, Tokens, connect};
@@ -75,6 +75,11 @@ impl Waiting {
         Ok(Self { listener, _doomed: doomed })
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &Address {
+        self.listener.address()
+    }
+
     /// Waits for a connection, as long as the timeout unless `patient`.
     pub(crate) fn next(&self, options: &SessionOptions, patient: bool) -> Result<Link, Failure> {
         let patience = if patient { None } else { options.timeout };
@@ -97,14 +102,13 @@ pub(crate) fn failure(error: Error, address: &Address) -> Failure {
         true => text,
         false => format!("{address}: {text}"),
     };
-    if error.path().is_some_and(|path| *path != PathBuf::from(address.to_string())) {
+    if error.path().is_some_and(|path| path != Path::new(&address.to_string())) {
         return error.into();
     }
     match error.io() {
-        Some(io) if io.kind() == io::ErrorKind::TimedOut => Failure::trouble(named(format!(
-            "{}; `--timeout` sets how long to wait",
-            describe(io)
-        ))),
+        Some(io) if io.kind() == io::ErrorKind::TimedOut => {
+            Failure::trouble(named(format!("{}; `--timeout` sets how long to wait", describe(io))))
+        }
         Some(io) => Failure::trouble(named(describe(io))),
         None => Failure::from(error).about_once(&address.to_string()),
     }

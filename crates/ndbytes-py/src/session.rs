@@ -166,9 +166,8 @@ impl Link {
         let (header, tag) = (incoming.header().clone(), incoming.tag().clone());
         let progress = listen(progress, header.nbytes())?;
         let target = Target::new(py, out, &header)?;
-        let array = target.fill(|memory, layout| {
-            py.detach(|| incoming.read_into(memory, layout, &progress))
-        })?;
+        let array = target
+            .fill(|memory, layout| py.detach(|| incoming.read_into(memory, layout, &progress)))?;
         Ok(Some((array, tag.name, tag.meta)))
     }
 

@@ -23,5 +23,7 @@ pub mod transport;
 
 mod frame_targets;
 mod random;
+#[cfg(all(feature = "session", unix))]
+mod session_target;
 
 pub use random::Random;

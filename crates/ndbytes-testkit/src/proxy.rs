@@ -73,7 +73,8 @@ impl Proxy {
                 }
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(to)) else { continue };
                 let (plan, reset) = (plan(number), Arc::new(AtomicBool::new(false)));
-                for (way, from, to) in [(Way::Up, &client, &server), (Way::Down, &server, &client)] {
+                for (way, from, to) in [(Way::Up, &client, &server), (Way::Down, &server, &client)]
+                {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
                     let reset = reset.clone();
                     thread::spawn(move || pass(way, from, to, plan, &reset));

@@ -48,12 +48,16 @@ fn listen(
     out: &mut Printer,
 ) -> Result<(), Failure> {
     let waiting = Waiting::at(address, options)?;
-    while args.keep {
-        let link = waiting.next(options, true)?;
-        let store = Store::open(&args.out, args.overwrite)?;
-        // The next may do better.
-        if let Err(failure) = Reception::new(args, Source::Link(&link, address), store).run(out) {
-            failure.report();
+    let address = &waiting.address().clone();
+    if args.keep {
+        loop {
+            let link = waiting.next(options, true)?;
+            let store = Store::open(&args.out, args.overwrite)?;
+            let source = Source::Link(&link, address);
+            // The next may do better.
+            if let Err(failure) = Reception::new(args, source, store).run(out) {
+                failure.report();
+            }
         }
     }
     let link = waiting.next(options, false)?;

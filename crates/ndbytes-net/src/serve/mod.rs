@@ -27,9 +27,9 @@ mod upload;
 mod watch;
 mod zarr;
 
+pub use crate::tokens::Tokens;
 pub use options::ServeOptions;
 pub use server::{ServeError, Server, Stop};
-pub use crate::tokens::Tokens;
 
 use std::sync::{Arc, Mutex};
 

@@ -13,9 +13,9 @@ use super::listing::Page;
 use super::problem::Problem;
 use super::root::Node;
 use super::slice::{self, Format};
-use crate::tokens::Scope;
 use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
+use crate::tokens::Scope;
 
 /// The name of the token that a request had.
 #[derive(Clone, Debug)]

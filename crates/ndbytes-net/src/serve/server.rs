@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::Service;
 use super::connection::{Shared, serve};
 use super::content::Digests;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::root::Root;
-use super::Service;
 use crate::tls;
 
 /// A server that listens, and answers when it is run.

@@ -26,9 +26,9 @@ use super::body::Body;
 use super::content::{conditions, digest_context, digest_text};
 use super::problem::Problem;
 use super::root::Node;
-use crate::tokens::Scope;
 use super::{Service, router};
 use crate::request::{Conditions, DigestKind, RelativePath, Verdict};
+use crate::tokens::Scope;
 
 /// A file that is being sent.
 struct Upload {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 
-use super::link::{Inner, lock};
+use super::inner::{Inner, lock};
 
 /// The sessions of one process that have something to acknowledge.
 #[derive(Default)]

@@ -100,11 +100,22 @@ mod tests {
 
     #[test]
     fn addresses_are_urls() {
-        for text in ["tcp://localhost:80", "tls://[::1]:0", "quic://a.b:443", "unix:///tmp/a", "unix://a"] {
+        for text in
+            ["tcp://localhost:80", "tls://[::1]:0", "quic://a.b:443", "unix:///tmp/a", "unix://a"]
+        {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert_eq!("tls://[::1]:7".parse::<Address>().unwrap().host_name(), "::1");
-        for text in ["", "-", "localhost:80", "tcp://localhost", "tcp://:80", "tcp://a:99999", "unix://", "http://a:1"] {
+        for text in [
+            "",
+            "-",
+            "localhost:80",
+            "tcp://localhost",
+            "tcp://:80",
+            "tcp://a:99999",
+            "unix://",
+            "http://a:1",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap_err().code(), Code::Argument, "{text}");
         }
     }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::digest::Digest;
 use super::inbox::Inbox;
-use super::link::{Inner, lock};
+use super::inner::{Inner, lock};
 use super::receive::unexpected;
 use super::record::{PIECE_MAGIC, Record, parse_piece, piece_len};
 use super::slot::Taken;
@@ -58,7 +58,12 @@ impl IncomingFile<'_> {
     /// [`Code::Argument`] for a name that is none, or a file that is there already and another one,
     /// unless `overwrite`; [`Code::StreamChecksum`], [`Code::StreamCut`], [`Code::TooManyBytes`] beyond
     /// the session's limit, [`Code::Io`]. The peer is told, and the session has ended.
-    pub fn store(mut self, folder: &Path, overwrite: bool, progress: &Progress) -> Result<FileStored> {
+    pub fn store(
+        mut self,
+        folder: &Path,
+        overwrite: bool,
+        progress: &Progress,
+    ) -> Result<FileStored> {
         let stored = self.take(folder, overwrite, progress);
         self.link.guard(stored)
     }
@@ -68,7 +73,8 @@ impl IncomingFile<'_> {
         check_name(&name)?;
         if size > self.link.options.limits.bytes {
             let most = self.link.options.limits.bytes;
-            let message = format!("the file `{name}` has {size} bytes, more than the {most} allowed");
+            let message =
+                format!("the file `{name}` has {size} bytes, more than the {most} allowed");
             return Err(Error::new(Code::TooManyBytes, message));
         }
         let path = folder.join(&name);
@@ -138,7 +144,11 @@ impl IncomingFile<'_> {
             let body = self.inbox.exactly(piece_len(&front)?)?;
             let (place, bytes) = parse_piece(&body)?;
             if place != at || bytes.is_empty() || bytes.len() as u64 > self.size - at {
-                let message = format!("{} bytes for {place} of a file that has {at} of {}", bytes.len(), self.size);
+                let message = format!(
+                    "{} bytes for {place} of a file that has {at} of {}",
+                    bytes.len(),
+                    self.size
+                );
                 return Err(unexpected(&message));
             }
             digest.update(bytes);
@@ -208,10 +218,16 @@ impl<'a> Place<'a> {
             Err(error) => return Err(error.into()),
         }
         // Who had it before may have given it its name meanwhile.
-        let (held, named) = (rustix::fs::fstat(&file)?, statat(&self.folder, &*self.part, AtFlags::SYMLINK_NOFOLLOW));
+        let (held, named) = (
+            rustix::fs::fstat(&file)?,
+            statat(&self.folder, &*self.part, AtFlags::SYMLINK_NOFOLLOW),
+        );
         match named {
             Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(file),
-            _ => Err(io::Error::new(io::ErrorKind::WouldBlock, "the file has just come by another connection")),
+            _ => Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "the file has just come by another connection",
+            )),
         }
     }
 
@@ -222,7 +238,13 @@ impl<'a> Place<'a> {
             Ok(()) => {}
             // File systems that cannot refuse: a second name can.
             Err(Errno::INVAL | Errno::NOSYS) => {
-                rustix::fs::linkat(&self.folder, &*self.part, &self.folder, self.name, AtFlags::empty())?;
+                rustix::fs::linkat(
+                    &self.folder,
+                    &*self.part,
+                    &self.folder,
+                    self.name,
+                    AtFlags::empty(),
+                )?;
                 unlinkat(&self.folder, &*self.part, AtFlags::empty())?;
             }
             Err(error) => return Err(error.into()),

@@ -9,7 +9,9 @@ use ndbytes::{Code, Error, Progress, Result, write_all_vectored};
 
 use super::digest::Digest;
 use super::inbox::Inbox;
-use super::link::{Inner, Link, Outbox, lock};
+use super::inner::{Inner, lock};
+use super::link::Link;
+use super::outbox::Outbox;
 use super::receive::{Heard, cut, unexpected};
 use super::record::{MAX_PIECE, Record, piece_ends};
 use super::state::{Peer, Tag};
@@ -98,7 +100,8 @@ impl Inner {
             let most = (size - at).min(MAX_PIECE as u64) as usize;
             let n = file.read(&mut buffer[..most])?;
             if n == 0 {
-                let message = format!("the file has become shorter: it had {size} bytes, and has {at}");
+                let message =
+                    format!("the file has become shorter: it had {size} bytes, and has {at}");
                 return Err(Error::new(Code::DataTruncated, message).at(at));
             }
             let piece = &buffer[..n];
@@ -126,7 +129,10 @@ impl Inner {
         loop {
             match inbox.record()? {
                 Some(
-                    record @ (Record::Have { .. } | Record::From(_) | Record::Done(_) | Record::Stored),
+                    record @ (Record::Have { .. }
+                    | Record::From(_)
+                    | Record::Done(_)
+                    | Record::Stored),
                 ) => return Ok(record),
                 Some(record) => match self.hear(record, &mut Tag::default())? {
                     Heard::Said => {}
@@ -146,13 +152,14 @@ impl Inner {
                 Heard::End | Heard::File(..) => Err(unexpected("something before `hello`")),
             },
             None if inbox.peek(1)?.is_empty() => Err(cut("before it said anything")),
-            None => self.meet_plain().and_then(|()| {
+            None => {
+                self.meet_plain()?;
                 let mut state = self.state();
                 if state.peer == Peer::Unknown {
                     state.peer = Peer::Plain;
                 }
                 Ok(())
-            }),
+            }
         }
     }
 }

@@ -1,65 +1,26 @@
 //! One session: arrays both ways, and what both sides say of them.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex};
 
-use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result, write_frame};
+use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result};
 
-use super::acks;
 use super::address::Address;
 use super::inbox::Inbox;
+use super::inner::{Inner, Place, lock};
 use super::options::SessionOptions;
+use super::outbox::Outbox;
 use super::record::Record;
 use super::slot::Slot;
-use super::state::{Peer, State, Tag, denied};
+use super::state::{Peer, Tag};
 use super::sum::Summed;
-use super::wire::{Control, Patience, Wire};
-use crate::tokens::Scope;
+use super::wire::{Patience, Wire};
 
 /// One session over one connection.
 ///
 /// One thread may send while another receives. Dropping it without [`close`](Link::close) is, to the
 /// peer, a connection that was cut.
 pub struct Link(pub(super) Arc<Inner>);
-
-pub(super) struct Inner {
-    pub(super) inbox: Slot<Inbox>,
-    pub(super) outbox: Mutex<Outbox>,
-    pub(super) state: Mutex<State>,
-    /// Something was acknowledged, or nothing will be.
-    pub(super) told: Condvar,
-    pub(super) control: Arc<dyn Control>,
-    pub(super) patience: Patience,
-    pub(super) options: SessionOptions,
-    pub(super) peer: String,
-    /// Whether the peer connected to us.
-    accepted: bool,
-    /// Whether sums follow our messages: where nothing else protects what passes.
-    sums: bool,
-    _place: Option<Place>,
-}
-
-pub(super) struct Outbox {
-    pub(super) sink: Box<dyn Write + Send>,
-    /// What leaves with what comes next.
-    pub(super) held: Vec<u8>,
-    arrays: u64,
-    bytes: u64,
-    sums: u32,
-    ended: bool,
-}
-
-/// One of the connections that a listener allows.
-pub(super) struct Place(pub(super) Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
 
 /// How one array is sent.
 #[derive(Clone, Debug, Default)]
@@ -105,17 +66,9 @@ impl Link {
         place: Option<Place>,
         accepted: bool,
     ) -> Self {
-        let outbox = Outbox {
-            sink: wire.write,
-            held: Vec::new(),
-            arrays: 0,
-            bytes: 0,
-            sums: 0,
-            ended: false,
-        };
         Self(Arc::new(Inner {
             inbox: Slot::new(Inbox::new(wire.read)),
-            outbox: Mutex::new(outbox),
+            outbox: Mutex::new(Outbox::new(wire.write)),
             state: Mutex::default(),
             told: Condvar::new(),
             control: wire.control,
@@ -126,6 +79,25 @@ impl Link {
             sums: address.is_open(),
             _place: place,
         }))
+    }
+
+    /// A session over any two directions of bytes, such as the pipes of another process: as who
+    /// connects, or as who is connected to. How long they wait is theirs.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the first word cannot be said.
+    pub fn over(
+        read: Box<dyn io::Read + Send>,
+        write: Box<dyn Write + Send>,
+        options: &SessionOptions,
+        connects: bool,
+    ) -> Result<Self> {
+        let (wire, address) = (Wire::over(read, write), Address::Tcp("a pipe".to_owned()));
+        let link = Self::new(wire, &address, "a pipe".to_owned(), options, None, !connects);
+        if connects {
+            link.greet()?;
+        }
+        Ok(link)
     }
 
     /// Says hello, as who connects does at once: the peer need not be waited for.
@@ -253,8 +225,10 @@ impl Link {
         {
             let mut state = self.0.state();
             state.granted = state.received - state.waiting.len() as u64;
-            state.wanted = Some(state.granted);
-            state.acknowledge()?;
+            if state.is_session() {
+                state.wanted = Some(state.granted);
+                state.acknowledge()?;
+            }
         }
         self.0.send_pending();
         Ok(())
@@ -330,403 +304,7 @@ impl Link {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let outbox = self.outbox.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let mut records = Vec::new();
-        // What has come has come.
-        if state.failed.is_none()
-            && state.take_pending(&mut records).is_ok()
-            && !records.is_empty()
-            && self.control.is_ready()
-            && outbox.sink.write_all(&records).is_ok()
-        {
-            let _ = self.control.shut_write();
-        }
-        self.control.close();
-    }
-}
-
-impl Inner {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    pub(super) fn is_accepted(&self) -> bool {
-        self.accepted
-    }
-
-    pub(super) fn hello(&self) -> Record {
-        let token = self.options.token.clone().filter(|_| !self.accepted);
-        Record::Hello { sums: self.sums, files: self.options.files, token }
-    }
-
-    /// Waits for the first bytes of a peer that connected: they say what it knows.
-    pub(super) fn meet(self: &Arc<Self>) -> Result<()> {
-        if !self.accepted || self.state().peer != Peer::Unknown {
-            return self.state().check();
-        }
-        // A peer that asks for arrays and says nothing says nothing for long.
-        let start = Instant::now();
-        loop {
-            match self.inbox.try_take() {
-                Some(mut inbox) => {
-                    if self.state().peer != Peer::Unknown {
-                        break;
-                    }
-                    let left = FIRST_WORD.saturating_sub(start.elapsed());
-                    if inbox.is_empty() && !self.control.wait_to_read(left)? {
-                        break;
-                    }
-                    let met = self.guard(self.meet_with(&mut inbox));
-                    drop(inbox);
-                    met?;
-                    self.send_pending();
-                    return Ok(());
-                }
-                // Who receives finds out.
-                None => {
-                    let state = self.state();
-                    if state.peer != Peer::Unknown || start.elapsed() > FIRST_WORD {
-                        break;
-                    }
-                    drop(self.told.wait_timeout(state, POLL));
-                }
-            }
-        }
-        let tokens = self.options.tokens.is_some();
-        let mut state = self.state();
-        if state.peer == Peer::Unknown {
-            if tokens {
-                return Err(denied("the peer shows no token"));
-            }
-            state.peer = Peer::Plain;
-        }
-        state.check()
-    }
-
-    fn meet_with(self: &Arc<Self>, inbox: &mut Inbox) -> Result<()> {
-        match inbox.record()? {
-            Some(record) => self.hear(record, &mut Tag::default()).map(drop),
-            None => self.meet_plain(),
-        }
-    }
-
-    /// The first that came is no record.
-    pub(super) fn meet_plain(&self) -> Result<()> {
-        let mut state = self.state();
-        if state.peer == Peer::Unknown && self.accepted {
-            if self.options.tokens.is_some() {
-                return Err(denied("the peer shows no token"));
-            }
-            state.peer = Peer::Plain;
-        }
-        Ok(())
-    }
-
-    /// Whether the peer understands records, after all that could forbid to send.
-    fn may_send(&self, tag: &Tag, outbox: &Outbox) -> Result<bool> {
-        let state = self.state();
-        state.check()?;
-        state.allow(Scope::Read)?;
-        if outbox.ended {
-            return Err(Error::new(Code::Argument, "nothing can be sent after the end"));
-        }
-        let talks = state.peer != Peer::Plain;
-        if !talks && !tag.is_empty() {
-            let message = "the peer knows arrays alone: it has no use for a name or metadata";
-            return Err(Error::new(Code::StreamPlain, message));
-        }
-        Ok(talks)
-    }
-
-    /// Writes what is held and what is pending.
-    pub(super) fn flush(self: &Arc<Self>, outbox: &mut Outbox) -> Result<()> {
-        self.state().take_pending(&mut outbox.held)?;
-        if outbox.held.is_empty() {
-            return Ok(());
-        }
-        let written = outbox.sink.write_all(&outbox.held).and_then(|()| outbox.sink.flush());
-        outbox.held.clear();
-        self.guard(written.map_err(Error::from))
-    }
-
-    /// Sends what is pending, and waits for nobody: who reads must go on reading, or two who send to one
-    /// another would wait for ever. What fails is told to who sends.
-    pub(super) fn send_pending(self: &Arc<Self>) {
-        loop {
-            if self.state().pending.is_empty() {
-                return;
-            }
-            // Who has it sends it when they are done, unless they have just looked.
-            let Ok(mut outbox) = self.outbox.try_lock() else { return self.look_after() };
-            if !self.control.is_ready() {
-                drop(outbox);
-                let inner = self.clone();
-                let later = move || inner.send_records(&mut lock(&inner.outbox));
-                // Without a thread, it leaves with what is sent next.
-                let _ = std::thread::Builder::new().name("ndbytes-ack".to_owned()).spawn(later);
-                return;
-            }
-            self.send_records(&mut outbox);
-        }
-    }
-
-    /// Writes what is pending alone. The peer may be gone: what it sent before can still be read.
-    fn send_records(&self, outbox: &mut Outbox) {
-        let mut records = Vec::new();
-        if self.state().take_pending(&mut records).is_ok() {
-            let _ = outbox.sink.write_all(&records).and_then(|()| outbox.sink.flush());
-        }
-    }
-
-    /// Acknowledges what has come, if nobody has meanwhile.
-    pub(super) fn send_acks(self: &Arc<Self>) {
-        {
-            let mut state = self.state();
-            state.looked_after = false;
-            if state.failed.is_some() {
-                return;
-            }
-            if state.is_session() && state.granted > state.said {
-                state.wanted = Some(state.granted);
-                if state.acknowledge().is_err() {
-                    return;
-                }
-            }
-        }
-        self.send_pending();
-    }
-
-    /// Has what has come acknowledged in a moment: with what is sent by then, or by itself.
-    pub(super) fn acknowledge_soon(self: &Arc<Self>) {
-        let is_due = {
-            let state = self.state();
-            state.is_session() && state.granted > state.said
-        };
-        if is_due {
-            self.look_after();
-        }
-    }
-
-    /// Has somebody come back to this in a moment.
-    fn look_after(self: &Arc<Self>) {
-        if !std::mem::replace(&mut self.state().looked_after, true) {
-            acks::look_after(self);
-        }
-    }
-
-    /// Reads until the peer has so many arrays; keeps those that come.
-    fn await_acks(self: &Arc<Self>, sent: u64) -> Result<()> {
-        self.await_word(self.patience.timeout, true, &|state| state.acked >= sent)
-    }
-
-    /// Reads until the peer has all that was sent, and our end; passes over what comes.
-    fn await_end(self: &Arc<Self>, sent: u64) -> Result<()> {
-        self.await_word(self.patience.timeout, false, &|state| state.acked >= sent)?;
-        // That it has our end as well changes nothing.
-        let _ = self.await_word(Some(LINGER), false, &|state| state.farewell || state.ended);
-        Ok(())
-    }
-
-    /// Reads until the peer has said something.
-    fn await_word(
-        self: &Arc<Self>,
-        most: Option<Duration>,
-        keep: bool,
-        said: &dyn Fn(&State) -> bool,
-    ) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            {
-                let state = self.state();
-                if said(&state) {
-                    return Ok(());
-                }
-                state.check()?;
-            }
-            let left = most.map(|most| most.saturating_sub(start.elapsed()));
-            if left == Some(Duration::ZERO) {
-                return Err(self.patience.silence("acknowledged nothing").into());
-            }
-            match self.inbox.try_take() {
-                Some(mut inbox) => {
-                    // Who had it before may have heard it.
-                    if said(&self.state()) {
-                        return Ok(());
-                    }
-                    let wait = left.unwrap_or(FOREVER);
-                    if inbox.is_empty() && !self.control.wait_to_read(wait)? {
-                        continue;
-                    }
-                    let read = self.read_ack(&mut inbox, keep);
-                    drop(inbox);
-                    self.guard(read)?;
-                    self.send_pending();
-                }
-                None => {
-                    let state = self.state();
-                    if !said(&state) {
-                        drop(self.told.wait_timeout(state, POLL));
-                    }
-                    self.patience.interrupted()?;
-                }
-            }
-        }
-    }
-
-    /// Nothing goes on after this.
-    pub(super) fn end(&self, code: Code, message: &str) {
-        self.state().failed.get_or_insert_with(|| (code, message.to_owned()));
-        self.control.close();
-        self.told.notify_all();
-    }
-
-    /// After an error, nothing that comes can be told from what should have come: the peer is told,
-    /// and the connection ended.
-    pub(super) fn guard<T>(self: &Arc<Self>, done: Result<T>) -> Result<T> {
-        let error = match done {
-            Ok(done) => return Ok(done),
-            Err(error) => self.reason(error),
-        };
-        let (code, message) = (error.code(), error.message().to_owned());
-        let kind = error.io().map(io::Error::kind);
-        let is_denied = kind == Some(io::ErrorKind::PermissionDenied);
-        let (first, listens) = {
-            let mut state = self.state();
-            let first = state.failed.is_none();
-            state.failed.get_or_insert((code, message.clone()));
-            let listens = match state.peer {
-                Peer::Plain => false,
-                Peer::Session { .. } => true,
-                Peer::Unknown => !self.accepted || is_denied,
-            };
-            (first, listens)
-        };
-        // What the connection said, the peer knows, or nobody can tell it.
-        let tell = match kind {
-            Some(kind) => is_denied || kind == io::ErrorKind::TimedOut,
-            None => code != Code::StreamPeer && code != Code::StreamCut,
-        };
-        if first && listens && tell {
-            let code = if is_denied { DENIED } else { code.as_str() }.to_owned();
-            self.tell(Record::Error { code, message });
-        }
-        self.control.close();
-        self.told.notify_all();
-        Err(error)
-    }
-
-    /// What the peer said before it closed the connection, which then cannot be written to.
-    fn reason(&self, error: Error) -> Error {
-        let is_gone = matches!(
-            error.io().map(io::Error::kind),
-            Some(
-                io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-            )
-        );
-        let Some(mut inbox) = self.inbox.try_take() else { return error };
-        while is_gone && self.control.wait_to_read(LINGER).unwrap_or(false) {
-            match inbox.record() {
-                Ok(Some(record @ Record::Error { .. })) => {
-                    return self.hear(record, &mut Tag::default()).err().unwrap_or(error);
-                }
-                Ok(Some(_)) => {}
-                _ => break,
-            }
-        }
-        error
-    }
-
-    /// Tells the peer why the session ends, for as long as that is worth.
-    fn tell(self: &Arc<Self>, record: Record) {
-        let mut bytes = Vec::new();
-        if record.encode(&mut bytes).is_err() {
-            return;
-        }
-        let (done, told) = sync_channel(1);
-        let inner = self.clone();
-        let tell = move || {
-            if let Ok(mut outbox) = inner.outbox.try_lock()
-                && outbox.sink.write_all(&bytes).is_ok()
-            {
-                let _ = inner.control.shut_write();
-                drop(outbox);
-                // What it had sent and nobody read would, when the connection is closed, make the
-                // system take back what was said.
-                let _ = inner.control.drain(Some(LINGER));
-            }
-            let _ = done.send(());
-        };
-        if std::thread::Builder::new().name("ndbytes-end".to_owned()).spawn(tell).is_ok() {
-            // Whether it was told changes nothing.
-            let _ = told.recv_timeout(2 * LINGER);
-        }
-    }
-}
-
-impl Outbox {
-    /// Holds what belongs to the array that comes next.
-    fn tag(&mut self, tag: &Tag) -> Result<()> {
-        if tag.is_empty() {
-            return Ok(());
-        }
-        let mark = self.held.len();
-        let record = Record::Array { name: tag.name.clone(), meta: tag.meta.clone() };
-        record.encode(&mut self.held).inspect_err(|_| self.held.truncate(mark))
-    }
-
-    /// Counts an array that was sent or is held, and holds its sum.
-    fn count(&mut self, bytes: u64, sum: Option<u32>) -> Result<()> {
-        self.arrays += 1;
-        self.bytes += bytes;
-        if let Some(sum) = sum {
-            Record::Sum(sum).encode(&mut self.held)?;
-            self.sums = crc32c::crc32c_append(self.sums, &sum.to_le_bytes());
-        }
-        Ok(())
-    }
-
-    /// Sends a large array after what is held; bytes that passed, and their sum.
-    fn send_large(
-        &mut self,
-        array: &ArrayView<'_>,
-        frame: Option<&FrameOptions>,
-        sums: bool,
-        progress: &Progress,
-    ) -> Result<(u64, Option<u32>)> {
-        self.sink.write_all(&self.held)?;
-        self.held.clear();
-        let mut sink = Summed::new(&mut *self.sink, sums);
-        match frame {
-            Some(options) => {
-                write_frame(&mut sink, array, &options.clone().with_progress(progress.clone()))?;
-            }
-            None => ndbytes::send_with(&mut sink, array, progress)?,
-        }
-        Ok((sink.passed, sink.sum))
-    }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a peer is told that may not do what it wants.
-pub(super) const DENIED: &str = "stream.denied";
 /// Bytes of an array that may leave with others.
 const SMALL: usize = 1 << 14;
 /// From here on what is held leaves.
 const HELD: usize = 1 << 16;
-/// How long a peer that connected may take for its first bytes before it counts as one that has
-/// nothing to say.
-const FIRST_WORD: Duration = Duration::from_millis(500);
-/// As long as nobody waits.
-const FOREVER: Duration = Duration::from_secs(1 << 30);
-/// How often those look who wait for others.
-const POLL: Duration = Duration::from_millis(20);
-/// How long a peer may take to read why a connection ends.
-const LINGER: Duration = Duration::from_millis(500);

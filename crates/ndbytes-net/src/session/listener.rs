@@ -15,7 +15,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen as lis
 use rustls::ServerConfig;
 
 use super::address::Address;
-use super::link::{Link, Place};
+use super::inner::Place;
+use super::link::Link;
 use super::options::SessionOptions;
 use super::quic;
 use super::record::Record;
@@ -35,7 +36,9 @@ pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
     if options.token.is_some() && address.is_open() && !options.insecure {
         let near = address.resolve().map_err(about)?.iter().all(|a| a.ip().is_loopback());
         if !near {
-            let message = format!("{address} is not encrypted, and a token could be read on the way: connect by tls:// or quic://");
+            let message = format!(
+                "{address} is not encrypted, and a token could be read on the way: connect by tls:// or quic://"
+            );
             return Err(Error::new(Code::Argument, message));
         }
     }
@@ -71,7 +74,7 @@ pub struct Listener {
 enum Kind {
     Tcp(TcpListener, Option<Arc<ServerConfig>>),
     Unix(UnixListener, PathBuf),
-    Quic(quic::Endpoint),
+    Quic(Box<quic::Endpoint>),
 }
 
 impl Listener {
@@ -85,7 +88,9 @@ impl Listener {
         if address.host().is_some() && !options.insecure {
             let near = address.resolve().map_err(about)?.iter().all(|a| a.ip().is_loopback());
             if !near && (address.is_open() || options.tokens.is_none()) {
-                let message = format!("{address} can be reached from other machines: that takes tls:// or quic:// and tokens, or to be told to let anybody in (insecure)");
+                let message = format!(
+                    "{address} can be reached from other machines: that takes tls:// or quic:// and tokens, or to be told to let anybody in (insecure)"
+                );
                 return Err(Error::new(Code::Argument, message));
             }
         }
@@ -103,7 +108,7 @@ impl Listener {
             (Address::Quic(_), Some(config)) => {
                 let endpoint = quic::Endpoint::bind(address, config, options)?;
                 let address = address.at(endpoint.local_addr().map_err(about)?);
-                (Kind::Quic(endpoint), address)
+                (Kind::Quic(Box::new(endpoint)), address)
             }
             (Address::Unix(path), _) => {
                 (Kind::Unix(bind_unix(path).map_err(about)?, path.clone()), address.clone())
@@ -211,7 +216,10 @@ impl Listener {
                 let _ = std::fs::remove_file(path);
             }
             Kind::Quic(endpoint) => endpoint.close(),
-            Kind::Tcp(..) => {}
+            Kind::Tcp(listener, _) => {
+                // Who connects is refused from now on, also while others hold this.
+                let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+            }
         }
     }
 }
@@ -264,13 +272,13 @@ fn refuse(mut wire: Wire, most: usize) {
 }
 
 /// The error with the address.
-fn named(address: &Address, error: io::Error) -> Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
-        return error.into();
-    }
+pub(super) fn named(address: &Address, error: io::Error) -> Error {
     match error.raw_os_error() {
         // The number is what callers look at.
         Some(_) => Error::from(error).with_path(Path::new(&address.to_string())),
+        // Ours, or what a signal had to say.
+        None if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => error.into(),
+        None if error.kind() == io::ErrorKind::Other => error.into(),
         None => io::Error::new(error.kind(), format!("{address}: {error}")).into(),
     }
 }

@@ -27,12 +27,15 @@
 mod acks;
 mod address;
 mod digest;
+mod end;
 mod file_in;
 mod file_out;
 mod inbox;
+mod inner;
 mod link;
 mod listener;
 mod options;
+mod outbox;
 mod quic;
 mod receive;
 mod record;

@@ -24,8 +24,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::link::lock;
-use super::listener::{ANY, PROTOCOL};
+use super::inner::lock;
+use super::listener::{ANY, PROTOCOL, named};
 use super::options::SessionOptions;
 use super::wire::{Control, Patience, Wire};
 use crate::tls;
@@ -79,7 +79,7 @@ struct Plug {
 
 /// A connection to who listens there, and its stream.
 pub(super) fn connect(address: &Address, options: &SessionOptions) -> Result<Wire> {
-    let named = |error: io::Error| Error::from(io::Error::new(error.kind(), format!("{address}: {error}")));
+    let named = |error| named(address, error);
     let config = tls::client(options.authorities.as_deref(), &[PROTOCOL])?;
     let crypto = QuicClientConfig::try_from(config)
         .map_err(|error| Error::new(Code::Argument, error.to_string()))?;
@@ -127,7 +127,7 @@ impl Endpoint {
         config: rustls::ServerConfig,
         options: &SessionOptions,
     ) -> Result<Self> {
-        let named = |error: io::Error| Error::from(io::Error::new(error.kind(), format!("{address}: {error}")));
+        let named = |error| named(address, error);
         let crypto = QuicServerConfig::try_from(config)
             .map_err(|error| Error::new(Code::Argument, error.to_string()))?;
         let mut server = ServerConfig::with_crypto(Arc::new(crypto));
@@ -385,9 +385,8 @@ fn wait<T>(
     let start = Instant::now();
     let mut body = std::pin::pin!(body);
     loop {
-        let left = patience.timeout.map_or(SLICE, |most| {
-            most.saturating_sub(start.elapsed()).min(SLICE)
-        });
+        let left =
+            patience.timeout.map_or(SLICE, |most| most.saturating_sub(start.elapsed()).min(SLICE));
         match handle.block_on(async { timeout(left, body.as_mut()).await }) {
             Ok(done) => return Ok(done),
             Err(_) if left.is_zero() => return Err(patience.silence(what)),
@@ -401,16 +400,18 @@ fn lost(error: quinn::ConnectionError) -> io::Error {
     use quinn::ConnectionError::*;
     let kind = match &error {
         TimedOut => io::ErrorKind::TimedOut,
-        ConnectionClosed(_) | TransportError(_) | VersionMismatch => io::ErrorKind::ConnectionRefused,
+        ConnectionClosed(_) | TransportError(_) | VersionMismatch => {
+            io::ErrorKind::ConnectionRefused
+        }
         ApplicationClosed(_) | Reset | LocallyClosed => io::ErrorKind::ConnectionReset,
         CidsExhausted => io::ErrorKind::Other,
     };
-    // The alerts of TLS for certificates: 42 to 48, RFC 9000, section 4.8.
-    let alert = match &error {
-        TransportError(error) => u64::from(error.code),
-        _ => 0,
+    let kind = match &error {
+        TransportError(error) if error.reason.contains("certificate") => {
+            io::ErrorKind::PermissionDenied
+        }
+        _ => kind,
     };
-    let kind = if (0x12a..=0x130).contains(&alert) { io::ErrorKind::PermissionDenied } else { kind };
     io::Error::new(kind, format!("QUIC: {error}"))
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use ndbytes::{Array, Code, Codec, Decoder, Error, Header, Message, Progress, Result, Strided};
 
+use super::end::DENIED;
 use super::file_in::IncomingFile;
 use super::inbox::Inbox;
-use super::link::{DENIED, Inner, Link};
+use super::inner::Inner;
+use super::link::Link;
 use super::record::{PIECE_MAGIC, Record};
 use super::slot::Taken;
 use super::state::{Peer, Tag, denied};
@@ -34,9 +36,9 @@ enum Rest<'a> {
 /// What comes next.
 pub enum Next<'a> {
     /// An array.
-    Array(Incoming<'a>),
+    Array(Box<Incoming<'a>>),
     /// A file.
-    File(IncomingFile<'a>),
+    File(Box<IncomingFile<'a>>),
 }
 
 /// What a record was.
@@ -72,7 +74,7 @@ impl Link {
     /// on.
     pub fn receive(&self) -> Result<Option<Incoming<'_>>> {
         match self.next_unit()? {
-            Some(Next::Array(incoming)) => Ok(Some(incoming)),
+            Some(Next::Array(incoming)) => Ok(Some(*incoming)),
             Some(Next::File(_)) => self.0.guard(Err(unexpected("a file"))),
             None => Ok(None),
         }
@@ -90,7 +92,12 @@ impl Link {
             let mut state = self.0.state();
             if let Some((tag, array)) = state.waiting.pop_front() {
                 let (header, rest) = (array.header().clone(), Some(Rest::Here(array)));
-                return Ok(Some(Next::Array(Incoming { link: &self.0, header, tag, rest })));
+                return Ok(Some(Next::Array(Box::new(Incoming {
+                    link: &self.0,
+                    header,
+                    tag,
+                    rest,
+                }))));
             }
             if state.ended {
                 return Ok(None);
@@ -112,7 +119,7 @@ impl Link {
                 Unit::File(name, size) => {
                     self.0.send_pending();
                     let file = IncomingFile { link: &self.0, inbox, name, size };
-                    return Ok(Some(Next::File(file)));
+                    return Ok(Some(Next::File(Box::new(file))));
                 }
                 Unit::Whole(array, bytes) => {
                     self.0.arrived(bytes, None)?;
@@ -123,7 +130,7 @@ impl Link {
                 }
             };
             let incoming = Incoming { link: &self.0, header, tag, rest: Some(rest) };
-            return Ok(Some(Next::Array(incoming)));
+            return Ok(Some(Next::Array(Box::new(incoming))));
         }
     }
 }
@@ -157,7 +164,7 @@ impl Incoming<'_> {
                 self.link.arrived(end - begin, sum)
             }
             Some(Rest::Here(array)) => {
-                ndbytes::read_scattered(&mut &*array.bytes(), array.header(), out, layout)
+                ndbytes::read_scattered(&mut array.bytes(), array.header(), out, layout)
             }
             None => Ok(()),
         }
@@ -256,7 +263,9 @@ impl Inner {
             Some(Record::Sum(stored)) if stored == computed => Ok((sum, end)),
             Some(Record::Sum(stored)) => Err(Error::new(
                 Code::StreamChecksum,
-                format!("the array's checksum is {computed:08x}, {stored:08x} was sent: bytes have changed on the way"),
+                format!(
+                    "the array's checksum is {computed:08x}, {stored:08x} was sent: bytes have changed on the way"
+                ),
             )),
             Some(other) => Err(unexpected(&format!("`{}` in the place of `sum`", other.kind()))),
             None if inbox.peek(1)?.is_empty() => Err(cut("before the checksum of an array")),
@@ -368,7 +377,9 @@ impl Inner {
                         self.state().waiting.iter().map(|(_, array)| array.bytes().len()).sum();
                     let most = self.options.limits.bytes;
                     if (held + header.nbytes()) as u64 > most {
-                        let message = format!("arrays of more than {most} bytes came while acknowledgements were waited for: receive them before");
+                        let message = format!(
+                            "arrays of more than {most} bytes came while acknowledgements were waited for: receive them before"
+                        );
                         return Err(Error::new(Code::TooManyBytes, message));
                     }
                     let strides = header.strides();

@@ -158,21 +158,20 @@ impl Record {
                 code: text(&mut fields, "code")?,
                 message: text(&mut fields, "message")?,
             },
-            "file" => Self::File {
-                name: text(&mut fields, "name")?,
-                size: number(&fields, "size")?,
-            },
-            "have" => Self::Have {
-                size: number(&fields, "size")?,
-                sha256: digest(&mut fields)?,
-            },
+            "file" => {
+                Self::File { name: text(&mut fields, "name")?, size: number(&fields, "size")? }
+            }
+            "have" => Self::Have { size: number(&fields, "size")?, sha256: digest(&mut fields)? },
             "from" => Self::From(number(&fields, "at")?),
             "done" => Self::Done(digest(&mut fields)?),
             "stored" => Self::Stored,
             _ if flag(&fields, "must")? => {
                 return Err(Error::new(
                     Code::StreamVersion,
-                    format!("the peer needs to be understood in `{}`: take a newer release", kind.escape_debug()),
+                    format!(
+                        "the peer needs to be understood in `{}`: take a newer release",
+                        kind.escape_debug()
+                    ),
                 ));
             }
             _ => Self::Other(kind),
@@ -198,7 +197,12 @@ impl Record {
                 if let Some(meta) = meta {
                     match serde_json::from_str(meta) {
                         Ok(meta @ Value::Object(_)) => put("meta", meta),
-                        _ => return Err(Error::new(Code::Argument, "metadata must be a JSON object")),
+                        _ => {
+                            return Err(Error::new(
+                                Code::Argument,
+                                "metadata must be a JSON object",
+                            ));
+                        }
                     }
                 }
             }
@@ -286,11 +290,15 @@ fn checked(body: &[u8]) -> Result<&[u8]> {
         return Err(bad("a record without a checksum".to_owned()));
     };
     if !covered.starts_with(TAG) {
-        return Err(bad("a skippable frame that is no record: the tag `NDB1` is missing".to_owned()));
+        return Err(bad(
+            "a skippable frame that is no record: the tag `NDB1` is missing".to_owned()
+        ));
     }
     let (stored, computed) = (u32::from_le_bytes(*stored), crc32c::crc32c(covered));
     if stored != computed {
-        let message = format!("a record's checksum is {computed:08x}, {stored:08x} is stored: bytes have changed on the way");
+        let message = format!(
+            "a record's checksum is {computed:08x}, {stored:08x} is stored: bytes have changed on the way"
+        );
         return Err(Error::new(Code::StreamChecksum, message));
     }
     Ok(&covered[TAG.len()..])
@@ -328,7 +336,8 @@ fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool> {
 
 fn digest(fields: &mut Map<String, Value>) -> Result<[u8; 32]> {
     let digits = text(fields, "sha256")?;
-    parse_hex(&digits).ok_or_else(|| bad("a record's `sha256` is not 64 hexadecimal digits".to_owned()))
+    parse_hex(&digits)
+        .ok_or_else(|| bad("a record's `sha256` is not 64 hexadecimal digits".to_owned()))
 }
 
 fn bad(message: String) -> Error {
@@ -410,7 +419,14 @@ mod tests {
         assert_eq!(parse("{\"kind\":\"new\"}").unwrap(), Record::Other("new".into()));
         let error = parse("{\"kind\":\"new\",\"must\":true}").unwrap_err();
         assert_eq!(error.code(), Code::StreamVersion);
-        for text in ["", "[]", "{}", "{\"kind\":1}", "{\"kind\":\"ack\"}", "{\"kind\":\"ack\",\"arrays\":-1}"] {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "{\"kind\":1}",
+            "{\"kind\":\"ack\"}",
+            "{\"kind\":\"ack\",\"arrays\":-1}",
+        ] {
             assert_eq!(parse(text).unwrap_err().code(), Code::StreamRecord, "{text}");
         }
     }

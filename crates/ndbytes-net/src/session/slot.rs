@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::link::lock;
+use super::inner::lock;
 
 /// Where it is while nobody has it.
 pub(super) struct Slot<T: Default> {

@@ -47,7 +47,10 @@ impl<W: Write> Write for Summed<W> {
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         if parts.iter().map(|part| part.len()).sum::<usize>() > self.most() {
-            return parts.iter().find(|part| !part.is_empty()).map_or(Ok(0), |part| self.write(part));
+            return parts
+                .iter()
+                .find(|part| !part.is_empty())
+                .map_or(Ok(0), |part| self.write(part));
         }
         let n = self.inner.write_vectored(parts)?;
         let mut left = n;

@@ -56,16 +56,15 @@ impl Patience {
     }
 
     /// Calls until it is not interrupted, and tells of silence.
-    fn patiently<T>(
-        &self,
-        what: &str,
-        mut call: impl FnMut() -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn patiently<T>(&self, what: &str, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         loop {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted()?,
                 Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
                 {
                     return Err(self.silence(what));
                 }
@@ -177,7 +176,35 @@ impl<S: Socket> Control for Plug<S> {
     }
 }
 
+/// Control of a stream that somebody else made: it waits, and ends, as that does.
+struct Loose;
+
+impl Control for Loose {
+    fn shut_write(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn close(&self) {}
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn drain(&self, _most: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wait_to_read(&self, _patience: Duration) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
 impl Wire {
+    /// A stream that somebody else made.
+    pub(super) fn over(read: Box<dyn Read + Send>, write: Box<dyn Write + Send>) -> Self {
+        Self { read, write, control: Arc::new(Loose) }
+    }
+
     /// A stream over TCP.
     pub(super) fn tcp(stream: TcpStream, options: &SessionOptions) -> io::Result<Self> {
         prepare(&stream, options)?;

@@ -76,7 +76,8 @@ impl<R: Read> ZstdFrame<R> {
         self.held.resize(start + len, 0);
         self.source.read_exact(&mut self.held[start..]).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                Error::new(Code::CodecTruncated, "the stream was cut within a Zstandard frame").into()
+                Error::new(Code::CodecTruncated, "the stream was cut within a Zstandard frame")
+                    .into()
             }
             _ => error,
         })

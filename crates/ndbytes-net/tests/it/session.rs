@@ -128,7 +128,9 @@ fn both_may_send_at_once_and_wait_for_one_another() {
         let work = |link: Link| {
             let link = Arc::new(link);
             let other = link.clone();
-            let receiver = thread::spawn(move || (0..40).all(|_| receive(&other).unwrap().1 == bytes(1 << 18)));
+            let receiver = thread::spawn(move || {
+                (0..40).all(|_| receive(&other).unwrap().1 == bytes(1 << 18))
+            });
             for i in 0..40 {
                 link.send(&view(&bytes(1 << 18)), &Tag::default(), &plain()).unwrap();
                 if i % 8 == 0 {
@@ -211,7 +213,8 @@ fn recorded(place: &Place) -> Vec<u8> {
         let mut part = [0; 4096];
         let n = stream.read(&mut part).unwrap();
         all.extend(&part[..n]);
-        ended = all.windows(12).any(|window| window == b"\"kind\":\"end\"") && all.ends_with(&tail(&all));
+        ended = all.windows(12).any(|window| window == b"\"kind\":\"end\"")
+            && all.ends_with(&tail(&all));
     }
     drop(stream);
     sender.join().unwrap();
@@ -359,17 +362,38 @@ fn what_has_no_meaning_is_refused() {
         ("two hellos", [&hello[..], &hello].concat(), Code::StreamRecord),
         ("a sum of nothing", [&hello[..], &sum].concat(), Code::StreamRecord),
         ("no sum", [&hello[..], &npy, &npy].concat(), Code::StreamRecord),
-        ("another sum", [&hello[..], &npy, &record(&Record::Sum(1))].concat(), Code::StreamChecksum),
+        (
+            "another sum",
+            [&hello[..], &npy, &record(&Record::Sum(1))].concat(),
+            Code::StreamChecksum,
+        ),
         ("an array less", [&hello[..], &end(1, 0, 0)].concat(), Code::StreamCut),
         ("an array more", [&hello[..], &npy, &sum, &end(0, 0, 0)].concat(), Code::StreamChecksum),
         ("a name and an end", [&hello[..], &array, &end(0, 0, 0)].concat(), Code::StreamRecord),
         ("two names", [&hello[..], &array, &array].concat(), Code::StreamRecord),
-        ("a file", [&hello[..], &record(&Record::File { name: "a".into(), size: 1 })].concat(), Code::StreamRecord),
-        ("a piece", [&hello[..], &[0x5d, 0x2a, 0x4d, 0x18, 20, 0, 0, 0]].concat(), Code::StreamRecord),
+        (
+            "a file",
+            [&hello[..], &record(&Record::File { name: "a".into(), size: 1 })].concat(),
+            Code::StreamRecord,
+        ),
+        (
+            "a piece",
+            [&hello[..], &[0x5d, 0x2a, 0x4d, 0x18, 20, 0, 0, 0]].concat(),
+            Code::StreamRecord,
+        ),
         ("a record of 4 GiB", [&hello[..], &huge].concat(), Code::StreamRecord),
-        ("an error", [&hello[..], &record(&Record::Error { code: "io".into(), message: "full".into() })].concat(), Code::StreamPeer),
+        (
+            "an error",
+            [&hello[..], &record(&Record::Error { code: "io".into(), message: "full".into() })]
+                .concat(),
+            Code::StreamPeer,
+        ),
         ("garbage", b"GET / HTTP/1.1\r\n\r\n".to_vec(), Code::NpyMagic),
-        ("acks of nothing, and an end", [&hello[..], &record(&Record::Ack(7))].concat(), Code::StreamCut),
+        (
+            "acks of nothing, and an end",
+            [&hello[..], &record(&Record::Ack(7))].concat(),
+            Code::StreamCut,
+        ),
     ];
     for (what, bytes, want) in cases {
         let (_, error) = played(&listener, &bytes);
@@ -380,7 +404,9 @@ fn what_has_no_meaning_is_refused() {
 fn crc32c(bytes: &[u8]) -> u32 {
     // Bit by bit, as RFC 3720 has it.
     !bytes.iter().fold(!0, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| sum >> 1 ^ (0x82f6_3b78 & (sum & 1).wrapping_neg()))
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            sum >> 1 ^ (0x82f6_3b78 & (sum & 1).wrapping_neg())
+        })
     })
 }
 
@@ -506,10 +532,14 @@ fn a_certificate_of_another_is_refused() {
     for address in &place.addresses()[1..3] {
         let (listener, at) = place.listen(address);
         let by_number = at.to_string().replace("localhost", &listener_ip(&listener));
-        for (at, options) in [(at.clone(), &other.options), (by_number.parse().unwrap(), &place.options)] {
+        for (at, options) in
+            [(at.clone(), &other.options), (by_number.parse().unwrap(), &place.options)]
+        {
             let options = options.clone();
             let client = thread::spawn(move || match connect(&at, &options) {
-                Ok(link) => link.send(&view(b"a"), &Tag::default(), &plain()).and_then(|_| link.sync()),
+                Ok(link) => {
+                    link.send(&view(b"a"), &Tag::default(), &plain()).and_then(|_| link.sync())
+                }
                 Err(error) => Err(error),
             });
             if let Ok(Some(link)) = listener.accept(Some(Duration::from_millis(500))) {
@@ -536,7 +566,11 @@ fn silence_ends_every_wait() {
         let (listener, at) = place.listen(address);
         let link = connect(&at, &place.options);
         let error = link.and_then(|link| link.receive().map(|_| ())).unwrap_err();
-        assert_eq!(error.io().map(std::io::Error::kind), Some(std::io::ErrorKind::TimedOut), "{address}: {error}");
+        assert_eq!(
+            error.io().map(std::io::Error::kind),
+            Some(std::io::ErrorKind::TimedOut),
+            "{address}: {error}"
+        );
         drop(listener);
     }
     // A client that shakes no hands; one that goes about it byte by byte.

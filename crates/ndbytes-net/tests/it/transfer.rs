@@ -59,7 +59,12 @@ impl Place {
     }
 
     /// Sends the file to there, and stores what comes.
-    fn send(&self, at: SocketAddr, path: &Path, options: SessionOptions) -> (ndbytes::Result<FileSent>, Came) {
+    fn send(
+        &self,
+        at: SocketAddr,
+        path: &Path,
+        options: SessionOptions,
+    ) -> (ndbytes::Result<FileSent>, Came) {
         let path = path.to_owned();
         let sender = thread::spawn(move || {
             let at: Address = format!("tcp://{at}").parse().unwrap();
@@ -136,7 +141,9 @@ fn another_file_of_that_name_is_not_replaced_unasked() {
 fn what_goes_wrong_at_any_byte_loses_and_doubles_nothing() {
     const THREADS: u64 = 6;
     let resumed: usize = thread::scope(|scope| {
-        let some = |first| move || (first..1250).step_by(THREADS as usize).map(fail_and_send_again).sum::<usize>();
+        let some = |first| {
+            move || (first..1250).step_by(THREADS as usize).map(fail_and_send_again).sum::<usize>()
+        };
         let threads: Vec<_> = (0..THREADS).map(|first| scope.spawn(some(first))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
