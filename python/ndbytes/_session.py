@@ -79,7 +79,8 @@ class Link:
         meta : mapping, optional
             What else it gets with it: anything that JSON has, 64 KiB with the name.
         codec : str, optional
-            Send a frame, compressed and checked, as `dumps` makes it.
+            Send a frame, compressed and checked, as `dumps` makes it; with ``"adaptive"`` where that
+            is faster, by what the connection has taken lately and a sample of the array.
         more : bool
             More will follow: a small array may be held back, until 64 KiB are together, until one
             is sent without `more`, or until `flush`, `sync` or `close`.

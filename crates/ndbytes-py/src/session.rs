@@ -137,8 +137,10 @@ impl Link {
     ) -> PyResult<u64> {
         let array = as_array(a)?;
         let view = view(&array)?;
+        let adaptive = codec == Some("adaptive");
         let options = SendOptions::default()
-            .with_frame(frame_options(py, codec, None, None)?)
+            .with_frame(frame_options(py, codec.filter(|_| !adaptive), None, None)?)
+            .with_adaptive(adaptive)
             .with_more(more)
             .with_progress(listen(progress, view.nbytes())?);
         let tag = Tag::new(name, meta);

@@ -28,6 +28,9 @@ pub struct Link(pub(super) Arc<Inner>);
 pub struct SendOptions {
     /// Send a frame, compressed and checked.
     pub frame: Option<FrameOptions>,
+    /// Send a frame where that is faster: by what the connection has taken lately, and a sample of the
+    /// array.
+    pub adaptive: bool,
     /// A small array may be held back until more is together.
     pub more: bool,
     /// Who is told how far it is.
@@ -39,6 +42,13 @@ impl SendOptions {
     #[must_use]
     pub fn with_frame(mut self, frame: Option<FrameOptions>) -> Self {
         self.frame = frame;
+        self
+    }
+
+    /// The same, as a frame where that is faster.
+    #[must_use]
+    pub fn with_adaptive(mut self, adaptive: bool) -> Self {
+        self.adaptive = adaptive;
         self
     }
 
@@ -129,10 +139,13 @@ impl Link {
         self.0.meet()?;
         // Nothing leaves on behalf of an array that cannot.
         array.header()?.encode()?;
-        let frame = options.frame.as_ref();
         let mut outbox = lock(&self.0.outbox);
-        let sums = self.0.may_send(tag, &outbox)? && self.0.sums && frame.is_none();
+        let talks = self.0.may_send(tag, &outbox)?;
         let outbox = &mut *outbox;
+        let adapts = options.adaptive && options.frame.is_none() && talks;
+        let chosen = if adapts { outbox.adapt.choose(array) } else { None };
+        let frame = options.frame.as_ref().or(chosen.as_ref());
+        let sums = talks && self.0.sums && frame.is_none();
         outbox.tag(tag)?;
         let small = array.nbytes() <= SMALL && frame.is_none();
         let (passed, sum) = if small {

@@ -25,6 +25,7 @@
 //! ```
 
 mod acks;
+mod adapt;
 mod address;
 mod digest;
 mod end;

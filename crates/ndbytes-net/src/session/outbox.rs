@@ -4,6 +4,7 @@ use std::io::Write;
 
 use ndbytes::{ArrayView, FrameOptions, Progress, Result, write_frame};
 
+use super::adapt::Adapt;
 use super::record::Record;
 use super::state::Tag;
 use super::sum::Summed;
@@ -16,13 +17,23 @@ pub(super) struct Outbox {
     pub(super) arrays: u64,
     pub(super) bytes: u64,
     pub(super) sums: u32,
+    /// How fast the connection is.
+    pub(super) adapt: Adapt,
     /// Whether nothing more leaves.
     pub(super) ended: bool,
 }
 
 impl Outbox {
     pub(super) fn new(sink: Box<dyn Write + Send>) -> Self {
-        Self { sink, held: Vec::new(), arrays: 0, bytes: 0, sums: 0, ended: false }
+        Self {
+            sink,
+            held: Vec::new(),
+            arrays: 0,
+            bytes: 0,
+            sums: 0,
+            adapt: Adapt::default(),
+            ended: false,
+        }
     }
 
     /// Holds what belongs to the array that comes next.
@@ -63,6 +74,7 @@ impl Outbox {
             }
             None => ndbytes::send_with(&mut sink, array, progress)?,
         }
+        self.adapt.learn(sink.passed, sink.spent);
         Ok((sink.passed, sink.sum))
     }
 }

@@ -141,6 +141,11 @@ impl Incoming<'_> {
         &self.header
     }
 
+    /// Whether it comes as a frame.
+    pub fn is_frame(&self) -> bool {
+        matches!(&self.rest, Some(Rest::Coming { message: Message::Frame(..), .. }))
+    }
+
     /// Its name and metadata.
     pub fn tag(&self) -> &Tag {
         &self.tag

@@ -1,6 +1,7 @@
 //! Checksums of what passes, made while it is in the cache.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::time::{Duration, Instant};
 
 /// A reader or writer whose bytes are summed up.
 pub(super) struct Summed<T> {
@@ -9,11 +10,13 @@ pub(super) struct Summed<T> {
     pub(super) sum: Option<u32>,
     /// Bytes that have passed.
     pub(super) passed: u64,
+    /// How long the inner one took to write them.
+    pub(super) spent: Duration,
 }
 
 impl<T> Summed<T> {
     pub(super) fn new(inner: T, wanted: bool) -> Self {
-        Self { inner, sum: wanted.then_some(0), passed: 0 }
+        Self { inner, sum: wanted.then_some(0), passed: 0, spent: Duration::ZERO }
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -40,7 +43,9 @@ impl<R: Read> Read for Summed<R> {
 
 impl<W: Write> Write for Summed<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let begin = Instant::now();
         let n = self.inner.write(&bytes[..bytes.len().min(self.most())])?;
+        self.spent += begin.elapsed();
         self.add(&bytes[..n]);
         Ok(n)
     }
@@ -52,7 +57,9 @@ impl<W: Write> Write for Summed<W> {
                 .find(|part| !part.is_empty())
                 .map_or(Ok(0), |part| self.write(part));
         }
+        let begin = Instant::now();
         let n = self.inner.write_vectored(parts)?;
+        self.spent += begin.elapsed();
         let mut left = n;
         for part in parts {
             let here = left.min(part.len());

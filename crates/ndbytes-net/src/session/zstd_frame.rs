@@ -116,7 +116,9 @@ mod tests {
     fn what_follows_a_frame_stays() {
         let data: Vec<u8> = (0..300_000_u32).map(|i| (i / 7 % 251) as u8).collect();
         for data in [&data[..], &data[..1], &[0; 200_000], b""] {
-            let mut stream = ndbytes::compress(ndbytes::Codec::Zstd, data, 3).unwrap();
+            let mut stream = Vec::new();
+            let mut source = data;
+            ndbytes_codec::compress(ndbytes::Codec::Zstd, 3, &mut source, &mut stream).unwrap();
             let len = stream.len();
             stream.extend(b"more");
             let mut source = &stream[..];

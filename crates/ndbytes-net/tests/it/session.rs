@@ -13,6 +13,7 @@ use ndbytes::{
 use ndbytes_net::session::{
     Address, Link, Listener, Record, SendOptions, SessionOptions, Tag, Tokens, connect,
 };
+use ndbytes_testkit::proxy::{Plan, Proxy};
 
 /// Options whose waits end soon, with a certificate that `localhost` may show.
 struct Place {
@@ -596,6 +597,38 @@ fn silence_ends_every_wait() {
     thread::sleep(Duration::from_millis(100));
     link.abort();
     waits.join().unwrap();
+}
+
+#[test]
+fn compression_is_used_where_it_pays() {
+    let place = Place::new();
+    let (listener, at) = place.listen(&place.addresses()[0]);
+    let server = at.host().unwrap().replace("localhost", "127.0.0.1").parse().unwrap();
+    // 16 KiB in 4 ms are some 4 MB/s.
+    let slow = Plan { delay: Duration::from_millis(4), part: 1 << 14, ..Plan::default() };
+    let proxy = Proxy::start(server, move |_| slow);
+    for (at, want) in [
+        (at, [false, false, false]),
+        (format!("tcp://{}", proxy.address()).parse().unwrap(), [false, true, false]),
+    ] {
+        let options = place.options.clone();
+        let sender = thread::spawn(move || {
+            let link = connect(&at, &options).unwrap();
+            let options = SendOptions::default().with_adaptive(true);
+            for bytes in [vec![0; 8 << 20], vec![7; 2 << 20], bytes(1 << 10)] {
+                link.send(&view(&bytes), &Tag::default(), &options).unwrap();
+            }
+            link.close().unwrap();
+        });
+        let link = accept(&listener);
+        let mut frames = Vec::new();
+        while let Some(incoming) = link.receive().unwrap() {
+            frames.push(incoming.is_frame());
+            incoming.read(&Progress::default()).unwrap();
+        }
+        sender.join().unwrap();
+        assert_eq!(frames, want);
+    }
 }
 
 #[test]
