@@ -29,6 +29,7 @@ from ._npz import NpzFile, savez, savez_compressed
 from ._raw import frombuffer, fromfile, tofile
 from ._remote import Remote
 from ._session import Item, Link, Listener, connect, listen
+from ._shared import shared_empty
 from ._stream import recv, send
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "savez",
     "savez_compressed",
     "send",
+    "shared_empty",
     "tobytes",
     "tofile",
 ]

@@ -49,6 +49,12 @@ class Link:
         """Send an array, which must not change until this returns; see `ndbytes.Link.send`."""
         await self._run(self._sender, lambda: self._link.send(a, name, meta, codec, more=more))
 
+    async def share(
+        self, a: Any, name: str | None = None, meta: Mapping[str, Any] | None = None
+    ) -> None:
+        """Hand an array to a peer on this machine without a copy; see `ndbytes.Link.share`."""
+        await self._run(self._sender, lambda: self._link.share(a, name, meta))
+
     async def flush(self) -> None:
         """Send what is held back."""
         await self._run(self._sender, self._link.flush)

@@ -8,11 +8,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import _native
+from . import _native, _shared
 from ._errors import EndOfStreamError, make, timed_out
 from ._files import MAX_BYTES, MAX_HEADER_SIZE, as_path
 
 TIMEOUT = 60.0
+
+
+# An array, or the descriptor and the length of shared memory; its name and metadata.
+_Found = tuple[np.ndarray[Any, Any] | tuple[int, int], str | None, str | None]
 
 
 class Item(NamedTuple):
@@ -79,8 +83,8 @@ class Link:
         meta : mapping, optional
             What else it gets with it: anything that JSON has, 64 KiB with the name.
         codec : str, optional
-            Send a frame, compressed and checked, as `dumps` makes it; with ``"adaptive"`` where that
-            is faster, by what the connection has taken lately and a sample of the array.
+            Send a frame, compressed and checked, as `dumps` makes it; with ``"adaptive"`` where
+            that is faster, by what the connection has taken lately and a sample of the array.
         more : bool
             More will follow: a small array may be held back, until 64 KiB are together, until one
             is sent without `more`, or until `flush`, `sync` or `close`.
@@ -95,8 +99,28 @@ class Link:
             When the connection fails, or the peer reports an error; PermissionError when it
             refuses.
         """
-        text = None if meta is None else json.dumps(dict(meta), allow_nan=False)
-        self._link.send(a, name, text, codec, more, progress)
+        self._link.send(a, name, _text(meta), codec, more, progress)
+
+    def share(self, a: Any, name: str | None = None, meta: Mapping[str, Any] | None = None) -> None:
+        """Hand an array to a peer on this machine without a copy, however large it is.
+
+        The peer gets a read-only array in the same memory, which lasts as long as anybody has it.
+        What is written to it later, both see.
+
+        Parameters
+        ----------
+        a : array_like
+            An array of `shared_empty`, or one that was received so; any other is copied, once.
+        name, meta
+            As for `send`.
+
+        Raises
+        ------
+        UnsupportedError
+            Over any address but ``unix://``.
+        """
+        array = _shared.shared(a)
+        self._link.send_shared(_shared.descriptor(array), name, _text(meta))
 
     def flush(self) -> None:
         """Send what is held back."""
@@ -131,7 +155,7 @@ class Link:
         FormatError
             When what came is damaged.
         """
-        return self._next(out, progress)[0]
+        return _array(self._next(out, progress)[0])
 
     def recv_item(
         self,
@@ -140,10 +164,9 @@ class Link:
         progress: Callable[[int, int], object] | None = None,
     ) -> Item:
         """Receive an array with its name and metadata."""
-        array, name, meta = self._next(out, progress)
-        return Item(array, name, None if meta is None else json.loads(meta))
+        return _item(self._next(out, progress))
 
-    def _next(self, out: Any, progress: Any) -> tuple[np.ndarray[Any, Any], str | None, str | None]:
+    def _next(self, out: Any, progress: Any) -> _Found:
         found = self._link.recv(out, progress)
         if found is None:
             raise make(EndOfStreamError, "stream.end", "no data left: the peer ended the stream")
@@ -156,13 +179,12 @@ class Link:
     def items(self) -> Iterator[Item]:
         """Iterate over what arrives, until the peer has ended."""
         while (found := self._link.recv(None, None)) is not None:
-            array, name, meta = found
-            yield Item(array, name, None if meta is None else json.loads(meta))
+            yield _item(found)
 
     def __iter__(self) -> Iterator[np.ndarray[Any, Any]]:
         """Iterate over the arrays that arrive, until the peer has ended."""
         while (found := self._link.recv(None, None)) is not None:
-            yield found[0]
+            yield _array(found[0])
 
     def close(self) -> None:
         """Say that nothing more comes, wait until the peer has all, and end the connection.
@@ -354,3 +376,16 @@ def listen(
     files = (known, chain, secret)
     listener = _native.Listener(address, timeout, *limits, *files, insecure, ack, max_connections)
     return Listener(listener)
+
+
+def _text(meta: Mapping[str, Any] | None) -> str | None:
+    return None if meta is None else json.dumps(dict(meta), allow_nan=False)
+
+
+def _array(found: np.ndarray[Any, Any] | tuple[int, int]) -> np.ndarray[Any, Any]:
+    return _shared.received(*found) if isinstance(found, tuple) else found
+
+
+def _item(found: _Found) -> Item:
+    array, name, meta = found
+    return Item(_array(array), name, None if meta is None else json.loads(meta))

@@ -261,6 +261,110 @@ def test_other_transports(kind, certificate, tmp_path):
                 nb.connect(there, timeout=5)
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux")
+
+
+@linux
+@pytest.mark.parametrize("name", DTYPE_IDS)
+def test_memory_is_handed_over(name, tmp_path):
+    with pair(f"unix://{tmp_path}/s") as (link, peer):
+        for layout, array in layouts(DTYPES[name]):
+            quietly(link.share, array, layout, {"a": 1})
+            item = peer.recv_item()
+            assert (item.name, item.meta) == (layout, {"a": 1})
+            assert same(item.array, array), layout
+            assert not item.array.flags.writeable
+        link.send([1])
+        assert peer.recv().tolist() == [1]
+        with running(link.close):
+            assert list(peer) == []
+
+
+@linux
+def test_shared_memory_is_the_same_and_lasts(tmp_path):
+    with pair(f"unix://{tmp_path}/s") as (link, peer):
+        mine = nb.shared_empty((2, 3), "i4", order="F")
+        assert mine.flags.f_contiguous
+        assert not mine.any()
+        link.share(mine, "a")
+        mine[1, 2] = 7
+        theirs = peer.recv()
+        mine[0, 1] = 5
+        assert theirs.tolist() == [[0, 5, 0], [0, 0, 7]]
+        # Handed on, and back.
+        peer.share(theirs)
+        again = link.recv()
+        mine[0, 0] = 3
+        assert again[0, 0] == 3
+        # A part is copied.
+        link.share(mine[:1])
+        mine[0, 0] = 4
+        assert peer.recv()[0, 0] == 3
+        out = np.zeros((2, 3), "i4")
+        link.share(mine)
+        assert peer.recv(out) is out
+        assert out[0, 0] == 4
+        # What came while something else was waited for.
+        link.share(mine)
+        peer.send([1])
+        with running(peer.sync):
+            assert link.recv().tolist() == [1]
+        assert same(peer.recv(), mine)
+        del theirs, again, mine
+
+
+@linux
+def test_no_memory_and_no_descriptor_is_left(tmp_path):
+    def descriptors():
+        return len(os.listdir("/proc/self/fd"))
+
+    def shared():
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("Shmem:"))
+
+    before = descriptors(), shared()
+    with pair(f"unix://{tmp_path}/s") as (link, peer):
+        for _ in range(20):
+            array = nb.shared_empty(4 << 20)
+            array[:] = 1
+            link.share(array)
+            assert peer.recv()[-1] == 1
+            del array
+    del link, peer
+    assert descriptors() == before[0]
+    assert shared() < before[1] + (64 << 10)
+
+
+@linux
+def test_memory_outlives_who_made_it(tmp_path):
+    code = """
+import sys, time, ndbytes as nb
+with nb.connect(sys.argv[1]) as link:
+    array = nb.shared_empty(1 << 28)  # 2 GiB, of which one page is there
+    array[-1] = 5
+    link.share(array)
+    time.sleep(60)
+"""
+    with nb.listen(f"unix://{tmp_path}/s", timeout=WAIT) as listener:
+        process = start(code, listener.address)
+        link = listener.accept(WAIT)
+        begin = time.monotonic()
+        array = link.recv()
+        assert time.monotonic() - begin < WAIT
+        process.kill()
+        process.wait(WAIT)
+        assert array.nbytes == 2 << 30
+        assert array[-1] == 5
+        with pytest.raises(nb.TruncatedError):
+            link.recv()
+    with pair() as (link, _), pytest.raises(nb.UnsupportedError, match="unix"):
+        link.share([1])
+    with pytest.raises(nb.UnsupportedError):
+        nb.shared_empty(3, object)
+    with pytest.raises(ValueError):
+        nb.shared_empty((2, -1))
+
+
 def test_tokens_are_asked_for(tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text("alice read,write 0123456789abcdef\nbob read fedcba9876543210\n")

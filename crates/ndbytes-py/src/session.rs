@@ -3,13 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::{
+    fs::File,
+    os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
+};
 
-use ndbytes::{Code, Error, Limits};
+use ndbytes::{Code, Error, Header, Limits, Order};
+#[cfg(target_os = "linux")]
+use ndbytes_net::session::SharedFile;
 use ndbytes_net::session::{
     Address, Link as Session, Listener as Waiting, SendOptions, SessionOptions, Tag, Tokens,
     connect as connect_to,
 };
 use numpy::PyUntypedArray;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
 use crate::array::{as_array, view};
@@ -28,8 +36,9 @@ pub(crate) struct Link(Session);
 #[pyclass(frozen, module = "ndbytes._native")]
 pub(crate) struct Listener(Waiting);
 
-/// An array, its name, and its metadata as JSON.
-type Item<'py> = (Bound<'py, PyUntypedArray>, Option<String>, Option<String>);
+/// An array, or the descriptor and the length of shared memory that holds one, its name, and its metadata
+/// as JSON.
+type Item<'py> = (Bound<'py, PyAny>, Option<String>, Option<String>);
 
 fn parse(py: Python<'_>, address: &str) -> PyResult<Address> {
     address.parse::<Address>().into_py(py)
@@ -70,6 +79,37 @@ pub(crate) fn connect(
         .with_token(token)
         .with_authorities(authorities);
     py.detach(|| connect_to(&address, &options)).into_py(py).map(Link)
+}
+
+/// Shared memory for an array of this dtype and shape: a descriptor, the caller's, where the elements
+/// begin, and the length of all.
+#[cfg(target_os = "linux")]
+#[pyfunction]
+pub(crate) fn create_shared(
+    py: Python<'_>,
+    one: &Bound<'_, PyAny>,
+    shape: Vec<usize>,
+    fortran: bool,
+) -> PyResult<(i32, u64, u64)> {
+    let dtype = view(&as_array(one)?)?.dtype().clone();
+    let order = if fortran { Order::F } else { Order::C };
+    let header = Header::new(dtype, order, shape).map_err(Error::from).into_py(py)?;
+    let memory = py.detach(|| SharedFile::create(&header)).into_py(py)?;
+    let (offset, total) = (memory.offset(), memory.offset() + header.nbytes() as u64);
+    Ok((OwnedFd::from(memory.into_file()).into_raw_fd(), offset, total))
+}
+
+/// The same file under a number of its own.
+#[cfg(target_os = "linux")]
+fn duplicate(fd: i32) -> PyResult<File> {
+    if fd < 0 {
+        return Err(pyo3::exceptions::PyValueError::new_err("the memory was closed"));
+    }
+    // SAFETY: the descriptor is not -1. The Python object that owns it is alive during the call; should
+    // another thread close it meanwhile, the system says so, or duplicates whatever took its number, as
+    // `os.dup` would.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    Ok(borrowed.try_clone_to_owned()?.into())
 }
 
 #[pymethods]
@@ -147,6 +187,21 @@ impl Link {
         py.detach(|| self.0.send(&view, &tag, &options)).into_py(py)
     }
 
+    /// Hands over the array in the shared memory of this descriptor, which stays the caller's.
+    #[cfg(target_os = "linux")]
+    fn send_shared(
+        &self,
+        py: Python<'_>,
+        fd: i32,
+        name: Option<String>,
+        meta: Option<String>,
+    ) -> PyResult<u64> {
+        let file = duplicate(fd)?;
+        let tag = Tag::new(name, meta);
+        let send = || self.0.send_shared(&SharedFile::open(file, &Limits::default())?, &tag);
+        py.detach(send).into_py(py)
+    }
+
     /// Sends what was held back.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.flush()).into_py(py)
@@ -164,13 +219,24 @@ impl Link {
         out: Option<Bound<'py, PyUntypedArray>>,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Item<'py>>> {
-        let Some(incoming) = py.detach(|| self.0.receive()).into_py(py)? else { return Ok(None) };
+        #[allow(unused_mut, reason = "memory is taken on Linux alone")]
+        let Some(mut incoming) = py.detach(|| self.0.receive()).into_py(py)? else {
+            return Ok(None);
+        };
         let (header, tag) = (incoming.header().clone(), incoming.tag().clone());
+        #[cfg(target_os = "linux")]
+        if out.is_none()
+            && let Some(memory) = incoming.take_shared()
+        {
+            let size = memory.file().metadata()?.len();
+            let place = (OwnedFd::from(memory.into_file()).into_raw_fd(), size);
+            return Ok(Some((place.into_bound_py_any(py)?, tag.name, tag.meta)));
+        }
         let progress = listen(progress, header.nbytes())?;
         let target = Target::new(py, out, &header)?;
         let array = target
             .fill(|memory, layout| py.detach(|| incoming.read_into(memory, layout, &progress)))?;
-        Ok(Some((array, tag.name, tag.meta)))
+        Ok(Some((array.into_any(), tag.name, tag.meta)))
     }
 
     /// Says that what has come is done with.

@@ -9,7 +9,7 @@ use ndbytes::{Code, Error, Result};
 
 use super::inner::Inner;
 use super::record::Record;
-use super::state::{Peer, Tag};
+use super::state::Peer;
 
 impl Inner {
     /// Nothing goes on after this.
@@ -54,8 +54,9 @@ impl Inner {
         Err(error)
     }
 
-    /// What the peer said before it closed the connection, which then cannot be written to.
-    fn reason(&self, error: Error) -> Error {
+    /// What the peer said before it closed the connection, which then cannot be written to: also what it
+    /// has acknowledged.
+    fn reason(self: &Arc<Self>, error: Error) -> Error {
         let is_gone = matches!(
             error.io().map(io::Error::kind),
             Some(
@@ -64,14 +65,18 @@ impl Inner {
                     | io::ErrorKind::ConnectionAborted
             )
         );
+        if !is_gone {
+            return error;
+        }
         let Some(mut inbox) = self.inbox.try_take() else { return error };
-        while is_gone && self.control.wait_to_read(LINGER).unwrap_or(false) {
-            match inbox.record() {
-                Ok(Some(record @ Record::Error { .. })) => {
-                    return self.hear(record, &mut Tag::default()).err().unwrap_or(error);
-                }
-                Ok(Some(_)) => {}
-                _ => break,
+        while !inbox.is_empty() || self.control.wait_to_read(LINGER).unwrap_or(false) {
+            match self.read_ack(&mut inbox, true) {
+                Ok(()) => {}
+                Err(said) if said.code() == Code::StreamPeer => return said,
+                Err(said) => match said.io().map(io::Error::kind) {
+                    Some(io::ErrorKind::PermissionDenied) => return said,
+                    _ => break,
+                },
             }
         }
         error

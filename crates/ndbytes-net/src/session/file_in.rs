@@ -65,7 +65,7 @@ impl IncomingFile<'_> {
         progress: &Progress,
     ) -> Result<FileStored> {
         let stored = self.take(folder, overwrite, progress);
-        self.link.guard(stored)
+        self.link.guard(stored.map_err(|error| self.link.as_cut(error)))
     }
 
     fn take(&mut self, folder: &Path, overwrite: bool, progress: &Progress) -> Result<FileStored> {

@@ -66,7 +66,7 @@ impl Link {
         let sent = self.0.send_file(&mut outbox, &mut inbox, &mut file, name, size, progress);
         self.0.guard(sent.map_err(|error| match error.code() {
             Code::DataTruncated => error.with_path(path),
-            _ => error,
+            _ => self.0.as_cut(error),
         }))
     }
 }
@@ -136,7 +136,9 @@ impl Inner {
                 ) => return Ok(record),
                 Some(record) => match self.hear(record, &mut Tag::default())? {
                     Heard::Said => {}
-                    Heard::End | Heard::File(..) => return Err(cut("while a file was sent")),
+                    Heard::End | Heard::File(..) | Heard::Memory(_) => {
+                        return Err(cut("while a file was sent"));
+                    }
                 },
                 None if inbox.peek(1)?.is_empty() => return Err(cut("while a file was sent")),
                 None => return Err(unexpected("an array within a file")),
@@ -149,7 +151,9 @@ impl Inner {
         match inbox.record()? {
             Some(record) => match self.hear(record, &mut Tag::default())? {
                 Heard::Said => Ok(()),
-                Heard::End | Heard::File(..) => Err(unexpected("something before `hello`")),
+                Heard::End | Heard::File(..) | Heard::Memory(_) => {
+                    Err(unexpected("something before `hello`"))
+                }
             },
             None if inbox.peek(1)?.is_empty() => Err(cut("before it said anything")),
             None => {

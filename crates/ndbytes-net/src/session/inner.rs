@@ -9,6 +9,8 @@ use ndbytes::{Code, Error, Result};
 use super::acks;
 use super::end::LINGER;
 use super::inbox::Inbox;
+#[cfg(target_os = "linux")]
+use super::memory::Descriptors;
 use super::options::SessionOptions;
 use super::outbox::Outbox;
 use super::record::Record;
@@ -25,6 +27,8 @@ pub(super) struct Inner {
     /// Something was acknowledged, or nothing will be.
     pub(super) told: Condvar,
     pub(super) control: Arc<dyn Control>,
+    #[cfg(target_os = "linux")]
+    pub(super) descriptors: Option<Arc<Descriptors>>,
     pub(super) patience: Patience,
     pub(super) options: SessionOptions,
     pub(super) peer: String,

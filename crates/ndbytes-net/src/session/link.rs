@@ -1,6 +1,8 @@
 //! One session: arrays both ways, and what both sides say of them.
 
 use std::io::{self, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex};
 
 use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result};
@@ -8,6 +10,8 @@ use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result};
 use super::address::Address;
 use super::inbox::Inbox;
 use super::inner::{Inner, Place, lock};
+#[cfg(target_os = "linux")]
+use super::memory::SharedFile;
 use super::options::SessionOptions;
 use super::outbox::Outbox;
 use super::record::Record;
@@ -82,6 +86,8 @@ impl Link {
             state: Mutex::default(),
             told: Condvar::new(),
             control: wire.control,
+            #[cfg(target_os = "linux")]
+            descriptors: wire.descriptors,
             patience: Patience::of(options),
             options: options.clone(),
             peer,
@@ -207,6 +213,31 @@ impl Link {
         self.0.flush(outbox)
     }
 
+    /// Hands shared memory over: the peer gets the array without a copy, in a time that does not depend
+    /// on its size.
+    ///
+    /// # Errors
+    /// [`Code::StreamPlain`] where nothing can be handed over: to peers on other machines, and to those
+    /// that know arrays alone.
+    #[cfg(target_os = "linux")]
+    pub fn send_shared(&self, memory: &SharedFile, tag: &Tag) -> Result<u64> {
+        self.0.meet()?;
+        let mut outbox = lock(&self.0.outbox);
+        let talks = self.0.may_send(tag, &outbox)?;
+        let Some(descriptors) = self.0.descriptors.as_ref().filter(|_| talks) else {
+            let message = "memory is shared over unix:// alone, with a peer that has sessions";
+            return Err(Error::new(Code::StreamPlain, message));
+        };
+        outbox.tag(tag)?;
+        self.0.flush(&mut outbox)?;
+        let mut record = Vec::new();
+        Record::Memory(memory.size()).encode(&mut record)?;
+        let sent = descriptors.send(&record, memory.file().as_fd());
+        self.0.guard(sent.map_err(Error::from))?;
+        outbox.count(0, None)?;
+        Ok(outbox.arrays)
+    }
+
     /// Waits until the peer has all that was sent. Arrays that come meanwhile are kept.
     ///
     /// # Errors
@@ -224,7 +255,12 @@ impl Link {
                 return Ok(());
             }
             Record::Sync(outbox.arrays).encode(&mut outbox.held)?;
-            self.0.flush(&mut outbox)?;
+            let asked = self.0.flush(&mut outbox);
+            // Who has all and is gone need not be asked.
+            if self.0.state().acked >= outbox.arrays {
+                return Ok(());
+            }
+            asked?;
             outbox.arrays
         };
         self.0.await_acks(sent)
@@ -287,6 +323,7 @@ impl Link {
                 Record::End { arrays, bytes, sums }.encode(&mut outbox.held)?;
             }
             let said = self.0.flush(&mut outbox);
+            let has_all = has_all || self.0.state().acked >= outbox.arrays;
             if talks && has_all {
                 // Who is gone need not be told.
                 if said.is_err() || ended {

@@ -35,6 +35,8 @@ mod inbox;
 mod inner;
 mod link;
 mod listener;
+#[cfg(target_os = "linux")]
+mod memory;
 mod options;
 mod outbox;
 mod quic;
@@ -52,6 +54,8 @@ pub use file_in::{FileStored, IncomingFile};
 pub use file_out::FileSent;
 pub use link::{Link, SendOptions};
 pub use listener::{Listener, PROTOCOL, connect};
+#[cfg(target_os = "linux")]
+pub use memory::SharedFile;
 pub use options::{OnSignal, SessionOptions};
 pub use receive::{Incoming, Next};
 pub use record::{FRONT_LEN, MAX_PIECE, MAX_RECORD, PIECE_MAGIC, RECORD_MAGIC, Record};

@@ -226,24 +226,15 @@ fn wire(
     let (stream, pump) = (Arc::new(Mutex::new(send)), Arc::<Pump>::default());
     handle.spawn(fill(recv, pump.clone()));
     let (handle, room) = (handle.clone(), Arc::new(AtomicBool::new(true)));
-    Wire {
-        read: Box::new(Reader { pump: pump.clone(), patience: patience.clone() }),
-        write: Box::new(Writer {
-            stream: stream.clone(),
-            room: room.clone(),
-            handle: handle.clone(),
-            patience: patience.clone(),
-        }),
-        control: Arc::new(Plug {
-            connection,
-            _endpoint: endpoint,
-            stream,
-            room,
-            pump,
-            handle,
-            patience,
-        }),
-    }
+    let reader = Reader { pump: pump.clone(), patience: patience.clone() };
+    let writer = Writer {
+        stream: stream.clone(),
+        room: room.clone(),
+        handle: handle.clone(),
+        patience: patience.clone(),
+    };
+    let plug = Plug { connection, _endpoint: endpoint, stream, room, pump, handle, patience };
+    Wire::new(Box::new(reader), Box::new(writer), Arc::new(plug))
 }
 
 /// Takes what comes, as long as there is room: the peer waits for those who read.
@@ -468,8 +459,9 @@ const WINDOW: u32 = 16 << 20;
 const AHEAD: usize = 4 << 20;
 /// Bytes that are taken at once.
 const CHUNK: usize = 1 << 20;
-/// Largest datagram that is tried: on one machine, far fewer are needed.
-const MAX_DATAGRAM: u16 = 16_384;
+/// Largest datagram that is tried: ten of them, which leave by one call of the system, are no more than
+/// UDP takes.
+const MAX_DATAGRAM: u16 = 6_400;
 /// Handshakes, and streams that nobody has accepted yet, at once.
 const BACKLOG: usize = 256;
 /// How long a handshake may take.

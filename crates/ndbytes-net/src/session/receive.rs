@@ -10,6 +10,8 @@ use super::file_in::IncomingFile;
 use super::inbox::Inbox;
 use super::inner::Inner;
 use super::link::Link;
+#[cfg(target_os = "linux")]
+use super::memory::SharedFile;
 use super::record::{PIECE_MAGIC, Record};
 use super::slot::Taken;
 use super::state::{Peer, Tag, denied};
@@ -31,6 +33,9 @@ enum Rest<'a> {
     Coming { inbox: Taken<'a, Inbox>, message: Message, sum: Option<u32>, begin: u64 },
     /// It came while something else was waited for.
     Here(Array),
+    /// It is in memory that is shared.
+    #[cfg(target_os = "linux")]
+    Shared(SharedFile),
 }
 
 /// What comes next.
@@ -49,6 +54,8 @@ pub(super) enum Heard {
     End,
     /// A file is to come.
     File(String, u64),
+    /// An array is in shared memory of so many bytes.
+    Memory(u64),
 }
 
 /// What came of a unit.
@@ -59,6 +66,9 @@ enum Unit {
     Whole(Array, u64),
     /// A file is to come.
     File(String, u64),
+    /// An array that is in shared memory.
+    #[cfg(target_os = "linux")]
+    Shared(SharedFile),
     /// Something was said.
     Said,
     /// Nothing more comes.
@@ -106,7 +116,8 @@ impl Link {
         }
         let mut tag = Tag::default();
         loop {
-            let unit = self.0.guard(self.0.unit(&mut inbox, &mut tag))?;
+            let unit =
+                self.0.guard(self.0.unit(&mut inbox, &mut tag).map_err(|e| self.0.as_cut(e)))?;
             let (header, rest) = match unit {
                 Unit::End => {
                     self.0.send_pending();
@@ -125,6 +136,11 @@ impl Link {
                     self.0.arrived(bytes, None)?;
                     (array.header().clone(), Rest::Here(array))
                 }
+                #[cfg(target_os = "linux")]
+                Unit::Shared(memory) => {
+                    self.0.arrived(0, None)?;
+                    (memory.header().clone(), Rest::Shared(memory))
+                }
                 Unit::Array(message, sum, begin) => {
                     (message.array().clone(), Rest::Coming { inbox, message, sum, begin })
                 }
@@ -139,6 +155,18 @@ impl Incoming<'_> {
     /// Dtype, order and shape.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Takes the memory that it is in, where it is shared; there is then nothing to read.
+    #[cfg(target_os = "linux")]
+    pub fn take_shared(&mut self) -> Option<SharedFile> {
+        match self.rest.take() {
+            Some(Rest::Shared(memory)) => Some(memory),
+            rest => {
+                self.rest = rest;
+                None
+            }
+        }
     }
 
     /// Whether it comes as a frame.
@@ -164,14 +192,18 @@ impl Incoming<'_> {
         match self.rest.take() {
             Some(Rest::Coming { mut inbox, message, sum, begin }) => {
                 let read = self.link.fill(&mut inbox, &message, sum, out, layout, progress);
-                let (sum, end) = self.link.guard(read)?;
+                let (sum, end) = self.link.guard(read.map_err(|error| self.link.as_cut(error)))?;
                 drop(inbox);
                 self.link.arrived(end - begin, sum)
             }
             Some(Rest::Here(array)) => {
                 ndbytes::read_scattered(&mut array.bytes(), array.header(), out, layout)
             }
-            None => Ok(()),
+            #[cfg(target_os = "linux")]
+            Some(Rest::Shared(memory)) => {
+                ndbytes::read_scattered(&mut memory.elements(), memory.header(), out, layout)
+            }
+            None => Err(Error::new(Code::Argument, "its memory was taken")),
         }
     }
 
@@ -221,6 +253,7 @@ impl Inner {
                 Heard::End => Unit::End,
                 Heard::Said => Unit::Said,
                 Heard::File(name, size) => Unit::File(name, size),
+                Heard::Memory(size) => self.memory(size)?,
             });
         }
         self.meet_plain()?;
@@ -246,6 +279,23 @@ impl Inner {
         let message = Message::read(&mut source, limits)?;
         let sum = source.sum.filter(|_| matches!(message, Message::Npy(..)));
         Ok(Unit::Array(message, sum, begin))
+    }
+
+    /// The array in the memory whose descriptor came with its record.
+    #[cfg(target_os = "linux")]
+    fn memory(&self, size: u64) -> Result<Unit> {
+        let file = self.descriptors.as_ref().and_then(|descriptors| descriptors.next());
+        let Some(file) = file else { return Err(unexpected("`memory` without a descriptor")) };
+        let memory = SharedFile::open(file.into(), &self.options.limits)?;
+        match memory.size() == size {
+            true => Ok(Unit::Shared(memory)),
+            false => Err(unexpected("`memory` of another size than was said")),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn memory(&self, _size: u64) -> Result<Unit> {
+        Err(unexpected("`memory`, which this system does not share,"))
     }
 
     /// Reads the elements of an array, and what must follow them: their sum, and where they ended.
@@ -278,6 +328,16 @@ impl Inner {
         }
     }
 
+    /// A connection that is reset under a session was cut, as one that ends.
+    pub(super) fn as_cut(&self, error: Error) -> Error {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
+        let kind = error.io().map(std::io::Error::kind);
+        if matches!(kind, Some(ConnectionAborted | ConnectionReset)) && self.state().is_session() {
+            return cut(&format!("by a reset: {}", error.message()));
+        }
+        error
+    }
+
     /// An array has come whole.
     fn arrived(self: &Arc<Self>, bytes: u64, sum: Option<u32>) -> Result<()> {
         self.state().count(bytes, sum, self.options.ack)?;
@@ -289,7 +349,9 @@ impl Inner {
     /// What a record changes.
     pub(super) fn hear(&self, record: Record, tag: &mut Tag) -> Result<Heard> {
         let mut state = self.state();
-        if !tag.is_empty() && !matches!(record, Record::Error { .. } | Record::Ack(_)) {
+        if !tag.is_empty()
+            && !matches!(record, Record::Error { .. } | Record::Ack(_) | Record::Memory(_))
+        {
             return Err(unexpected(&format!("`{}` between an array and its name", record.kind())));
         }
         match record {
@@ -315,6 +377,10 @@ impl Inner {
                 self.told.notify_all();
             }
             Record::Array { name, meta } => *tag = Tag { name, meta },
+            Record::Memory(size) if state.is_session() => {
+                state.allow(Scope::Write)?;
+                return Ok(Heard::Memory(size));
+            }
             Record::Sync(arrays) => state.want(arrays)?,
             Record::Ack(arrays) => {
                 state.acked = state.acked.max(arrays);
@@ -375,6 +441,16 @@ impl Inner {
                 Unit::Said => continue,
                 Unit::End => return Ok(()),
                 Unit::File(..) => return Err(unexpected("a file")),
+                #[cfg(target_os = "linux")]
+                Unit::Shared(memory) => {
+                    let array = Incoming {
+                        link: self,
+                        header: memory.header().clone(),
+                        tag: Tag::default(),
+                        rest: Some(Rest::Shared(memory)),
+                    };
+                    (array.read(&Progress::default())?, 0, None)
+                }
                 Unit::Whole(array, bytes) => (array, bytes, None),
                 Unit::Array(message, sum, begin) => {
                     let header = message.array().clone();

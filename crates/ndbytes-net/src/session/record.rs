@@ -38,6 +38,8 @@ pub enum Record {
         /// A JSON object.
         meta: Option<String>,
     },
+    /// An array is in memory of so many bytes, whose descriptor comes with this.
+    Memory(u64),
     /// The CRC-32C of the `.npy` message before.
     Sum(u32),
     /// Asks for an acknowledgement of so many arrays.
@@ -146,6 +148,7 @@ impl Record {
                     Some(_) => return Err(bad("the metadata is no JSON object".to_owned())),
                 },
             },
+            "memory" => Self::Memory(number(&fields, "size")?),
             "sum" => Self::Sum(small(&fields, "crc32c")?),
             "sync" => Self::Sync(number(&fields, "arrays")?),
             "ack" => Self::Ack(number(&fields, "arrays")?),
@@ -206,6 +209,11 @@ impl Record {
                     }
                 }
             }
+            Self::Memory(size) => {
+                put("size", (*size).into());
+                // Who passes it over loses an array.
+                put("must", true.into());
+            }
             Self::Sum(sum) => put("crc32c", (*sum).into()),
             Self::Sync(arrays) | Self::Ack(arrays) => put("arrays", (*arrays).into()),
             Self::End { arrays, bytes, sums } => {
@@ -237,6 +245,7 @@ impl Record {
         match self {
             Self::Hello { .. } => "hello",
             Self::Array { .. } => "array",
+            Self::Memory(_) => "memory",
             Self::Sum(_) => "sum",
             Self::Sync(_) => "sync",
             Self::Ack(_) => "ack",
@@ -358,6 +367,7 @@ mod tests {
             Record::Hello { sums: true, files: false, token: Some("secret".into()) },
             Record::Array { name: Some("\u{e4}\"\n".into()), meta: Some("{\"a\":[1,2.5]}".into()) },
             Record::Array { name: None, meta: None },
+            Record::Memory(4096),
             Record::Sum(u32::MAX),
             Record::Sync(u64::MAX),
             Record::Ack(0),

@@ -72,11 +72,8 @@ impl Wire {
         });
         let bytes = vec![0; BUFFER].into_boxed_slice();
         let socket = Half::new(&socket, &patience);
-        Ok(Self {
-            read: Box::new(Reader { tls: tls.clone(), socket, bytes, start: 0, end: 0 }),
-            write: Box::new(Writer(tls.clone(), Vec::new())),
-            control: tls,
-        })
+        let reader = Reader { tls: tls.clone(), socket, bytes, start: 0, end: 0 };
+        Ok(Self::new(Box::new(reader), Box::new(Writer(tls.clone(), Vec::new())), tls))
     }
 }
 

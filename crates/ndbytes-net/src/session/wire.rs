@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
+#[cfg(target_os = "linux")]
+use super::memory::Descriptors;
 use super::options::{OnSignal, SessionOptions};
 
 /// A connected stream.
@@ -17,6 +19,25 @@ pub(super) struct Wire {
     pub(super) read: Box<dyn Read + Send>,
     pub(super) write: Box<dyn Write + Send>,
     pub(super) control: Arc<dyn Control>,
+    /// Descriptors, where they can be handed over.
+    #[cfg(target_os = "linux")]
+    pub(super) descriptors: Option<Arc<Descriptors>>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        read: Box<dyn Read + Send>,
+        write: Box<dyn Write + Send>,
+        control: Arc<dyn Control>,
+    ) -> Self {
+        Self {
+            read,
+            write,
+            control,
+            #[cfg(target_os = "linux")]
+            descriptors: None,
+        }
+    }
 }
 
 /// What can be done to a stream while others read and write.
@@ -56,7 +77,11 @@ impl Patience {
     }
 
     /// Calls until it is not interrupted, and tells of silence.
-    fn patiently<T>(&self, what: &str, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn patiently<T>(
+        &self,
+        what: &str,
+        mut call: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted()?,
@@ -202,32 +227,41 @@ impl Control for Loose {
 impl Wire {
     /// A stream that somebody else made.
     pub(super) fn over(read: Box<dyn Read + Send>, write: Box<dyn Write + Send>) -> Self {
-        Self { read, write, control: Arc::new(Loose) }
+        Self::new(read, write, Arc::new(Loose))
     }
 
     /// A stream over TCP.
     pub(super) fn tcp(stream: TcpStream, options: &SessionOptions) -> io::Result<Self> {
         prepare(&stream, options)?;
-        Ok(Self::plain(stream, options))
+        Ok(Self::plain(&Arc::new(stream), options))
     }
 
     /// A stream over a Unix socket.
     pub(super) fn unix(stream: UnixStream, options: &SessionOptions) -> io::Result<Self> {
         stream.set_read_timeout(options.timeout)?;
         stream.set_write_timeout(options.timeout)?;
-        Ok(Self::plain(stream, options))
+        let stream = Arc::new(stream);
+        #[allow(unused_mut, reason = "there are descriptors on Linux alone")]
+        let mut wire = Self::plain(&stream, options);
+        #[cfg(target_os = "linux")]
+        {
+            let descriptors = Arc::new(Descriptors::new(&stream, &Patience::of(options)));
+            wire.read = Box::new(super::memory::Reader(descriptors.clone()));
+            wire.descriptors = Some(descriptors);
+        }
+        Ok(wire)
     }
 
-    fn plain<S: Socket>(socket: S, options: &SessionOptions) -> Self
+    fn plain<S: Socket>(socket: &Arc<S>, options: &SessionOptions) -> Self
     where
         for<'a> &'a S: Read + Write,
     {
-        let (socket, patience) = (Arc::new(socket), Patience::of(options));
-        Self {
-            read: Box::new(Half::new(&socket, &patience)),
-            write: Box::new(Half::new(&socket, &patience)),
-            control: Arc::new(Plug(socket, patience)),
-        }
+        let patience = Patience::of(options);
+        Self::new(
+            Box::new(Half::new(socket, &patience)),
+            Box::new(Half::new(socket, &patience)),
+            Arc::new(Plug(socket.clone(), patience)),
+        )
     }
 }
 
