@@ -20,6 +20,7 @@ import numpy as np
 
 import document
 import large
+import links
 import ndbytes as nb
 import tasks
 from timing import Timing, interleaved
@@ -33,6 +34,8 @@ def all_tasks(size: int, folder: Path) -> Iterator[tasks.Task]:
     yield from large.serialized(size)
     yield from tasks.sockets(size)
     yield from large.unix_sockets(size)
+    yield from links.large(size)
+    yield from links.round_trips()
     yield from tasks.compression(size // 8)
 
 

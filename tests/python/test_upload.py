@@ -191,7 +191,7 @@ def test_without_the_option_nothing_is_written(tmp_path):
     with serving(tmp_path) as (host, _):
         answer = put(host, "/files/a", b"x")
         assert code(answer) == (405, "http.method")
-        assert answer[1]["allow"] == "GET, HEAD"
+        assert answer[1]["allow"] == "GET, HEAD, PROPFIND"
         with pytest.raises(nb.NdbytesOSError, match="405"):
             nb.save(f"http://{host}/files/a.npy", WALK)
     assert names(tmp_path) == []

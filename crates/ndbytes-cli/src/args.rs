@@ -377,9 +377,12 @@ pub(crate) struct Serve {
     /// Let other machines in without tokens or without encryption
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Let files be written by PUT, whole or not at all
+    /// Let files be written by PUT, whole or not at all, and folders be made by MKCOL
     #[arg(long)]
     pub(crate) write: bool,
+    /// Let files and empty folders be removed by DELETE
+    #[arg(long)]
+    pub(crate) delete: bool,
     /// Most bytes of a file that is written
     #[arg(long, value_name = "BYTES", default_value = "68719476736")]
     pub(crate) max_upload: u64,

@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Serve, out: &mut Printer) -> Result<ExitStatus, Failure
     options.tls = args.cert.clone().zip(args.key.clone());
     options.insecure = args.insecure;
     options.write = args.write;
+    options.delete = args.delete;
     options.max_upload = args.max_upload;
     options.max_connections = args.max_connections as usize;
     options.max_requests = args.max_requests as usize;

@@ -167,7 +167,7 @@ pub(super) fn is_array(name: &[u8]) -> bool {
     [&b".npy"[..], b".npz", b".ndb"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

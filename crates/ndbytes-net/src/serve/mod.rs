@@ -14,6 +14,7 @@ mod array;
 mod body;
 mod connection;
 mod content;
+mod dav;
 mod listing;
 mod metrics;
 mod options;
@@ -54,6 +55,8 @@ struct Service {
     metrics: Arc<Metrics>,
     /// Whether files may be written.
     write: bool,
+    /// Whether files may be removed.
+    delete: bool,
     /// Bytes that one may have.
     max_upload: u64,
     /// Held while a file takes its name.

@@ -20,8 +20,10 @@ pub struct ServeOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether other machines may be let in without tokens or without TLS.
     pub insecure: bool,
-    /// Whether files may be written, by PUT.
+    /// Whether files may be written, by PUT, and folders be made.
     pub write: bool,
+    /// Whether files and empty folders may be removed.
+    pub delete: bool,
     /// Most bytes of a file that is written.
     pub max_upload: u64,
     /// Most connections at once.
@@ -49,6 +51,7 @@ impl ServeOptions {
             tls: None,
             insecure: false,
             write: false,
+            delete: false,
             max_upload: 64 << 30,
             max_connections: 1024,
             max_requests: 256,

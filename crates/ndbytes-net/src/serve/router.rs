@@ -9,6 +9,7 @@ use super::Service;
 use super::array::{self, Held};
 use super::body::Body;
 use super::content::{Content, Segment};
+use super::dav;
 use super::listing::Page;
 use super::problem::Problem;
 use super::root::Node;
@@ -56,21 +57,34 @@ fn route(
     who: &mut Option<String>,
 ) -> Result<Response<Body>, Problem> {
     let path = request.uri.path();
-    let writable = service.write && is_writable(path);
+    // Clients ask for a folder without its slash.
+    let below = path.strip_prefix("/files/").or_else(|| (path == "/files").then_some(""));
+    if let Some(below) = below
+        && let Some(scope) = changes(service, request, below)
+    {
+        *who = service.admit(request, scope)?;
+        query(request, &[])?;
+        let path = parse(below)?;
+        return match request.method.as_str() {
+            "DELETE" => dav::delete(service, request, &path),
+            "MKCOL" => dav::make_folder(service, request, &path),
+            _ => dav::properties(service, request, &path),
+        };
+    }
     if path == "/health" {
-        method(request, writable)?;
+        method(service, request)?;
         let content = Content::text(JSON, format!("{}\n", json!({ "status": "ok" })));
         return content.respond(&request.method, &request.headers, &service.digests);
     }
     *who = service.admit(request, Scope::Read)?;
-    method(request, writable)?;
+    method(service, request)?;
     let content = match path {
         "/" => return Ok(redirect("/files/")),
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
             Content::text(kind, service.metrics.render())
         }
-        "/openapi.json" => Content::text(JSON, openapi(service.write)),
+        "/openapi.json" => Content::text(JSON, openapi(service)),
         _ => match path.strip_prefix("/").unwrap_or_default().split_once('/') {
             Some(("files", path)) => return files(service, request, path),
             Some(("arrays", path)) => arrays(service, request, parse(path)?)?,
@@ -196,12 +210,24 @@ fn negotiate(headers: &HeaderMap, offers: &[&str]) -> Result<usize, Problem> {
     })
 }
 
+/// What a request of these methods of WebDAV needs, where they are allowed.
+fn changes(service: &Service, request: &Parts, below: &str) -> Option<Scope> {
+    match request.method.as_str() {
+        "PROPFIND" => Some(Scope::Read),
+        // The folder that is served was there before, and stays.
+        _ if below.is_empty() => None,
+        "MKCOL" if service.write => Some(Scope::Write),
+        "DELETE" if service.delete => Some(Scope::Write),
+        _ => None,
+    }
+}
+
 /// Only what reads is there; what writes comes elsewhere.
-fn method(request: &Parts, writable: bool) -> Result<(), Problem> {
+fn method(service: &Service, request: &Parts) -> Result<(), Problem> {
     if matches!(request.method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    Err(not_allowed(writable))
+    Err(not_allowed(service, request.uri.path()))
 }
 
 /// Whether this is the path of a file.
@@ -209,14 +235,23 @@ pub(super) fn is_writable(path: &str) -> bool {
     path.starts_with("/files/") && !path.ends_with('/')
 }
 
-/// A method that there is not; PUT there is, where files may be written.
-pub(super) fn not_allowed(writable: bool) -> Problem {
-    let (allow, detail) = match writable {
-        true => ("GET, HEAD, PUT", "only GET, HEAD and PUT"),
-        false => ("GET, HEAD", "only GET and HEAD: nothing is written here"),
-    };
+/// A method that there is not, and those that there are.
+pub(super) fn not_allowed(service: &Service, path: &str) -> Problem {
+    let is_file = path.starts_with("/files/");
+    let below = is_file && path != "/files/";
+    let mut allow = String::from("GET, HEAD");
+    for (is_there, name) in [
+        (is_file, "PROPFIND"),
+        (service.write && is_writable(path), "PUT"),
+        (below && service.write, "MKCOL"),
+        (below && service.delete, "DELETE"),
+    ] {
+        if is_there {
+            allow = format!("{allow}, {name}");
+        }
+    }
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "http.method", detail).with(header::ALLOW, allow)
+    Problem::new(status, "http.method", format!("there are {allow}")).with(header::ALLOW, &allow)
 }
 
 fn redirect(to: &str) -> Response<Body> {
@@ -241,18 +276,17 @@ fn kind_of(name: &[u8]) -> &'static str {
     }
 }
 
-/// The document, without what writes where nothing is written.
-fn openapi(write: bool) -> String {
+/// The document, without what is not allowed.
+fn openapi(service: &Service) -> String {
     let text = include_str!("openapi.json");
     let text = text.replace("\"VERSION\"", &format!("{:?}", env!("CARGO_PKG_VERSION")));
-    if write {
-        return text;
-    }
     // It is a document of ours.
     let mut document: Value = serde_json::from_str(&text).unwrap_or_default();
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
-        if let Some(methods) = path.as_object_mut() {
-            methods.remove("put");
+        for (name, allowed) in [("put", service.write), ("delete", service.delete)] {
+            if let Some(methods) = path.as_object_mut().filter(|_| !allowed) {
+                methods.remove(name);
+            }
         }
     }
     format!("{document}\n")

@@ -77,6 +77,7 @@ impl Server {
             digests: Digests::default(),
             metrics: Arc::new(Metrics::default()),
             write: options.write,
+            delete: options.delete,
             max_upload: options.max_upload,
             publishing: Mutex::default(),
         };

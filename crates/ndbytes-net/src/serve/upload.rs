@@ -122,14 +122,11 @@ impl Upload {
     fn begin(service: &Service, request: &Parts) -> Result<Self, Problem> {
         let path = request.uri.path();
         let Some(path) = path.strip_prefix("/files/").filter(|_| router::is_writable(path)) else {
-            return Err(router::not_allowed(false));
+            return Err(router::not_allowed(service, path));
         };
         let path = router::parse(path)?;
         router::query(request, &[])?;
         let headers = &request.headers;
-        let Some((name, above)) = path.segments().split_last() else {
-            return Err(router::not_allowed(false));
-        };
         if headers.contains_key(header::CONTENT_RANGE) {
             let detail = "a file is sent whole, not in ranges";
             return Err(Problem::bad_request("http.body", detail));
@@ -139,17 +136,7 @@ impl Upload {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "http.body", "a file is sent as it is"));
         }
-        let folder = match service.root.node(&path.front(above.len())) {
-            Ok(Node::Folder(folder)) => folder,
-            Ok(Node::File(_)) => return Err(conflict("what should be a folder is a file")),
-            Err(error) => {
-                let problem = Problem::from(error);
-                return Err(match problem.status {
-                    StatusCode::NOT_FOUND => conflict("there is no such folder"),
-                    _ => problem,
-                });
-            }
-        };
+        let (folder, name) = parent(service, &path)?;
         let name = OsStr::from_bytes(name);
         match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
@@ -201,8 +188,33 @@ impl Upload {
     }
 }
 
+/// The folder that a path is in, and its last name.
+pub(super) fn parent<'a>(
+    service: &Service,
+    path: &'a RelativePath,
+) -> Result<(OwnedFd, &'a [u8]), Problem> {
+    let Some((name, above)) = path.segments().split_last() else {
+        return Err(conflict("that is the folder that is served"));
+    };
+    match service.root.node(&path.front(above.len())) {
+        Ok(Node::Folder(folder)) => Ok((folder, name)),
+        Ok(Node::File(_)) => Err(conflict("what should be a folder is a file")),
+        Err(error) => {
+            let problem = Problem::from(error);
+            Err(match problem.status {
+                StatusCode::NOT_FOUND => conflict("there is no such folder"),
+                _ => problem,
+            })
+        }
+    }
+}
+
 /// Whether there is a file, if the request's conditions allow what it asks for.
-fn check(service: &Service, path: &RelativePath, headers: &HeaderMap) -> Result<bool, Problem> {
+pub(super) fn check(
+    service: &Service,
+    path: &RelativePath,
+    headers: &HeaderMap,
+) -> Result<bool, Problem> {
     // That one is for those who read.
     let conditions = Conditions { if_modified_since: None, ..conditions(headers) };
     let found = match service.root.node(path) {
@@ -253,12 +265,12 @@ fn too_large(most: u64) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "http.too_large", detail)
 }
 
-fn conflict(detail: &str) -> Problem {
+pub(super) fn conflict(detail: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, "http.conflict", detail)
 }
 
 /// What the operating system said of a file that is written.
-fn stored(error: ndbytes::Error) -> Problem {
+pub(super) fn stored(error: ndbytes::Error) -> Problem {
     use io::ErrorKind as Kind;
     match error.io().map(io::Error::kind) {
         Some(Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge) => {

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod dav;
 mod files;
 mod limits;
 mod remote;
