@@ -66,20 +66,20 @@ def _pair(stack: ExitStack, address: str, files: tuple[str, str]) -> tuple[nb.Li
     exchange = stack.enter_context(Exchange())
     listener = stack.enter_context(nb.listen(address, **listening))
     there = listener.address.replace("127.0.0.1", "localhost")
-    links: list[nb.Link] = []
+    connected: list[nb.Link] = []
 
     # The first word of each side is said, hands are shaken.
     def first() -> None:
-        links.append(nb.connect(there, **connecting))
-        links[0].send([1])
+        connected.append(nb.connect(there, **connecting))
+        connected[0].send([1])
 
-    def second() -> None:
-        links.append(listener.accept())
-        links[-1].recv()
+    def second() -> nb.Link:
+        link = listener.accept()
+        link.recv()
+        return link
 
-    exchange(first, second)
-    one = links[0] if links[0].peer == there else links[1]
-    other = links[1] if one is links[0] else links[0]
+    other = exchange(first, second)
+    one = connected[0]
     for link in (one, other):
         stack.callback(link.abort)
     return one, other
@@ -198,7 +198,7 @@ def round_trips() -> Iterator[Task]:
 
         def by_link(address: str) -> Way:
             link = nb.connect(_started(stack, ECHO_LINK, address))
-            stack.callback(link.abort)
+            stack.callback(link.close)
 
             def call() -> Any:
                 for _ in range(CALLS):
