@@ -29,6 +29,7 @@ class Link:
 
     def __init__(self, link: _session.Link) -> None:
         self._link = link
+        self._closed = False
         self._sender = ThreadPoolExecutor(1, "ndbytes-send")
         self._receiver = ThreadPoolExecutor(1, "ndbytes-recv")
 
@@ -91,6 +92,8 @@ class Link:
 
     async def close(self) -> None:
         """Say that nothing more comes, wait until the peer has all, and end the connection."""
+        if self._closed:
+            return
         try:
             await self._run(self._sender, self._link.close)
         finally:
@@ -98,6 +101,7 @@ class Link:
 
     def abort(self) -> None:
         """End the connection at once: to the peer, it is cut."""
+        self._closed = True
         self._link.abort()
         self._sender.shutdown(wait=False)
         self._receiver.shutdown(wait=False)

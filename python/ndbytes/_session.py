@@ -258,7 +258,7 @@ class Listener:
         """
         link = self._listener.accept(timeout)
         if link is None:
-            if timeout is None:
+            if timeout is None or self.closed:
                 raise make(EndOfStreamError, "stream.end", "it listens no longer")
             raise timed_out(f"{self.address}: nobody connected for {timeout} s")
         return Link(link)

@@ -61,6 +61,9 @@ def test_names_and_metadata_come_along():
         assert item.array.tolist() == [1, 2]
         link.send([3])
         assert peer.recv_item()[1:] == (None, None)
+        exact = {"seed": 2**64 + 1, "float": 0.1, "tiny": 5e-324}
+        link.send([3], meta=exact)
+        assert peer.recv_item().meta == exact
         with pytest.raises(nb.NdbytesError, match="too long"):
             link.send([1], "x" * 70_000)
         with pytest.raises(ValueError):
@@ -421,6 +424,8 @@ def test_closing_wakes_who_waits():
         threading.Timer(0.2, listener.close).start()
         with pytest.raises(nb.EndOfStreamError):
             listener.accept()
+        with pytest.raises(nb.EndOfStreamError):
+            listener.accept(0.1)
         assert list(listener) == []
     with pair() as (link, _):
         threading.Timer(0.2, link.abort).start()
@@ -568,6 +573,32 @@ def test_links_and_the_command_understand_one_another(tmp_path):
         with listener.accept(WAIT) as link:
             assert [array.tolist() for array in link] == [[0, 1, 2, 3, 4]]
         assert sender.wait(WAIT) == 0
+
+
+@with_command
+def test_files_of_one_name_are_refused(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        nb.save(tmp_path / name / "x.npy", np.arange(3))
+    with receiving(tmp_path / "in") as (_, address):
+        command = [COMMAND, "send", tmp_path / "a/x.npy", tmp_path / "b/x.npy", address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
+        assert done.returncode == 2
+        assert "x.npy" in done.stderr
+    assert os.listdir(tmp_path / "in") == []
+
+
+@with_command
+def test_a_full_disk_is_told_to_who_sends(tmp_path, full_disk):
+    path = tmp_path / "big.npy"
+    nb.save(path, np.zeros(1 << 18))
+    with receiving(full_disk) as (receiver, address):
+        done = subprocess.run(
+            [COMMAND, "send", path, address], capture_output=True, text=True, timeout=WAIT
+        )
+        assert done.returncode == 2
+        assert "No space" in done.stderr
+        assert receiver.wait(WAIT) == 2
 
 
 @with_command

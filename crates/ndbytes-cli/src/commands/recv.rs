@@ -95,7 +95,10 @@ impl<'a> Reception<'a> {
     /// Stores all that comes.
     fn run(mut self, out: &mut Printer) -> Result<(), Failure> {
         while self.args.count.is_none_or(|wanted| self.count() < wanted) {
-            self.store.ready(self.arrays)?;
+            // What comes may be files.
+            if !matches!((&self.source, &self.store), (Source::Link(..), Store::Folder { .. })) {
+                self.store.ready(self.arrays)?;
+            }
             let Some(came) = self.next().map_err(|error| self.failure(error))? else {
                 if let Some(wanted) = self.args.count {
                     return Err(Failure::no(format!(
@@ -271,8 +274,9 @@ impl Store {
                 write_npy(&mut file, &array.view())?;
                 *output = Some(file);
             }
-            Self::Folder { path, .. } => {
+            Self::Folder { path, overwrite } => {
                 let path = numbered(path, number);
+                refuse_old(&path, *overwrite)?;
                 let mut file = Output::create(&path)?;
                 write_npy(&mut file, &array.view())?;
                 file.commit()?;

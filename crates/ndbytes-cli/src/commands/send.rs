@@ -96,10 +96,14 @@ fn over(
         (failure(error, address), passing)
     };
     let stores = link.stores_files().map_err(failed)?;
-    for file in files {
+    if stores && let Some(name) = twice(files) {
+        let message = format!("two of the files are called {name}, and would be one there");
+        return Err((Failure::trouble(message), false));
+    }
+    for (number, file) in files.iter().enumerate() {
         match file {
             File::Whole { input, name, .. } if stores => {
-                if sent.done.contains(name) {
+                if sent.done.contains(&number) {
                     continue;
                 }
                 progress::begin(By::Telling, "sending", &input.name, None);
@@ -107,7 +111,7 @@ fn over(
                 let done = link.send_file(&input.name, name, &progress).map_err(failed)?;
                 sent.files += 1;
                 sent.bytes += done.size - done.begin;
-                sent.done.insert(name.clone());
+                sent.done.insert(number);
                 if done.begin > 0 {
                     let path = input.name.display();
                     note(format_args!("{path}: {} of {} bytes were there", done.begin, done.size));
@@ -122,13 +126,23 @@ fn over(
     link.close().map_err(failed)
 }
 
+/// A name that two of the files have.
+fn twice(files: &[File]) -> Option<&str> {
+    let mut names = HashSet::new();
+    files.iter().find_map(|file| match file {
+        File::Whole { name, .. } => (!names.insert(name)).then_some(name.as_str()),
+        _ => None,
+    })
+}
+
 /// What was sent.
 #[derive(Default)]
 struct Sent {
     arrays: u64,
     files: u64,
     bytes: u64,
-    done: HashSet<String>,
+    /// Which of the files are there.
+    done: HashSet<usize>,
 }
 
 impl Sent {

@@ -28,7 +28,9 @@ impl Inner {
         };
         let (code, message) = (error.code(), error.message().to_owned());
         let kind = error.io().map(io::Error::kind);
-        let is_denied = kind == Some(io::ErrorKind::PermissionDenied);
+        // What the system denies us is no refusal of ours.
+        let is_ours = error.io().is_some_and(|io| io.raw_os_error().is_none());
+        let is_denied = kind == Some(io::ErrorKind::PermissionDenied) && is_ours;
         let (first, listens) = {
             let mut state = self.state();
             let first = state.failed.is_none();
@@ -42,7 +44,14 @@ impl Inner {
         };
         // What the connection said, the peer knows, or nobody can tell it.
         let tell = match kind {
-            Some(kind) => is_denied || kind == io::ErrorKind::TimedOut,
+            Some(
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::NotConnected
+                | io::ErrorKind::UnexpectedEof,
+            ) => false,
+            Some(_) => true,
             None => code != Code::StreamPeer && code != Code::StreamCut,
         };
         if first && listens && tell {

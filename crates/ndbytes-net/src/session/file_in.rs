@@ -108,6 +108,9 @@ impl IncomingFile<'_> {
             if done != Record::Done(sha256) {
                 return Err(unexpected(&format!("`{}`", done.kind())));
             }
+            // Nobody knows who wrote it, and whether it was to last.
+            have.sync_all().map_err(about)?;
+            place.synchronize().map_err(about)?;
         } else {
             if whole && !overwrite {
                 return refused();
@@ -140,7 +143,14 @@ impl IncomingFile<'_> {
         about: &dyn Fn(io::Error) -> Error,
     ) -> Result<()> {
         progress.tell(at, self.size)?;
-        while let Some(front) = self.inbox.front(&PIECE_MAGIC)? {
+        let sha256 = loop {
+            let Some(front) = self.inbox.front(&PIECE_MAGIC)? else {
+                match self.link.note(&mut self.inbox)? {
+                    Some(Record::Done(sha256)) => break sha256,
+                    Some(other) => return Err(unexpected(&format!("`{}`", other.kind()))),
+                    None => continue,
+                }
+            };
             let body = self.inbox.exactly(piece_len(&front)?)?;
             let (place, bytes) = parse_piece(&body)?;
             if place != at || bytes.is_empty() || bytes.len() as u64 > self.size - at {
@@ -155,9 +165,6 @@ impl IncomingFile<'_> {
             part.write_all(bytes).map_err(about)?;
             at += bytes.len() as u64;
             progress.tell(at, self.size)?;
-        }
-        let Record::Done(sha256) = self.link.answer(&mut self.inbox)? else {
-            return Err(unexpected("something else than `done`"));
         };
         if at < self.size || sha256 != digest.value() {
             // Nothing can go on from here.
@@ -249,6 +256,10 @@ impl<'a> Place<'a> {
             }
             Err(error) => return Err(error.into()),
         }
+        self.synchronize()
+    }
+
+    fn synchronize(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.folder)?)
     }
 }

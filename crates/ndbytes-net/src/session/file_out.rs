@@ -48,7 +48,7 @@ impl Link {
     /// Sends a file, which the peer stores under this name: whole, or not at all. What it has of it
     /// from an attempt before is compared by its SHA-256, and not sent again.
     ///
-    /// Returns when it is stored, and synchronized with the disk.
+    /// Returns when it is stored, and synchronized with the disk. No other thread may receive meanwhile.
     ///
     /// # Errors
     /// [`Code::StreamPlain`] for a peer that does not store files, [`Code::StreamPeer`] when it refuses
@@ -127,22 +127,26 @@ impl Inner {
     /// Waits for a record that says something of a file.
     pub(super) fn answer(&self, inbox: &mut Inbox) -> Result<Record> {
         loop {
-            match inbox.record()? {
-                Some(
-                    record @ (Record::Have { .. }
-                    | Record::From(_)
-                    | Record::Done(_)
-                    | Record::Stored),
-                ) => return Ok(record),
-                Some(record) => match self.hear(record, &mut Tag::default())? {
-                    Heard::Said => {}
-                    Heard::End | Heard::File(..) | Heard::Memory(_) => {
-                        return Err(cut("while a file was sent"));
-                    }
-                },
-                None if inbox.peek(1)?.is_empty() => return Err(cut("while a file was sent")),
-                None => return Err(unexpected("an array within a file")),
+            if let Some(record) = self.note(inbox)? {
+                return Ok(record);
             }
+        }
+    }
+
+    /// Reads a record: one that says something of a file, or none where it was about something else.
+    pub(super) fn note(&self, inbox: &mut Inbox) -> Result<Option<Record>> {
+        match inbox.record()? {
+            Some(
+                record @ (Record::Have { .. } | Record::From(_) | Record::Done(_) | Record::Stored),
+            ) => Ok(Some(record)),
+            Some(record) => match self.hear(record, &mut Tag::default())? {
+                Heard::Said => Ok(None),
+                Heard::End | Heard::File(..) | Heard::Memory(_) => {
+                    Err(cut("while a file was sent"))
+                }
+            },
+            None if inbox.peek(1)?.is_empty() => Err(cut("while a file was sent")),
+            None => Err(unexpected("an array within a file")),
         }
     }
 

@@ -85,15 +85,20 @@ impl Inner {
         if !self.accepted || self.state().peer != Peer::Unknown {
             return self.state().check();
         }
-        // A peer that asks for arrays and says nothing says nothing for long.
+        // A peer that asks for arrays and says nothing says nothing for long; one that has a token to
+        // show may be far away.
         let start = Instant::now();
+        let most = match &self.options.tokens {
+            Some(_) => self.patience.timeout.unwrap_or(FOREVER),
+            None => FIRST_WORD,
+        };
         loop {
             match self.inbox.try_take() {
                 Some(mut inbox) => {
                     if self.state().peer != Peer::Unknown {
                         break;
                     }
-                    let left = FIRST_WORD.saturating_sub(start.elapsed());
+                    let left = most.saturating_sub(start.elapsed());
                     if inbox.is_empty() && !self.control.wait_to_read(left)? {
                         break;
                     }
@@ -106,7 +111,7 @@ impl Inner {
                 // Who receives finds out.
                 None => {
                     let state = self.state();
-                    if state.peer != Peer::Unknown || start.elapsed() > FIRST_WORD {
+                    if state.peer != Peer::Unknown || start.elapsed() > most {
                         break;
                     }
                     drop(self.told.wait_timeout(state, POLL));
@@ -144,8 +149,8 @@ impl Inner {
     }
 
     /// Whether the peer understands records, after all that could forbid to send.
-    pub(super) fn may_send(&self, tag: &Tag, outbox: &Outbox) -> Result<bool> {
-        let state = self.state();
+    pub(super) fn may_send(&self, tag: &Tag, outbox: &mut Outbox) -> Result<bool> {
+        let mut state = self.state();
         state.check()?;
         state.allow(Scope::Read)?;
         if outbox.ended {
@@ -156,6 +161,8 @@ impl Inner {
             let message = "the peer knows arrays alone: it has no use for a name or metadata";
             return Err(Error::new(Code::StreamPlain, message));
         }
+        // What an array looks like depends on what was said before it.
+        state.take_pending(&mut outbox.held)?;
         Ok(talks)
     }
 
@@ -193,9 +200,10 @@ impl Inner {
 
     /// Writes what is pending alone. The peer may be gone: what it sent before can still be read.
     fn send_records(&self, outbox: &mut Outbox) {
-        let mut records = Vec::new();
-        if self.state().take_pending(&mut records).is_ok() {
-            let _ = outbox.sink.write_all(&records).and_then(|()| outbox.sink.flush());
+        // What is held was there before.
+        let mut bytes = std::mem::take(&mut outbox.held);
+        if self.state().take_pending(&mut bytes).is_ok() {
+            let _ = outbox.sink.write_all(&bytes).and_then(|()| outbox.sink.flush());
         }
     }
 
@@ -255,7 +263,7 @@ impl Inner {
         keep: bool,
         said: &dyn Fn(&State) -> bool,
     ) -> Result<()> {
-        let start = Instant::now();
+        let mut start = Instant::now();
         loop {
             {
                 let state = self.state();
@@ -282,6 +290,10 @@ impl Inner {
                     drop(inbox);
                     self.guard(read)?;
                     self.send_pending();
+                    // Something moves. Who only lingers does not wait for more.
+                    if most != Some(LINGER) {
+                        start = Instant::now();
+                    }
                 }
                 None => {
                     let state = self.state();

@@ -146,7 +146,7 @@ impl Link {
         // Nothing leaves on behalf of an array that cannot.
         array.header()?.encode()?;
         let mut outbox = lock(&self.0.outbox);
-        let talks = self.0.may_send(tag, &outbox)?;
+        let talks = self.0.may_send(tag, &mut outbox)?;
         let outbox = &mut *outbox;
         let adapts = options.adaptive && options.frame.is_none() && talks;
         let chosen = if adapts { outbox.adapt.choose(array) } else { None };
@@ -164,7 +164,7 @@ impl Link {
         };
         outbox.count(passed, sum)?;
         let number = outbox.arrays;
-        if !options.more || outbox.held.len() >= HELD {
+        if !options.more || !small || outbox.held.len() >= HELD {
             self.0.flush(outbox)?;
         }
         Ok(number)
@@ -193,7 +193,7 @@ impl Link {
         self.0.meet()?;
         let head = header.encode()?;
         let mut outbox = lock(&self.0.outbox);
-        let sums = self.0.may_send(tag, &outbox)? && self.0.sums;
+        let sums = self.0.may_send(tag, &mut outbox)? && self.0.sums;
         let outbox = &mut *outbox;
         outbox.tag(tag)?;
         self.0.flush(outbox)?;
@@ -223,7 +223,7 @@ impl Link {
     pub fn send_shared(&self, memory: &SharedFile, tag: &Tag) -> Result<u64> {
         self.0.meet()?;
         let mut outbox = lock(&self.0.outbox);
-        let talks = self.0.may_send(tag, &outbox)?;
+        let talks = self.0.may_send(tag, &mut outbox)?;
         let Some(descriptors) = self.0.descriptors.as_ref().filter(|_| talks) else {
             let message = "memory is shared over unix:// alone, with a peer that has sessions";
             return Err(Error::new(Code::StreamPlain, message));

@@ -148,7 +148,7 @@ impl Listener {
             let full = self.open.fetch_add(1, Ordering::AcqRel) >= self.options.max_connections;
             if full {
                 tracing::warn!(peer, "too many connections: one is refused");
-                refuse(wire, self.options.max_connections);
+                refuse(wire, self.options.max_connections, &self.address);
                 continue;
             }
             let (address, options) = (&self.address, &self.options);
@@ -201,6 +201,11 @@ impl Listener {
                         | io::ErrorKind::NotConnected
                 ) =>
             {
+                Ok(None)
+            }
+            // There is no room now: those who are here may go.
+            Err(error) if error.raw_os_error().is_some_and(is_no_room) => {
+                std::thread::sleep(slice);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -260,15 +265,28 @@ fn connect_tcp(address: &Address, options: &SessionOptions) -> io::Result<TcpStr
 }
 
 /// Tells a peer why there is no session, if it can be told at once.
-fn refuse(mut wire: Wire, most: usize) {
+fn refuse(mut wire: Wire, most: usize, address: &Address) {
+    // Hands are not shaken for this.
+    let is_plain = matches!(address, Address::Tcp(_) | Address::Unix(_));
     let code = Code::StreamPeer.as_str().to_owned();
     let message = format!("there are {most} connections already, and more are not allowed");
     let mut record = Vec::new();
-    if (Record::Error { code, message }).encode(&mut record).is_ok() && wire.control.is_ready() {
+    if is_plain
+        && (Record::Error { code, message }).encode(&mut record).is_ok()
+        && wire.control.is_ready()
+    {
         let _ = wire.write.write_all(&record);
         let _ = wire.control.shut_write();
     }
     wire.control.close();
+}
+
+/// Whether the system lacks descriptors or memory.
+fn is_no_room(errno: i32) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|known| known.raw_os_error() == errno)
 }
 
 /// The error with the address.

@@ -21,6 +21,7 @@ use quinn::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -35,6 +36,8 @@ pub(super) struct Endpoint {
     endpoint: quinn::Endpoint,
     coming: Mutex<Receiver<(Connection, SendStream, RecvStream)>>,
     options: SessionOptions,
+    /// Who takes connections.
+    taker: AbortHandle,
 }
 
 /// What came, and was not read yet.
@@ -139,9 +142,9 @@ impl Endpoint {
                 Ok(endpoint) => {
                     let (found, coming) = sync_channel(options.max_connections.clamp(1, BACKLOG));
                     let most = options.timeout.unwrap_or(HANDSHAKE).min(HANDSHAKE);
-                    handle.spawn(take(endpoint.clone(), found, most));
+                    let taker = handle.spawn(take(endpoint.clone(), found, most)).abort_handle();
                     let coming = Mutex::new(coming);
-                    return Ok(Self { endpoint, coming, options: options.clone() });
+                    return Ok(Self { endpoint, coming, options: options.clone(), taker });
                 }
                 Err(error) => last = error,
             }
@@ -177,6 +180,7 @@ impl Endpoint {
     /// Takes no more connections; those that there are go on.
     pub(super) fn close(&self) {
         self.endpoint.set_server_config(None);
+        self.taker.abort();
     }
 }
 

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::memory::SharedFile;
 use super::record::{PIECE_MAGIC, Record};
 use super::slot::Taken;
-use super::state::{Peer, Tag, denied};
+use super::state::{Peer, State, Tag, denied};
 use super::sum::Summed;
 use super::zstd_frame::{ZSTD_MAGIC, ZstdFrame};
 use crate::tokens::Scope;
@@ -101,6 +101,7 @@ impl Link {
         {
             let mut state = self.0.state();
             if let Some((tag, array)) = state.waiting.pop_front() {
+                state.kept -= array.bytes().len() + tag.len() + ENTRY;
                 let (header, rest) = (array.header().clone(), Some(Rest::Here(array)));
                 return Ok(Some(Next::Array(Box::new(Incoming {
                     link: &self.0,
@@ -108,6 +109,9 @@ impl Link {
                     tag,
                     rest,
                 }))));
+            }
+            if state.dropped {
+                return Err(Error::new(Code::Argument, "the link was closed while arrays came"));
             }
             if state.ended {
                 return Ok(None);
@@ -193,7 +197,7 @@ impl Incoming<'_> {
             Some(Rest::Coming { mut inbox, message, sum, begin }) => {
                 let read = self.link.fill(&mut inbox, &message, sum, out, layout, progress);
                 let (sum, end) = self.link.guard(read.map_err(|error| self.link.as_cut(error)))?;
-                drop(inbox);
+                // Before anybody else hears how many there should be.
                 self.link.arrived(end - begin, sum)
             }
             Some(Rest::Here(array)) => {
@@ -328,6 +332,19 @@ impl Inner {
         }
     }
 
+    /// Whether the peer has yet to show a token.
+    fn lacks_token(&self, state: &State) -> bool {
+        self.is_accepted() && self.options.tokens.is_some() && state.grant.is_none()
+    }
+
+    fn too_much(&self) -> Error {
+        let most = self.options.limits.bytes;
+        let message = format!(
+            "arrays of more than {most} bytes came while acknowledgements were waited for: receive them before"
+        );
+        Error::new(Code::TooManyBytes, message)
+    }
+
     /// A connection that is reset under a session was cut, as one that ends.
     pub(super) fn as_cut(&self, error: Error) -> Error {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
@@ -349,6 +366,9 @@ impl Inner {
     /// What a record changes.
     pub(super) fn hear(&self, record: Record, tag: &mut Tag) -> Result<Heard> {
         let mut state = self.state();
+        if self.lacks_token(&state) && !matches!(record, Record::Hello { .. }) {
+            return Err(denied("the peer shows no token"));
+        }
         if !tag.is_empty()
             && !matches!(record, Record::Error { .. } | Record::Ack(_) | Record::Memory(_))
         {
@@ -414,6 +434,11 @@ impl Inner {
     /// The stream has ended: whether it may.
     fn end_of_stream(&self, tag: &Tag) -> Result<()> {
         let mut state = self.state();
+        // It is we who have ended it.
+        state.check()?;
+        if self.lacks_token(&state) {
+            return Err(denied("the peer shows no token"));
+        }
         if !tag.is_empty() {
             return Err(cut("between an array and its name"));
         }
@@ -435,6 +460,7 @@ impl Inner {
     /// Reads a unit while acknowledgements are waited for.
     pub(super) fn read_ack(self: &Arc<Self>, inbox: &mut Inbox, keep: bool) -> Result<()> {
         let mut tag = Tag::default();
+        let most = usize::try_from(self.options.limits.bytes).unwrap_or(usize::MAX);
         loop {
             let (array, bytes, sum) = match self.unit(inbox, &mut tag)? {
                 Unit::Said if tag.is_empty() => return Ok(()),
@@ -454,14 +480,8 @@ impl Inner {
                 Unit::Whole(array, bytes) => (array, bytes, None),
                 Unit::Array(message, sum, begin) => {
                     let header = message.array().clone();
-                    let held: usize =
-                        self.state().waiting.iter().map(|(_, array)| array.bytes().len()).sum();
-                    let most = self.options.limits.bytes;
-                    if (held + header.nbytes()) as u64 > most {
-                        let message = format!(
-                            "arrays of more than {most} bytes came while acknowledgements were waited for: receive them before"
-                        );
-                        return Err(Error::new(Code::TooManyBytes, message));
+                    if self.state().kept + header.nbytes() > most {
+                        return Err(self.too_much());
                     }
                     let strides = header.strides();
                     let mut array = Array::zeroed(header)?;
@@ -473,8 +493,18 @@ impl Inner {
                 }
             };
             if keep {
-                self.arrived(bytes, sum)?;
-                self.state().waiting.push_back((tag, array));
+                let size = array.bytes().len() + tag.len() + ENTRY;
+                {
+                    let mut state = self.state();
+                    if state.kept + size > most {
+                        return Err(self.too_much());
+                    }
+                    state.kept += size;
+                    state.count(bytes, sum, self.options.ack)?;
+                    state.waiting.push_back((tag, array));
+                }
+                self.send_pending();
+                self.acknowledge_soon();
             } else {
                 self.state().dropped = true;
             }
@@ -500,3 +530,6 @@ fn told(peer: &str, code: &str, message: &str) -> Error {
     }
     Error::new(Code::StreamPeer, format!("{peer} reports {}: {message}", code.escape_debug()))
 }
+
+/// What an array that is kept takes beside its elements and its tag.
+const ENTRY: usize = 1024;

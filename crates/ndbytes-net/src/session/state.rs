@@ -39,6 +39,12 @@ impl Tag {
         Self { name, meta }
     }
 
+    /// Bytes that it takes.
+    pub(super) fn len(&self) -> usize {
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        bytes(&self.name) + bytes(&self.meta)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.name.is_none() && self.meta.is_none()
     }
@@ -77,6 +83,8 @@ pub(super) struct State {
     pub(super) failed: Option<(Code, String)>,
     /// Arrays that came while something else was waited for.
     pub(super) waiting: VecDeque<(Tag, Array)>,
+    /// Bytes of these.
+    pub(super) kept: usize,
 }
 
 impl Default for State {
@@ -98,6 +106,7 @@ impl Default for State {
             ended: false,
             failed: None,
             waiting: VecDeque::new(),
+            kept: 0,
         }
     }
 }

@@ -17,13 +17,16 @@ struct Tls {
     connection: Mutex<Connection>,
     /// Held while what was encrypted is sent: its order counts.
     sending: Mutex<Half<TcpStream>>,
+    raw: Mutex<Raw>,
     /// Whether the handshake is done.
     ready: Mutex<bool>,
     plug: Plug<TcpStream>,
 }
 
-struct Reader {
-    tls: Arc<Tls>,
+struct Reader(Arc<Tls>);
+
+/// What has come and was not decrypted yet.
+struct Raw {
     socket: Half<TcpStream>,
     bytes: Box<[u8]>,
     start: usize,
@@ -64,16 +67,17 @@ impl Wire {
         prepare(&stream, options)?;
         connection.set_buffer_limit(None);
         let (socket, patience) = (Arc::new(stream), Patience::of(options));
+        let bytes = vec![0; BUFFER].into_boxed_slice();
+        let half = || Half::new(&socket, &patience);
         let tls = Arc::new(Tls {
             connection: Mutex::new(connection),
-            sending: Mutex::new(Half::new(&socket, &patience)),
+            sending: Mutex::new(half()),
+            raw: Mutex::new(Raw { socket: half(), bytes, start: 0, end: 0 }),
             ready: Mutex::new(false),
             plug: Plug(socket.clone(), patience.clone()),
         });
-        let bytes = vec![0; BUFFER].into_boxed_slice();
-        let socket = Half::new(&socket, &patience);
-        let reader = Reader { tls: tls.clone(), socket, bytes, start: 0, end: 0 };
-        Ok(Self::new(Box::new(reader), Box::new(Writer(tls.clone(), Vec::new())), tls))
+        let (reader, writer) = (Reader(tls.clone()), Writer(tls.clone(), Vec::new()));
+        Ok(Self::new(Box::new(reader), Box::new(writer), tls))
     }
 }
 
@@ -136,12 +140,36 @@ impl Tls {
     }
 }
 
+impl Raw {
+    /// Decrypts some of what is here, after waiting for it if there is none; false at the end.
+    fn feed(&mut self, tls: &Tls) -> io::Result<bool> {
+        if self.start == self.end {
+            self.end = self.socket.read(&mut self.bytes)?;
+            self.start = 0;
+            if self.end == 0 {
+                let mut connection = lock(&tls.connection);
+                connection.read_tls(&mut io::empty())?;
+                connection.process_new_packets().map_err(broken)?;
+                return Ok(false);
+            }
+        }
+        let mut connection = lock(&tls.connection);
+        self.start += connection.read_tls(&mut &self.bytes[self.start..self.end])?;
+        if let Err(error) = connection.process_new_packets() {
+            drop(connection);
+            // Tells the peer what is wrong, if it listens.
+            let _ = tls.send(&mut Vec::new(), |_| Ok(()));
+            return Err(broken(error));
+        }
+        Ok(true)
+    }
+}
+
 impl Read for Reader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.tls.shake_hands()?;
+        self.0.shake_hands()?;
         loop {
-            let mut connection = lock(&self.tls.connection);
-            match connection.reader().read(out) {
+            match lock(&self.0.connection).reader().read(out) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // TCP's end without TLS's, which anybody on the way can bring about.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -150,26 +178,7 @@ impl Read for Reader {
                 }
                 result => return result,
             }
-            if self.start == self.end {
-                drop(connection);
-                self.end = self.socket.read(&mut self.bytes)?;
-                self.start = 0;
-                connection = lock(&self.tls.connection);
-                if self.end == 0 {
-                    connection.read_tls(&mut io::empty())?;
-                    connection.process_new_packets().map_err(broken)?;
-                    continue;
-                }
-            }
-            let mut coming = &self.bytes[self.start..self.end];
-            let read = connection.read_tls(&mut coming)?;
-            self.start += read;
-            if let Err(error) = connection.process_new_packets() {
-                drop(connection);
-                // Tells the peer what is wrong, if it listens.
-                let _ = self.tls.send(&mut Vec::new(), |_| Ok(()));
-                return Err(broken(error));
-            }
+            lock(&self.0.raw).feed(&self.0)?;
         }
     }
 }
@@ -209,7 +218,28 @@ impl Control for Tls {
     }
 
     fn wait_to_read(&self, patience: Duration) -> io::Result<bool> {
-        self.plug.wait_to_read(patience)
+        let start = Instant::now();
+        let wait = || self.plug.wait_to_read(patience.saturating_sub(start.elapsed()));
+        if !*lock(&self.ready) {
+            if !wait()? {
+                return Ok(false);
+            }
+            self.shake_hands()?;
+        }
+        // What comes may be TLS's own.
+        let mut raw = lock(&self.raw);
+        loop {
+            let state = lock(&self.connection).process_new_packets().map_err(broken)?;
+            if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() {
+                return Ok(true);
+            }
+            if raw.start == raw.end && !wait()? {
+                return Ok(false);
+            }
+            if !raw.feed(self)? {
+                return Ok(true);
+            }
+        }
     }
 }
 

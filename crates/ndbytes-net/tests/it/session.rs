@@ -473,6 +473,21 @@ fn tokens_say_who_may_do_what() {
                 assert!(denied(&error), "{address} {token:?} {error}");
             }
         }
+        // One that says something else first, or nothing and goes.
+        if let Some(host) = at.host().filter(|_| matches!(at, Address::Tcp(_))) {
+            for bytes in [record(&Record::Other("hi".into())), record(&Record::Ack(0)), Vec::new()]
+            {
+                let mut stream = TcpStream::connect(host).unwrap();
+                stream.write_all(&bytes).unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+                let peer = accept(&listener);
+                assert!(peer.send(&view(b"secret"), &Tag::default(), &plain()).is_err());
+                assert!(peer.receive().is_err());
+                let mut said = Vec::new();
+                let _ = stream.read_to_end(&mut said);
+                assert!(!said.windows(6).any(|six| six == b"secret" || six == b"\x93NUMPY"));
+            }
+        }
         // One that shows none.
         if let Some(host) = at.host().filter(|_| matches!(at, Address::Tcp(_))) {
             let mut stream = TcpStream::connect(host).unwrap();
@@ -557,6 +572,82 @@ fn a_certificate_of_another_is_refused() {
 fn listener_ip(listener: &Listener) -> String {
     let host = listener.address().host().unwrap().rsplit_once(':').unwrap().0;
     host.to_owned()
+}
+
+#[test]
+fn what_is_held_goes_before_what_is_said() {
+    let place = Place::new();
+    for address in place.addresses() {
+        let (listener, at) = place.listen(&address);
+        let options = place.options.clone();
+        let sender = thread::spawn(move || {
+            let link = connect(&at, &options).unwrap();
+            let more = SendOptions::default().with_more(true);
+            for len in [1 << 20, 100, 1 << 15, 7] {
+                link.send(&view(&bytes(len)), &named("a"), &more).unwrap();
+                // It is acknowledged meanwhile.
+                assert_eq!(receive(&link).unwrap().1, b"abc");
+                thread::sleep(Duration::from_millis(30));
+            }
+            link.close().unwrap();
+        });
+        let link = accept(&listener);
+        for len in [1 << 20, 100, 1 << 15, 7] {
+            link.send(&view(b"abc"), &Tag::default(), &plain()).unwrap();
+            assert_eq!(receive(&link), Some((named("a"), bytes(len))), "{address}");
+        }
+        assert_eq!(receive(&link), None);
+        link.close().unwrap();
+        sender.join().unwrap();
+    }
+}
+
+#[test]
+fn many_records_in_one_packet_are_all_heard() {
+    let place = Place::new();
+    let (listener, at) = place.listen(&place.addresses()[1]);
+    let options = place.options.clone();
+    let client = thread::spawn(move || {
+        let link = connect(&at, &options).unwrap();
+        link.send(&view(b"a"), &Tag::default(), &plain()).unwrap();
+        thread::sleep(Duration::from_millis(200));
+        link.sync().unwrap();
+        for _ in 0..200 {
+            assert_eq!(receive(&link).unwrap().1, bytes(100));
+        }
+        link.close().unwrap();
+    });
+    let link = accept(&listener);
+    for _ in 0..200 {
+        link.send(&view(&bytes(100)), &named("many"), &SendOptions::default().with_more(true))
+            .unwrap();
+    }
+    link.flush().unwrap();
+    assert!(receive(&link).is_some());
+    assert_eq!(receive(&link), None);
+    link.close().unwrap();
+    client.join().unwrap();
+}
+
+#[test]
+fn who_aborts_hears_no_end() {
+    let place = Place::new();
+    let (listener, at) = place.listen(&place.addresses()[0]);
+    let _stream = TcpStream::connect(at.host().unwrap()).unwrap();
+    let link = Arc::new(accept(&listener));
+    let other = link.clone();
+    let waits = thread::spawn(move || other.receive().map(|_| ()));
+    thread::sleep(Duration::from_millis(100));
+    link.abort();
+    waits.join().unwrap().unwrap_err();
+    // An address may be listened at again, also that of QUIC.
+    let (listener, at) = place.listen(&place.addresses()[2]);
+    drop(listener);
+    let begin = Instant::now();
+    while Listener::bind(&at, &place.options).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
