@@ -1,6 +1,6 @@
 """Times ndbytes against its peers: answers checked first, runs interleaved, ratios reported.
 
-    python bench/run.py [--size MIB] [--only WORD] [--seconds S] [--write] [--check]
+    python bench/run.py [--size MIB] [--only WORD] [--seconds S] [--links] [--write] [--check]
 
 ``--write`` puts the table into ``docs/performance.md`` between its markers; ``--check`` runs tiny
 sizes once, to see that every task still works. Absolute times are those of one machine on one day:
@@ -34,9 +34,13 @@ def all_tasks(size: int, folder: Path) -> Iterator[tasks.Task]:
     yield from large.serialized(size)
     yield from tasks.sockets(size)
     yield from large.unix_sockets(size)
+    yield from tasks.compression(size // 8)
+
+
+def link_tasks(size: int) -> Iterator[tasks.Task]:
+    """Those of links, which have a table of their own."""
     yield from links.large(size)
     yield from links.round_trips()
-    yield from tasks.compression(size // 8)
 
 
 def rows(task: tasks.Task, timings: dict[str, Timing]) -> Iterator[str]:
@@ -67,6 +71,7 @@ def main() -> None:
     parser.add_argument(
         "--write", action="store_true", help="write the table to docs/performance.md"
     )
+    parser.add_argument("--links", action="store_true", help="links alone, into their table")
     parser.add_argument("--check", action="store_true", help="tiny sizes, once")
     options = parser.parse_args()
     size = (1 << 20) if options.check else int(options.size * (1 << 20))
@@ -76,7 +81,8 @@ def main() -> None:
     ]
     print("\n".join(lines))
     with tempfile.TemporaryDirectory() as folder:
-        for task in all_tasks(size, Path(folder)):
+        chosen = link_tasks(size) if options.links else all_tasks(size, Path(folder))
+        for task in chosen:
             if options.only not in task.name:
                 continue
             task.verify()
@@ -87,16 +93,16 @@ def main() -> None:
                 print(line, flush=True)
                 lines.append(line)
     if options.write:
-        write(lines, options.size)
+        write("links" if options.links else "bench", lines, options.size)
 
 
-def write(lines: list[str], size: float) -> None:
-    """Put the table into the page."""
+def write(name: str, lines: list[str], size: float) -> None:
+    """Put the table into its place in the page."""
     versions = (
         f"Python {platform.python_version()}, NumPy {np.__version__}, ndbytes {nb.__version__}"
     )
     document.write(
-        "bench", f"{versions}; arrays of {size:g} MiB unless the task says otherwise.", lines
+        name, f"{versions}; arrays of {size:g} MiB unless the task says otherwise.", lines
     )
 
 

@@ -75,4 +75,4 @@ impl<W: Write> Write for Summed<W> {
 }
 
 /// Bytes that stay in the cache between the system's copy and the sum.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 19;
