@@ -240,6 +240,8 @@ impl Wire {
     pub(super) fn unix(stream: UnixStream, options: &SessionOptions) -> io::Result<Self> {
         stream.set_read_timeout(options.timeout)?;
         stream.set_write_timeout(options.timeout)?;
+        // Who sends goes on while the other is elsewhere. A system that gives less gives less.
+        let _ = sockopt::set_socket_send_buffer_size(&stream, UNIX_BUFFER);
         let stream = Arc::new(stream);
         #[allow(unused_mut, reason = "there are descriptors on Linux alone")]
         let mut wire = Self::plain(&stream, options);
@@ -306,6 +308,8 @@ fn ready(fd: BorrowedFd<'_>, flags: PollFlags, most: Option<Duration>) -> io::Re
     Ok(poll(&mut fds, most.as_ref())? > 0)
 }
 
+/// Bytes that a Unix socket may hold.
+const UNIX_BUFFER: usize = 1 << 20;
 /// How long a peer may be silent before the system asks whether it is there.
 #[cfg(target_os = "linux")]
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
