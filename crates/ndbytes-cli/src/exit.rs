@@ -134,6 +134,16 @@ pub(crate) fn arrays(count: u64) -> String {
     format!("{count} {}", if count == 1 { "array" } else { "arrays" })
 }
 
+/// A number of files and arrays, for messages.
+pub(crate) fn files_and_arrays(files: u64, count: u64) -> String {
+    let text = format!("{files} {}", if files == 1 { "file" } else { "files" });
+    match (files, count) {
+        (0, count) => arrays(count),
+        (_, 0) => text,
+        (_, count) => format!("{text} and {}", arrays(count)),
+    }
+}
+
 /// What the operating system said, and what to do where that is known.
 pub(crate) fn describe(error: &io::Error) -> String {
     use io::ErrorKind as Kind;

@@ -8,7 +8,7 @@ use ndbytes_net::session::{Address, FileStored, Link, Next, SessionOptions, Tag}
 
 use crate::args::Recv;
 use crate::commands::info::shape_text;
-use crate::exit::{ExitStatus, Failure, arrays};
+use crate::exit::{ExitStatus, Failure, arrays, files_and_arrays};
 use crate::input::is_dash;
 use crate::output::Output;
 use crate::peer::{self, Peer, Waiting};
@@ -183,12 +183,7 @@ impl<'a> Reception<'a> {
     }
 
     fn text(&self) -> String {
-        let files = format!("{} {}", self.files, if self.files == 1 { "file" } else { "files" });
-        match (self.files, self.arrays) {
-            (0, count) => arrays(count),
-            (_, 0) => files,
-            (_, count) => format!("{files} and {}", arrays(count)),
-        }
+        files_and_arrays(self.files, self.arrays)
     }
 
     /// Why nothing further came, and what came before.

@@ -13,7 +13,7 @@ use ndbytes_net::session::{Address, Link, SendOptions, SessionOptions, Tag};
 
 use crate::args::Send;
 use crate::elements::read_pieces;
-use crate::exit::{ExitStatus, Failure, arrays};
+use crate::exit::{ExitStatus, Failure, files_and_arrays};
 use crate::input::{Input, Source, is_dash};
 use crate::output::Output;
 use crate::peer::{Peer, Waiting, failure, meet};
@@ -147,12 +147,7 @@ struct Sent {
 
 impl Sent {
     fn text(&self) -> String {
-        let files = format!("{} {}", self.files, if self.files == 1 { "file" } else { "files" });
-        match (self.files, self.arrays) {
-            (0, count) => arrays(count),
-            (_, 0) => files,
-            (_, count) => format!("{files} and {}", arrays(count)),
-        }
+        files_and_arrays(self.files, self.arrays)
     }
 }
 
