@@ -334,7 +334,8 @@ def test_no_memory_and_no_descriptor_is_left(tmp_path):
             assert peer.recv()[-1] == 1
             del array
     del link, peer
-    assert descriptors() == before[0]
+    # Those of tests before may go meanwhile.
+    assert descriptors() <= before[0]
     assert shared() < before[1] + (64 << 10)
 
 
@@ -605,7 +606,7 @@ def test_a_full_disk_is_told_to_who_sends(tmp_path, full_disk):
 def test_a_file_goes_on_after_either_side_was_killed(tmp_path):
     path, out = tmp_path / "big.npy", tmp_path / "in"
     part = out / ".big.npy.part"
-    nb.save(path, np.random.default_rng(0).random(3 << 21))
+    nb.save(path, np.random.default_rng(0).random(3 << 23))
     total, have = path.stat().st_size, 0
 
     def send(address):
