@@ -105,7 +105,14 @@ impl PieceDecoder {
                 // least; one of four or five bytes is stored, and ends with a whole byte.
                 let stored = self.between && got == 0 && matches!(step, 4 | 5);
                 if stored && taken == end {
-                    return Ok(Progress { stop: Stop::Cut, taken, given });
+                    // The last block stops it as any other does; one look further tells.
+                    let further =
+                        self.inflate.decompress(&[], &mut out[given..], InflateFlush::Block);
+                    let stop = match further {
+                        Ok(Status::StreamEnd) => Stop::End,
+                        _ => Stop::Cut,
+                    };
+                    return Ok(Progress { stop, taken, given });
                 }
                 if self.between && step == 0 {
                     return Err(Damage { given });

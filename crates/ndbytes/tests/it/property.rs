@@ -184,3 +184,10 @@ proptest! {
         targets::roundtrip(&bytes);
     }
 }
+
+/// A last block that is empty and stored ends where a piece does.
+#[test]
+fn a_stream_that_ends_at_a_cut_is_whole() {
+    let plan = [199, 208, 0, 250, 80, 245, 96, 208, 176, 118, 167, 106];
+    targets::inflate(&[&[134, 0, 0, 0, 0, 0], &plan[..]].concat());
+}
