@@ -53,6 +53,27 @@ impl Address {
         Ok(self.host().unwrap_or_default().to_socket_addrs()?.collect())
     }
 
+    /// What comes of the first of these addresses that something comes of; else why nothing came of the
+    /// last one.
+    pub(super) fn first<T>(
+        &self,
+        mut attempt: impl FnMut(SocketAddr) -> std::io::Result<T>,
+    ) -> std::io::Result<T> {
+        let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+        for address in self.resolve()? {
+            match attempt(address) {
+                Ok(done) => return Ok(done),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Whether it is of this machine alone.
+    pub(super) fn is_near(&self) -> std::io::Result<bool> {
+        Ok(self.resolve()?.iter().all(|address| address.ip().is_loopback()))
+    }
+
     /// Whether what passes can be read, or changed, on its way.
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Tcp(_))

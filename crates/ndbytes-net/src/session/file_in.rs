@@ -20,7 +20,7 @@ use super::receive::unexpected;
 use super::record::{PIECE_MAGIC, Record, parse_piece, piece_len};
 use super::slot::Taken;
 
-/// A file that a peer wants to send. Dropping it before it was stored ends the session.
+/// A file that a peer wants to send, and waits for leave to: it is stored, or the session ended.
 pub struct IncomingFile<'a> {
     pub(super) link: &'a Arc<Inner>,
     pub(super) inbox: Taken<'a, Inbox>,

@@ -71,10 +71,6 @@ impl Inner {
         lock(&self.state)
     }
 
-    pub(super) fn is_accepted(&self) -> bool {
-        self.accepted
-    }
-
     pub(super) fn hello(&self) -> Record {
         let token = self.options.token.clone().filter(|_| !self.accepted);
         Record::Hello { sums: self.sums, files: self.options.files, token }
@@ -118,15 +114,8 @@ impl Inner {
                 }
             }
         }
-        let tokens = self.options.tokens.is_some();
-        let mut state = self.state();
-        if state.peer == Peer::Unknown {
-            if tokens {
-                return Err(denied("the peer shows no token"));
-            }
-            state.peer = Peer::Plain;
-        }
-        state.check()
+        self.meet_plain()?;
+        self.state().check()
     }
 
     fn meet_with(self: &Arc<Self>, inbox: &mut Inbox) -> Result<()> {
@@ -136,7 +125,7 @@ impl Inner {
         }
     }
 
-    /// The first that came is no record.
+    /// The first that came is no record, or nothing has come.
     pub(super) fn meet_plain(&self) -> Result<()> {
         let mut state = self.state();
         if state.peer == Peer::Unknown && self.accepted {

@@ -33,14 +33,12 @@ pub const PROTOCOL: &str = "ndbytes/1";
 /// could read, unless [`SessionOptions::insecure`].
 pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
     let about = |error: io::Error| named(address, error);
-    if options.token.is_some() && address.is_open() && !options.insecure {
-        let near = address.resolve().map_err(about)?.iter().all(|a| a.ip().is_loopback());
-        if !near {
-            let message = format!(
-                "{address} is not encrypted, and a token could be read on the way: connect by tls:// or quic://"
-            );
-            return Err(Error::new(Code::Argument, message));
-        }
+    let shows = options.token.is_some() && address.is_open() && !options.insecure;
+    if shows && !address.is_near().map_err(about)? {
+        let message = format!(
+            "{address} is not encrypted, and a token could be read on the way: connect by tls:// or quic://"
+        );
+        return Err(Error::new(Code::Argument, message));
     }
     let wire = match address {
         Address::Tcp(_) => {
@@ -86,7 +84,7 @@ impl Listener {
     pub fn bind(address: &Address, options: &SessionOptions) -> Result<Self> {
         let about = |error: io::Error| named(address, error);
         if address.host().is_some() && !options.insecure {
-            let near = address.resolve().map_err(about)?.iter().all(|a| a.ip().is_loopback());
+            let near = address.is_near().map_err(about)?;
             if !near && (address.is_open() || options.tokens.is_none()) {
                 let message = format!(
                     "{address} can be reached from other machines: that takes tls:// or quic:// and tokens, or to be told to let anybody in (insecure)"
@@ -250,18 +248,10 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 fn connect_tcp(address: &Address, options: &SessionOptions) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in address.resolve()? {
-        let connected = match options.timeout {
-            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
-            None => TcpStream::connect(address),
-        };
-        match connected {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+    address.first(|address| match options.timeout {
+        Some(timeout) => TcpStream::connect_timeout(&address, timeout),
+        None => TcpStream::connect(address),
+    })
 }
 
 /// Tells a peer why there is no session, if it can be told at once.

@@ -89,14 +89,9 @@ pub(super) fn connect(address: &Address, options: &SessionOptions) -> Result<Wir
     let mut client = ClientConfig::new(Arc::new(crypto));
     client.transport_config(transport());
     let handle = runtime().map_err(named)?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for to in address.resolve().map_err(named)? {
-        match connect_to(to, address.host_name(), &client, &handle, options) {
-            Ok(wire) => return Ok(wire),
-            Err(error) => last = error,
-        }
-    }
-    Err(named(last))
+    let connected =
+        address.first(|to| connect_to(to, address.host_name(), &client, &handle, options));
+    connected.map_err(named)
 }
 
 fn connect_to(
@@ -136,20 +131,12 @@ impl Endpoint {
         let mut server = ServerConfig::with_crypto(Arc::new(crypto));
         server.transport_config(transport());
         let handle = runtime().map_err(named)?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for at in address.resolve().map_err(named)? {
-            match endpoint(at, Some(server.clone()), &handle) {
-                Ok(endpoint) => {
-                    let (found, coming) = sync_channel(options.max_connections.clamp(1, BACKLOG));
-                    let most = options.timeout.unwrap_or(HANDSHAKE).min(HANDSHAKE);
-                    let taker = handle.spawn(take(endpoint.clone(), found, most)).abort_handle();
-                    let coming = Mutex::new(coming);
-                    return Ok(Self { endpoint, coming, options: options.clone(), taker });
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(named(last))
+        let bound = address.first(|at| endpoint(at, Some(server.clone()), &handle));
+        let endpoint = bound.map_err(named)?;
+        let (found, coming) = sync_channel(options.max_connections.clamp(1, BACKLOG));
+        let most = options.timeout.unwrap_or(HANDSHAKE).min(HANDSHAKE);
+        let taker = handle.spawn(take(endpoint.clone(), found, most)).abort_handle();
+        Ok(Self { endpoint, coming: Mutex::new(coming), options: options.clone(), taker })
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -334,7 +334,7 @@ impl Inner {
 
     /// Whether the peer has yet to show a token.
     fn lacks_token(&self, state: &State) -> bool {
-        self.is_accepted() && self.options.tokens.is_some() && state.grant.is_none()
+        self.accepted && self.options.tokens.is_some() && state.grant.is_none()
     }
 
     fn too_much(&self) -> Error {
@@ -379,7 +379,7 @@ impl Inner {
                 if state.is_session() {
                     return Err(unexpected("a second `hello`"));
                 }
-                if let Some(tokens) = self.options.tokens.as_ref().filter(|_| self.is_accepted()) {
+                if let Some(tokens) = self.options.tokens.as_ref().filter(|_| self.accepted) {
                     let grant = token.as_deref().and_then(|token| tokens.grant(token));
                     let Some(grant) = grant else {
                         tracing::warn!(peer = self.peer, "a peer is denied");
@@ -391,7 +391,7 @@ impl Inner {
                     state.grant = Some(grant);
                 }
                 state.peer = Peer::Session { sums, files };
-                if self.is_accepted() {
+                if self.accepted {
                     self.hello().encode(&mut state.pending)?;
                 }
                 self.told.notify_all();
@@ -449,7 +449,7 @@ impl Inner {
             Peer::Session { .. } => {
                 return Err(cut(&format!("after {} arrays, without its end", state.received)));
             }
-            Peer::Unknown if !self.is_accepted() && state.received == 0 => {
+            Peer::Unknown if !self.accepted && state.received == 0 => {
                 return Err(cut("before it said anything"));
             }
             _ => state.ended = true,

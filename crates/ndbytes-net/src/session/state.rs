@@ -8,9 +8,10 @@ use super::record::Record;
 use crate::tokens::{Grant, Scope};
 
 /// What is known of the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Peer {
     /// It has said nothing yet.
+    #[default]
     Unknown,
     /// It sends arrays and says nothing.
     Plain,
@@ -50,7 +51,7 @@ impl Tag {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) peer: Peer,
     /// What the peer's token allows, where tokens are asked for.
@@ -85,30 +86,6 @@ pub(super) struct State {
     pub(super) waiting: VecDeque<(Tag, Array)>,
     /// Bytes of these.
     pub(super) kept: usize,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            peer: Peer::Unknown,
-            grant: None,
-            received: 0,
-            bytes: 0,
-            sums: 0,
-            granted: 0,
-            said: 0,
-            looked_after: false,
-            wanted: None,
-            acked: 0,
-            farewell: false,
-            dropped: false,
-            pending: Vec::new(),
-            ended: false,
-            failed: None,
-            waiting: VecDeque::new(),
-            kept: 0,
-        }
-    }
 }
 
 impl State {

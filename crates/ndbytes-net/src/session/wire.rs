@@ -42,7 +42,7 @@ impl Wire {
 
 /// What can be done to a stream while others read and write.
 pub(super) trait Control: Send + Sync {
-    /// Says that nothing more comes; `writer` is the half that has written it.
+    /// Says that nothing more comes.
     fn shut_write(&self) -> io::Result<()>;
     /// Ends both directions; whoever waits is woken.
     fn close(&self);
