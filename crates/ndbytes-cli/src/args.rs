@@ -377,7 +377,7 @@ pub(crate) struct Serve {
     /// Let other machines in without tokens or without encryption
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Let files be written by PUT, whole or not at all, and folders be made by MKCOL
+    /// Let files be written by PUT or in parts by tus, whole or not at all, and folders be made by MKCOL
     #[arg(long)]
     pub(crate) write: bool,
     /// Let files and empty folders be removed by DELETE
@@ -389,9 +389,18 @@ pub(crate) struct Serve {
     /// Most connections at once
     #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_connections: u32,
+    /// Most connections of one address at once; 256 unless given, of other machines
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections_per_address: Option<u32>,
     /// Most requests at once; others wait
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_requests: u32,
+    /// Most requests at once of one token, or of one address without tokens; others are refused
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_requests_per_client: Option<u32>,
+    /// Most requests per second of one token, or of one address without tokens; others are refused
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) max_rate_per_client: Option<f64>,
     /// Seconds that the header of a request may take; 0 is any time
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) header_timeout: Seconds,
@@ -578,6 +587,13 @@ fn parse_seconds(text: &str) -> Result<Seconds, String> {
             .map(|duration| Seconds(Some(duration)))
             .map_err(|error| error.to_string()),
         _ => Err("a time limit is not negative".into()),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err("a rate is a number per second, more than 0".into()),
     }
 }
 

@@ -29,7 +29,10 @@ pub(crate) fn run(args: &Serve, out: &mut Printer) -> Result<ExitStatus, Failure
     options.delete = args.delete;
     options.max_upload = args.max_upload;
     options.max_connections = args.max_connections as usize;
+    options.max_connections_per_address = args.max_connections_per_address.map(|n| n as usize);
     options.max_requests = args.max_requests as usize;
+    options.max_requests_per_client = args.max_requests_per_client.map(|n| n as usize);
+    options.max_rate_per_client = args.max_rate_per_client;
     options.header_timeout = time(args.header_timeout);
     options.idle_timeout = time(args.idle_timeout);
     options.write_timeout = time(args.write_timeout);

@@ -5,6 +5,7 @@ mod conditions;
 mod path;
 mod query;
 mod range;
+mod tus;
 mod want;
 
 pub use accept::best_offer;
@@ -12,6 +13,7 @@ pub use conditions::{Conditions, Verdict};
 pub use path::{RelativePath, encode_segment};
 pub use query::Query;
 pub use range::{ByteRange, Ranges, parse_ranges};
+pub use tus::{ChecksumKind, parse_checksum, parse_metadata};
 pub use want::{DigestKind, wanted_digest};
 
 /// Decodes `%41`, and `+` as a space where that is what it means; none where a `%` stands alone.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -23,6 +24,13 @@ pub(super) struct Body {
     left: u64,
     /// What is given back when the answer has been sent, or will not be.
     flight: Option<Flight>,
+}
+
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::once(Bytes::new()));
+    *response.status_mut() = status;
+    response
 }
 
 type Made = (Box<dyn Producer>, io::Result<Option<Bytes>>);

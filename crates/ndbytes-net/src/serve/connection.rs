@@ -27,7 +27,7 @@ use super::options::ServeOptions;
 use super::problem::Problem;
 use super::router::Who;
 use super::watch::{Progress, Watched};
-use super::{Service, router, upload};
+use super::{Peer, Service, resumable, router, upload};
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -116,13 +116,19 @@ fn answer(
     let mut flight =
         Flight::new(service.metrics.clone(), progress, request.version() == Version::HTTP_2);
     async move {
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
+        request.extensions.insert(Peer(peer.ip()));
         let (method, uri) = (request.method.clone(), request.uri.clone());
-        let response = match timeout(PATIENCE, shared.requests.clone().acquire_owned()).await {
-            Ok(Ok(permit)) if method == Method::PUT && service.write => {
+        let mut response = match timeout(PATIENCE, shared.requests.clone().acquire_owned()).await {
+            Ok(Ok(permit)) if service.write && method == Method::PUT => {
                 flight.hold(permit);
                 let patience = shared.options.write_timeout;
                 upload::answer(service.clone(), request, body, patience).await
+            }
+            Ok(Ok(permit)) if service.write && resumable::is_ours(uri.path()) => {
+                flight.hold(permit);
+                let patience = shared.options.write_timeout;
+                resumable::answer(service.clone(), request, body, patience).await
             }
             Ok(Ok(permit)) => {
                 drop(body);
@@ -142,9 +148,13 @@ fn answer(
         service.metrics.answered(status);
         let ms = begin.elapsed().as_millis() as u64;
         let bytes = response.body().len();
-        let token = response.extensions().get::<Who>().map(|who| who.0.as_str());
+        let who = response.extensions_mut().remove::<Who>();
+        let token = who.as_ref().and_then(|who| who.token.as_deref());
         let (path, query) = (uri.path(), uri.query());
         tracing::info!(%peer, token, %method, path, query, status, bytes, ms);
+        if let Some(who) = who {
+            flight.of(who);
+        }
         // From now on it can be taken.
         flight.gave(0, bytes == 0);
         response.map(|body| body.with_flight(flight))

@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -17,7 +16,7 @@ use rustix::fs::{AtFlags, FileType, Mode, fstat, mkdirat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::Service;
-use super::body::Body;
+use super::body::{Body, empty};
 use super::listing::{escape, names};
 use super::problem::Problem;
 use super::root::Node;
@@ -187,12 +186,6 @@ fn synchronize(folder: &OwnedFd) -> Result<(), Problem> {
         Ok(()) | Err(Errno::BADF | Errno::INVAL) => Ok(()),
         Err(error) => Err(stored(io::Error::from(error).into())),
     }
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::once(Bytes::new()));
-    *response.status_mut() = status;
-    response
 }
 
 /// Files and folders that are listed at once.

@@ -108,6 +108,8 @@ impl Page<'_> {
         let names: Vec<_> =
             self.path.segments().iter().map(|name| String::from_utf8_lossy(name)).collect();
         let title = escape(&format!("/{}", names.join("/")));
+        let below = self.path.segments().iter().map(|name| encode_segment(name) + "/");
+        let view = below.collect::<String>();
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
@@ -115,7 +117,7 @@ impl Page<'_> {
              margin:2rem auto;max-width:60rem;padding:0 1rem}}table{{border-collapse:collapse;\
              width:100%}}td,th{{padding:.15rem .6rem;text-align:left}}\
              .n{{text-align:right;font-variant-numeric:tabular-nums}}</style></head>\n\
-             <body><h1>{title}</h1>\n<table><thead><tr><th>name</th><th class=\"n\">bytes</th>\
+             <body><h1>{title}</h1>\n<p><a href=\"/view/{view}\">look into arrays</a></p>\n<table><thead><tr><th>name</th><th class=\"n\">bytes</th>\
              <th>array</th></tr></thead><tbody>\n"
         );
         if !self.path.segments().is_empty() {
@@ -128,7 +130,11 @@ impl Page<'_> {
                 false => ("", entry.bytes.to_string()),
             };
             let array = match !entry.folder && is_array(&entry.name) {
-                true => format!("<a href=\"{}\">facts</a>", self.href("arrays", entry)),
+                true => format!(
+                    "<a href=\"{}\">facts</a> <a href=\"{}\">view</a>",
+                    self.href("arrays", entry),
+                    self.href("view", entry)
+                ),
                 false => String::new(),
             };
             // Writing to a string does not fail.

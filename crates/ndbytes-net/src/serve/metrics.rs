@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::router::Who;
 use super::watch::Progress;
 
 /// Everything that is counted.
@@ -20,6 +21,7 @@ pub(super) struct Metrics {
     pub(super) refused: AtomicU64,
     pub(super) timed_out: AtomicU64,
     pub(super) denied: AtomicU64,
+    pub(super) limited: AtomicU64,
     flying: AtomicU64,
     /// Answers by the seconds that they took, each in the first bucket that holds it.
     seconds: [AtomicU64; BUCKETS.len() + 1],
@@ -38,6 +40,7 @@ pub(super) struct Flight {
     progress: Arc<Progress>,
     number: u64,
     permit: Option<OwnedSemaphorePermit>,
+    who: Option<Who>,
 }
 
 impl Metrics {
@@ -85,6 +88,8 @@ impl Metrics {
         family("connections_timed_out_total", "counter", help, &alone(&self.timed_out));
         let help = "Requests without a token that allows them.";
         family("requests_denied_total", "counter", help, &alone(&self.denied));
+        let help = "Requests and connections beyond what one client may have.";
+        family("limited_total", "counter", help, &alone(&self.limited));
         let mut total = 0;
         let mut buckets = Vec::new();
         for (i, count) in self.seconds.iter().enumerate() {
@@ -105,12 +110,17 @@ impl Flight {
     pub(super) fn new(metrics: Arc<Metrics>, progress: Arc<Progress>, http2: bool) -> Self {
         metrics.flying.fetch_add(1, Ordering::Relaxed);
         let number = progress.begin(http2);
-        Self { metrics, begin: Instant::now(), progress, number, permit: None }
+        Self { metrics, begin: Instant::now(), progress, number, permit: None, who: None }
     }
 
     /// Keeps this until the end.
     pub(super) fn hold(&mut self, permit: OwnedSemaphorePermit) {
         self.permit = Some(permit);
+    }
+
+    /// Keeps what is held for a client until the end.
+    pub(super) fn of(&mut self, who: Who) {
+        self.who = Some(who);
     }
 
     /// Bytes of the body are given; there are more unless it is the last time.

@@ -12,13 +12,18 @@
 
 mod array;
 mod body;
+mod clients;
 mod connection;
 mod content;
 mod dav;
+mod incoming;
 mod listing;
 mod metrics;
 mod options;
+mod page;
+mod partial;
 mod problem;
+mod resumable;
 mod root;
 mod router;
 mod server;
@@ -32,6 +37,8 @@ pub use crate::tokens::Tokens;
 pub use options::ServeOptions;
 pub use server::{ServeError, Server, Stop};
 
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
@@ -39,10 +46,13 @@ use http::header;
 use http::request::Parts;
 use http::uri::Authority;
 
+use self::clients::{Client, Refused, Shares};
 use self::content::Digests;
 use self::metrics::Metrics;
 use self::problem::Problem;
+use self::resumable::Turns;
 use self::root::Root;
+use self::router::Who;
 use crate::tokens::Scope;
 
 /// What all requests share.
@@ -61,14 +71,44 @@ struct Service {
     max_upload: u64,
     /// Held while a file takes its name.
     publishing: Mutex<()>,
+    /// Requests of each client.
+    shares: Arc<Shares>,
+    /// Uploads that come now.
+    turns: Turns,
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+struct Peer(IpAddr);
+
 impl Service {
-    /// Whether this request may be answered, and whose it is, where that is known.
-    fn admit(&self, request: &Parts, scope: Scope) -> Result<Option<String>, Problem> {
+    /// Whose request this is, if it may be answered.
+    fn admit(&self, request: &Parts, scope: Scope) -> Result<Who, Problem> {
+        let token = self.identify(request, scope)?;
+        let client = match (&token, request.extensions.get()) {
+            (Some(token), _) => Client::Token(token.clone()),
+            (None, Some(&Peer(address))) => Client::at(address),
+            (None, None) => return Ok(Who { token, _turn: None }),
+        };
+        let refused = match self.shares.enter(&client) {
+            Ok(turn) => return Ok(Who { token, _turn: turn.map(Arc::new) }),
+            Err(refused) => refused,
+        };
+        self.metrics.limited.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(?client, "a client asks for too much");
+        let (detail, wait) = match refused {
+            Refused::AtOnce(most) => (format!("more than {most} requests at once"), 1),
+            Refused::TooFast(wait) => ("requests come too fast".to_owned(), wait.as_secs() + 1),
+        };
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "http.too_many", detail);
+        Err(problem.with(header::RETRY_AFTER, &wait.to_string()))
+    }
+
+    /// The name of the token that a request has, which allows what is asked for.
+    fn identify(&self, request: &Parts, scope: Scope) -> Result<Option<String>, Problem> {
         let Some(tokens) = &self.tokens else { return self.admit_host(request).map(|()| None) };
         let denied = |status, code, detail: &str, challenge: &str| {
-            self.metrics.denied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.metrics.denied.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(code, path = request.uri.path(), "a request is denied");
             let problem = Problem::new(status, code, detail);
             Err(problem.with(header::WWW_AUTHENTICATE, challenge))

@@ -28,8 +28,16 @@ pub struct ServeOptions {
     pub max_upload: u64,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Most connections of one address at once. Unless given, there may be 256 of each that is not
+    /// loopback.
+    pub max_connections_per_address: Option<usize>,
     /// Most requests at once; others wait.
     pub max_requests: usize,
+    /// Most requests at once of one client: of a token, or of an address where there are no tokens.
+    /// Any number unless given; others are refused.
+    pub max_requests_per_client: Option<usize>,
+    /// Most requests per second of one client, in the long run. Any number unless given.
+    pub max_rate_per_client: Option<f64>,
     /// How long a request's header may take, from the connection on or from its first byte; and a
     /// TLS handshake.
     pub header_timeout: Duration,
@@ -54,7 +62,10 @@ impl ServeOptions {
             delete: false,
             max_upload: 64 << 30,
             max_connections: 1024,
+            max_connections_per_address: None,
             max_requests: 256,
+            max_requests_per_client: None,
+            max_rate_per_client: None,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),

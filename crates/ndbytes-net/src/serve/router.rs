@@ -1,5 +1,7 @@
 //! What each URL is answered with. `docs/spec/http.md` is normative.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -8,9 +10,11 @@ use serde_json::{Value, json};
 use super::Service;
 use super::array::{self, Held};
 use super::body::Body;
+use super::clients::Turn;
 use super::content::{Content, Segment};
 use super::dav;
 use super::listing::Page;
+use super::page;
 use super::problem::Problem;
 use super::root::Node;
 use super::slice::{self, Format};
@@ -18,9 +22,14 @@ use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
 use crate::tokens::Scope;
 
-/// The name of the token that a request had.
+/// Who asks.
 #[derive(Clone, Debug)]
-pub(super) struct Who(pub(super) String);
+pub(super) struct Who {
+    /// The name of the token, where one is needed.
+    pub(super) token: Option<String>,
+    /// What is held for them until they have the answer.
+    pub(super) _turn: Option<Arc<Turn>>,
+}
 
 /// Answers a request. It may wait for disks.
 pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {
@@ -36,9 +45,9 @@ pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {
 }
 
 /// The answer with what all have.
-pub(super) fn finished(mut response: Response<Body>, who: Option<String>) -> Response<Body> {
+pub(super) fn finished(mut response: Response<Body>, who: Option<Who>) -> Response<Body> {
     if let Some(who) = who {
-        response.extensions_mut().insert(Who(who));
+        response.extensions_mut().insert(who);
     }
     let headers = response.headers_mut();
     // What is served is data, whatever a browser would make of it.
@@ -54,7 +63,7 @@ pub(super) fn finished(mut response: Response<Body>, who: Option<String>) -> Res
 fn route(
     service: &Service,
     request: &Parts,
-    who: &mut Option<String>,
+    who: &mut Option<Who>,
 ) -> Result<Response<Body>, Problem> {
     let path = request.uri.path();
     // Clients ask for a folder without its slash.
@@ -62,7 +71,7 @@ fn route(
     if let Some(below) = below
         && let Some(scope) = changes(service, request, below)
     {
-        *who = service.admit(request, scope)?;
+        *who = Some(service.admit(request, scope)?);
         query(request, &[])?;
         let path = parse(below)?;
         return match request.method.as_str() {
@@ -71,15 +80,21 @@ fn route(
             _ => dav::properties(service, request, &path),
         };
     }
-    if path == "/health" {
+    if let Some(redirected) = begin(request) {
         method(service, request)?;
-        let content = Content::text(JSON, format!("{}\n", json!({ "status": "ok" })));
+        return Ok(redirected);
+    }
+    let open = match path {
+        "/health" => Some(Content::text(JSON, format!("{}\n", json!({ "status": "ok" })))),
+        _ => page::content(path),
+    };
+    if let Some(content) = open {
+        method(service, request)?;
         return content.respond(&request.method, &request.headers, &service.digests);
     }
-    *who = service.admit(request, Scope::Read)?;
+    *who = Some(service.admit(request, Scope::Read)?);
     method(service, request)?;
     let content = match path {
-        "/" => return Ok(redirect("/files/")),
         "/metrics" => {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
             Content::text(kind, service.metrics.render())
@@ -93,8 +108,7 @@ fn route(
                 zarr::content(&service.root, &parse(path)?)?
             }
             _ => {
-                let detail =
-                    "there are /files/, /arrays/, /zarr/, /health, /metrics and /openapi.json";
+                let detail = "there are /files/, /arrays/, /zarr/, /view/, /health, /metrics and /openapi.json";
                 return Err(Problem::not_found(detail));
             }
         },
@@ -103,6 +117,18 @@ fn route(
         query(request, &[])?;
     }
     content.respond(&request.method, &request.headers, &service.digests)
+}
+
+/// Where somebody begins who knows nothing of paths: a browser at the page.
+fn begin(request: &Parts) -> Option<Response<Body>> {
+    let html = negotiate(&request.headers, &[JSON, HTML]).is_ok_and(|offer| offer == 1);
+    let mut response = match request.uri.path() {
+        "/" => redirect(if html { "/view/" } else { "/files/" }),
+        "/view" => redirect("/view/"),
+        _ => return None,
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    Some(response)
 }
 
 /// A file's bytes, or what a folder holds.
@@ -125,7 +151,7 @@ fn files(service: &Service, request: &Parts, path: &str) -> Result<Response<Body
                     return Err(Problem::bad_request("http.query", detail));
                 }
             };
-            let offer = negotiate(&request.headers, &[JSON, "text/html"])?;
+            let offer = negotiate(&request.headers, &[JSON, HTML])?;
             let page = Page { path: &path, after: query.value("after"), limit };
             respond(page.content(&service.root, &folder, offer == 1)?)
         }
@@ -293,5 +319,6 @@ fn openapi(service: &Service) -> String {
 }
 
 const JSON: &str = "application/json";
+const HTML: &str = "text/html";
 const MOST_LISTED: usize = 10_000;
 const MOST_MEMBERS: usize = 10_000;

@@ -16,10 +16,12 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Service;
+use super::clients::{Client, Shares};
 use super::connection::{Shared, serve};
 use super::content::Digests;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
+use super::resumable::Turns;
 use super::root::Root;
 use crate::tls;
 
@@ -80,6 +82,8 @@ impl Server {
             delete: options.delete,
             max_upload: options.max_upload,
             publishing: Mutex::default(),
+            shares: Shares::new(options.max_requests_per_client, options.max_rate_per_client),
+            turns: Turns::default(),
         };
         let (stop, told) = watch::channel(false);
         let requests = Arc::new(Semaphore::new(options.max_requests));
@@ -137,20 +141,29 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut told = shared.stop.clone();
         let places = Arc::new(Semaphore::new(shared.options.max_connections));
+        let own = shared.options.max_connections_per_address;
+        let addresses = Shares::new(own.or(Some(MOST_PER_ADDRESS)), None);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => match places.clone().try_acquire_owned() {
-                        Ok(place) => {
-                            let shared = shared.clone();
-                            connections.spawn(async move {
-                                serve(shared, stream, peer).await;
-                                drop(place);
-                            });
+                    Ok((stream, peer)) => {
+                        let counted = own.is_some() || !peer.ip().to_canonical().is_loopback();
+                        let turn = match counted {
+                            true => addresses.enter(&Client::at(peer.ip())),
+                            false => Ok(None),
+                        };
+                        match (turn, places.clone().try_acquire_owned()) {
+                            (Ok(turn), Ok(place)) => {
+                                let shared = shared.clone();
+                                connections.spawn(async move {
+                                    serve(shared, stream, peer).await;
+                                    drop((turn, place));
+                                });
+                            }
+                            (turn, _) => refuse(&shared, stream, peer, turn.is_err()),
                         }
-                        Err(_) => refuse(&shared, stream, peer),
-                    },
+                    }
                     Err(error) => {
                         // Mostly that there are no descriptors left; some will be closed.
                         tracing::warn!(%error, "a connection cannot be taken");
@@ -213,9 +226,13 @@ impl std::error::Error for ServeError {
 }
 
 /// Says why, where that can be said without waiting.
-fn refuse(shared: &Shared, stream: TcpStream, peer: SocketAddr) {
-    shared.service.metrics.refused.fetch_add(1, Ordering::Relaxed);
-    tracing::warn!(%peer, "a connection is refused: there are too many");
+fn refuse(shared: &Shared, stream: TcpStream, peer: SocketAddr, of_address: bool) {
+    let metrics = &shared.service.metrics;
+    metrics.refused.fetch_add(1, Ordering::Relaxed);
+    if of_address {
+        metrics.limited.fetch_add(1, Ordering::Relaxed);
+    }
+    tracing::warn!(%peer, of_address, "a connection is refused: there are too many");
     if shared.tls.is_none() {
         let _ = stream.try_write(
             b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
@@ -232,5 +249,7 @@ fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
+/// Connections of an address that is not this machine.
+const MOST_PER_ADDRESS: usize = 256;
 /// Threads that wait for disks.
 const BLOCKING_THREADS: usize = 64;

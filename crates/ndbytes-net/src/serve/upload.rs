@@ -1,11 +1,11 @@
 //! PUT: a file that is there whole or not at all.
 
 use std::ffi::OsStr;
+use std::future::pending;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -13,20 +13,19 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
-use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use ndbytes::{AtomicFile, SaveOptions};
 use ring::digest::Context;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use super::body::Body;
+use super::Service;
+use super::body::{Body, empty};
 use super::content::{conditions, digest_context, digest_text};
+use super::incoming::{Bounds, Sink, drain, off, receive};
 use super::problem::Problem;
 use super::root::Node;
-use super::{Service, router};
+use super::router::{self, Who};
 use crate::request::{Conditions, DigestKind, RelativePath, Verdict};
 use crate::tokens::Scope;
 
@@ -36,7 +35,6 @@ struct Upload {
     /// The folder that it belongs to: as long as this is open, the path to it leads there.
     _folder: OwnedFd,
     path: RelativePath,
-    len: u64,
     digest: Option<(DigestKind, String, Context)>,
 }
 
@@ -49,73 +47,30 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let mut who = None;
     let waits = request.headers.contains_key(header::EXPECT);
-    let received = receive(&service, request, &mut body, patience, &mut who).await;
+    let received = store(&service, request, &mut body, patience, &mut who).await;
+    // One that waits for us would begin to send.
     if received.is_err() && !waits {
-        // A client that finds the connection closed while it sends may never read why. One that
-        // waits for us would begin to send.
-        let _ = timeout(LINGER, drain(&mut body)).await;
+        drain(&mut body).await;
     }
     router::finished(received.unwrap_or_else(Problem::into_response), who)
 }
 
-/// Passes over what comes, up to a bound.
-async fn drain(body: &mut Incoming) {
-    let mut passed = 0;
-    while let Some(Ok(frame)) = next(body).await
-        && passed < PIECE
-    {
-        passed += frame.data_ref().map_or(0, Bytes::len);
-    }
-}
-
-async fn next(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
-    std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
-}
-
-async fn receive(
+async fn store(
     service: &Arc<Service>,
     request: Parts,
     body: &mut Incoming,
     patience: Duration,
-    who: &mut Option<String>,
+    who: &mut Option<Who>,
 ) -> Result<Response<Body>, Problem> {
-    *who = service.admit(&request, Scope::Write)?;
-    let most = service.max_upload;
-    if body.size_hint().exact().is_some_and(|len| len > most) {
-        return Err(too_large(most));
-    }
+    *who = Some(service.admit(&request, Scope::Write)?);
+    let bounds = Bounds { most: service.max_upload, patience };
+    bounds.check(body)?;
     let (shared, request) = (Arc::clone(service), Arc::new(request));
     let asked = Arc::clone(&request);
-    let mut upload = off(move || Upload::begin(&shared, &asked)).await?;
-    let (mut held, mut size) = (Vec::new(), 0);
-    loop {
-        let data = match timeout(patience, next(body)).await {
-            Ok(None) => break,
-            // What follows the data says nothing that is needed.
-            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-            Ok(Some(Err(error))) => {
-                let detail = format!("the body breaks off: {error}");
-                return Err(Problem::bad_request("http.body", detail));
-            }
-            Err(_) => {
-                let detail = "nothing of the body came for too long";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "http.timeout", detail));
-            }
-        };
-        upload.len += data.len() as u64;
-        if upload.len > most {
-            return Err(too_large(most));
-        }
-        size += data.len();
-        held.push(data);
-        if size >= PIECE {
-            let pieces = std::mem::take(&mut held);
-            upload = off(move || upload.write(&pieces)).await?;
-            size = 0;
-        }
-    }
+    let upload = off(move || Upload::begin(&shared, &asked)).await?;
+    let upload = receive(body, bounds, upload, pending()).await?;
     let service = Arc::clone(service);
-    off(move || upload.write(&held)?.finish(&service, &request)).await
+    off(move || upload.finish(&service, &request)).await
 }
 
 impl Upload {
@@ -136,31 +91,13 @@ impl Upload {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "http.body", "a file is sent as it is"));
         }
-        let (folder, name) = parent(service, &path)?;
-        let name = OsStr::from_bytes(name);
-        match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
-                return Err(conflict("what is there is no regular file"));
-            }
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(io::Error::from(error).into()),
-        }
+        let (folder, name) = target(service, &path)?;
         check(service, &path, headers)?;
         // By the folder that was opened, wherever its path leads by now.
         let place = format!("/proc/self/fd/{}", folder.as_raw_fd());
         let options = SaveOptions::default().with_durable(true);
         let file = AtomicFile::create(&Path::new(&place).join(name), &options).map_err(stored)?;
-        Ok(Self { file, _folder: folder, len: 0, digest: promised(headers), path })
-    }
-
-    fn write(mut self, pieces: &[Bytes]) -> Result<Self, Problem> {
-        for piece in pieces {
-            if let Some((.., context)) = &mut self.digest {
-                context.update(piece);
-            }
-            self.file.write_all(piece).map_err(|error| stored(error.into()))?;
-        }
-        Ok(self)
+        Ok(Self { file, _folder: folder, digest: promised(headers), path })
     }
 
     /// Gives the file its name.
@@ -176,15 +113,51 @@ impl Upload {
         let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let was_there = check(service, &self.path, &request.headers)?;
         self.file.commit().map_err(stored)?;
-        let mut response = Response::new(Body::once(Bytes::new()));
-        *response.status_mut() =
-            if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
-        if let Node::File(source) = service.root.node(&self.path)?
-            && let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", source.stamp().tag()))
-        {
-            response.headers_mut().insert(header::ETAG, tag);
+        let status = if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
+        stored_as(service, &self.path, status)
+    }
+}
+
+impl Sink for Upload {
+    fn write(&mut self, pieces: &[Bytes]) -> Result<(), Problem> {
+        for piece in pieces {
+            if let Some((.., context)) = &mut self.digest {
+                context.update(piece);
+            }
+            self.file.write_all(piece).map_err(|error| stored(error.into()))?;
         }
-        Ok(response)
+        Ok(())
+    }
+}
+
+/// Says that a file is there now, and which version of it.
+pub(super) fn stored_as(
+    service: &Service,
+    path: &RelativePath,
+    status: StatusCode,
+) -> Result<Response<Body>, Problem> {
+    let mut response = empty(status);
+    if let Node::File(source) = service.root.node(path)?
+        && let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", source.stamp().tag()))
+    {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// The folder that a file is to be in, and its name, if it may be there.
+pub(super) fn target<'a>(
+    service: &Service,
+    path: &'a RelativePath,
+) -> Result<(OwnedFd, &'a OsStr), Problem> {
+    let (folder, name) = parent(service, path)?;
+    let name = OsStr::from_bytes(name);
+    match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
+            Err(conflict("what is there is no regular file"))
+        }
+        Ok(_) | Err(Errno::NOENT) => Ok((folder, name)),
+        Err(error) => Err(io::Error::from(error).into()),
     }
 }
 
@@ -243,7 +216,7 @@ pub(super) fn check(
 }
 
 /// The digest that the client promises, of those that are known.
-fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
+pub(super) fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
     let fields = ["repr-digest", "content-digest"];
     let texts = fields.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
     let items = texts.flat_map(|text| text.split(',')).map(str::trim);
@@ -251,18 +224,6 @@ fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
         let kind = DigestKind::from_name(item.split_once('=')?.0)?;
         Some((kind, item.to_owned(), digest_context(kind)))
     })
-}
-
-/// Work that waits for disks, elsewhere.
-async fn off<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    spawn_blocking(work).await.unwrap_or_else(|error| Err(Problem::fault(&error)))
-}
-
-fn too_large(most: u64) -> Problem {
-    let detail = format!("a file may have {most} bytes here");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "http.too_large", detail)
 }
 
 pub(super) fn conflict(detail: &str) -> Problem {
@@ -288,7 +249,3 @@ pub(super) fn stored(error: ndbytes::Error) -> Problem {
         }
     }
 }
-
-/// Bytes that are written at a time, and that are passed over of what is refused.
-const PIECE: usize = 1 << 20;
-const LINGER: Duration = Duration::from_secs(1);

@@ -122,7 +122,9 @@ impl IncomingFile<'_> {
             };
             part.set_len(begin).map_err(about)?;
             part.seek(SeekFrom::Start(begin)).map_err(about)?;
+            self.inbox.begin();
             self.fill(&mut part, digest, begin, progress, &about)?;
+            self.inbox.pause();
             part.sync_all().map_err(about)?;
             match place.publish(overwrite) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return refused(),

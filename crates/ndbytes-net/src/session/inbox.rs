@@ -1,6 +1,7 @@
 //! What arrives: small things are read ahead, large ones go straight where they belong.
 
 use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use ndbytes::Result;
 
@@ -15,20 +16,63 @@ pub(super) struct Inbox {
     end: usize,
     /// Bytes that were taken out.
     taken: u64,
+    /// How long the source may say nothing.
+    patience: Option<Duration>,
+    /// What has come of a unit.
+    pace: Option<Pace>,
+}
+
+/// How fast something comes.
+#[derive(Default)]
+struct Pace {
+    bytes: u64,
+    waited: Duration,
 }
 
 impl Default for Inbox {
     /// One that nothing comes into.
     fn default() -> Self {
-        let (source, bytes) = (Box::new(io::empty()), Box::default());
-        Self { source, bytes, start: 0, end: 0, taken: 0 }
+        Self::over(Box::new(io::empty()), Box::default(), None)
     }
 }
 
 impl Inbox {
-    pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
-        let bytes = vec![0; READ_AHEAD].into_boxed_slice();
-        Self { source, bytes, start: 0, end: 0, taken: 0 }
+    /// Of a source that is silent for so long at most.
+    pub(super) fn new(source: Box<dyn Read + Send>, patience: Option<Duration>) -> Self {
+        Self::over(source, vec![0; READ_AHEAD].into_boxed_slice(), patience)
+    }
+
+    fn over(source: Box<dyn Read + Send>, bytes: Box<[u8]>, patience: Option<Duration>) -> Self {
+        Self { source, bytes, start: 0, end: 0, taken: 0, patience, pace: None }
+    }
+
+    /// From now on something comes that has begun: a byte now and then does not count as getting on.
+    pub(super) fn begin(&mut self) {
+        self.pace = Some(Pace::default());
+    }
+
+    /// From now on it may take any time until something more comes.
+    pub(super) fn pause(&mut self) {
+        self.pace = None;
+    }
+
+    /// Reads ahead, or into the memory of who waits.
+    fn pull(&mut self, buffer: Option<&mut [u8]>) -> io::Result<usize> {
+        let begin = self.pace.as_ref().map(|_| Instant::now());
+        let n = self.source.read(match buffer {
+            Some(buffer) => buffer,
+            None => &mut self.bytes[self.end..],
+        })?;
+        if let (Some(pace), Some(begin), Some(patience)) = (&mut self.pace, begin, self.patience) {
+            pace.bytes += n as u64;
+            pace.waited += begin.elapsed();
+            if n > 0 && pace.waited > patience + Duration::from_secs(pace.bytes / SLOWEST) {
+                let (bytes, seconds) = (pace.bytes, pace.waited.as_secs_f64());
+                let message = format!("the peer sent {bytes} bytes in {seconds:.1} s, and not all");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+        }
+        Ok(n)
     }
 
     /// Bytes that were taken out.
@@ -48,7 +92,7 @@ impl Inbox {
                 self.bytes.copy_within(self.start..self.end, 0);
                 (self.start, self.end) = (0, self.end - self.start);
             }
-            let n = self.source.read(&mut self.bytes[self.end..])?;
+            let n = self.pull(None)?;
             if n == 0 {
                 break;
             }
@@ -91,12 +135,12 @@ impl Read for Inbox {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.start == self.end {
             if buffer.len() >= self.bytes.len() {
-                let n = self.source.read(buffer)?;
+                let n = self.pull(Some(buffer))?;
                 self.taken += n as u64;
                 return Ok(n);
             }
             (self.start, self.end) = (0, 0);
-            self.end = self.source.read(&mut self.bytes)?;
+            self.end = self.pull(None)?;
         }
         let n = buffer.len().min(self.end - self.start);
         buffer[..n].copy_from_slice(&self.bytes[self.start..self.start + n]);
@@ -108,3 +152,5 @@ impl Read for Inbox {
 
 /// Bytes that are read ahead at most.
 const READ_AHEAD: usize = 1 << 17;
+/// Bytes a second that something must come with on the whole, once it has begun.
+const SLOWEST: u64 = 1024;

@@ -81,7 +81,7 @@ impl Link {
         accepted: bool,
     ) -> Self {
         Self(Arc::new(Inner {
-            inbox: Slot::new(Inbox::new(wire.read)),
+            inbox: Slot::new(Inbox::new(wire.read, options.timeout)),
             outbox: Mutex::new(Outbox::new(wire.write)),
             state: Mutex::default(),
             told: Condvar::new(),

@@ -245,6 +245,17 @@ impl Inner {
         if first.is_empty() {
             return self.end_of_stream(tag).map(|()| Unit::End);
         }
+        inbox.begin();
+        let unit = self.begun(inbox, tag);
+        if !matches!(unit, Ok(Unit::Array(..))) {
+            inbox.pause();
+        }
+        unit
+    }
+
+    /// Reads what has begun to come.
+    fn begun(self: &Arc<Self>, inbox: &mut Inbox, tag: &mut Tag) -> Result<Unit> {
+        let first = inbox.peek(4)?;
         let zstd = first == ZSTD_MAGIC;
         if first == PIECE_MAGIC {
             return Err(unexpected("a piece of a file"));
@@ -317,8 +328,13 @@ impl Inner {
         message.read_into_with(&mut source, out, layout, progress)?;
         let sum = source.sum;
         let end = inbox.taken();
-        let Some(computed) = sum else { return Ok((None, end)) };
-        match inbox.record()? {
+        let Some(computed) = sum else {
+            inbox.pause();
+            return Ok((None, end));
+        };
+        let record = inbox.record()?;
+        inbox.pause();
+        match record {
             Some(Record::Sum(stored)) if stored == computed => Ok((sum, end)),
             Some(Record::Sum(stored)) => Err(Error::new(
                 Code::StreamChecksum,

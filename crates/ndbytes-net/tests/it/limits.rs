@@ -144,6 +144,75 @@ fn requests_beyond_the_most_wait() {
 }
 
 #[test]
+fn connections_of_one_address_are_limited() {
+    let served = Served::with(|options| options.max_connections_per_address = Some(2));
+    let held = [served.connect(), served.connect()];
+    let mut bytes = Vec::new();
+    served.connect().read_to_end(&mut bytes).unwrap();
+    assert_eq!(Answer::parse(&bytes).status, 503);
+    drop(held);
+    let begin = Instant::now();
+    while !matches!(health(&served), Some(200)) {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The status of an answer, if there is one.
+fn health(served: &Served) -> Option<u16> {
+    let mut stream = served.connect();
+    stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").ok()?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).ok()?;
+    (!bytes.is_empty()).then(|| Answer::parse(&bytes).status)
+}
+
+#[test]
+fn requests_of_one_client_are_limited() {
+    let tokens = "a read aaaaaaaaaaaaaaaa\nb read bbbbbbbbbbbbbbbb";
+    let served = Served::with(|options| {
+        options.tokens = Some(ndbytes_net::serve::Tokens::parse(tokens).unwrap());
+        options.max_requests_per_client = Some(1);
+    });
+    served.put("a.bin", &vec![1; 32 << 20]);
+    let get = |token: &str, path: &str| {
+        served.ask("GET", path, &[("Authorization", &format!("Bearer {token}"))])
+    };
+    // As long as it has not taken its answer, a client has a request.
+    let mut stream = served.connect();
+    let request = b"GET /files/a.bin HTTP/1.1\r\nHost: localhost\r\n\
+                    Authorization: Bearer aaaaaaaaaaaaaaaa\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).unwrap();
+    let refused = get("aaaaaaaaaaaaaaaa", "/files/");
+    refused.fails(429, "http.too_many");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(get("bbbbbbbbbbbbbbbb", "/files/").status, 200);
+    drop(stream);
+    let begin = Instant::now();
+    while get("aaaaaaaaaaaaaaaa", "/files/").status != 200 {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let counted = get("bbbbbbbbbbbbbbbb", "/metrics");
+    assert!(!counted.text().contains("ndbytes_limited_total 0\n"), "{}", counted.text());
+}
+
+#[test]
+fn requests_of_one_address_come_at_a_pace() {
+    let served = Served::with(|options| options.max_rate_per_client = Some(2.0));
+    let begin = Instant::now();
+    let answers: Vec<_> = (0..40).map(|_| served.get("/files/").status).collect();
+    let taken = answers.iter().filter(|&&status| status == 200).count();
+    let due = (begin.elapsed().as_secs_f64() * 2.0) as usize;
+    assert!((3..=4 + due).contains(&taken), "{answers:?}");
+    assert!(answers.iter().all(|&status| matches!(status, 200 | 429)), "{answers:?}");
+    // Whether the server runs may be asked at any time.
+    assert_eq!(served.get("/health").status, 200);
+}
+
+#[test]
 fn garbage_is_refused() {
     let served = Served::new();
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000));
