@@ -16,7 +16,8 @@ use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, Inflater};
 use ndbytes_codec::pco::{self, Number};
 use ndbytes_net::answer::ContentRange;
 use ndbytes_net::request::{
-    Conditions, Query, Ranges, RelativePath, best_offer, parse_ranges, wanted_digest,
+    Conditions, Query, Ranges, RelativePath, best_offer, parse_checksum, parse_metadata,
+    parse_ranges, wanted_digest,
 };
 
 use crate::arrays::{Case, dtypes, items};
@@ -430,6 +431,10 @@ pub fn http_request(data: &[u8]) {
         assert!(parts.iter().all(|part| within(part.start, part.len)), "{text}");
     }
     let _ = (Query::parse(Some(text), &["slice", "member"]), wanted_digest(text));
+    for (key, value) in parse_metadata(text).into_iter().flatten() {
+        assert!(!key.is_empty() && value.len() <= text.len(), "{text}");
+    }
+    let _ = parse_checksum(text);
     assert!(best_offer(Some(text), &["text/html", "application/json"]).is_none_or(|i| i < 2));
     if let Some(ContentRange::Part { first, last, size }) = ContentRange::parse(text) {
         assert!(first <= last && size.is_none_or(|size| last < size), "{text}");

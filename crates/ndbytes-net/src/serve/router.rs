@@ -16,6 +16,7 @@ use super::dav;
 use super::listing::Page;
 use super::page;
 use super::problem::Problem;
+use super::resumable;
 use super::root::Node;
 use super::slice::{self, Format};
 use super::zarr;
@@ -308,11 +309,15 @@ fn openapi(service: &Service) -> String {
     let text = text.replace("\"VERSION\"", &format!("{:?}", env!("CARGO_PKG_VERSION")));
     // It is a document of ours.
     let mut document: Value = serde_json::from_str(&text).unwrap_or_default();
-    for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
-        for (name, allowed) in [("put", service.write), ("delete", service.delete)] {
-            if let Some(methods) = path.as_object_mut().filter(|_| !allowed) {
-                methods.remove(name);
-            }
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|name, _| service.write || !resumable::is_ours(name));
+        let files = paths.iter_mut().filter(|(name, _)| name.starts_with("/files/"));
+        for methods in files.filter_map(|(_, path)| path.as_object_mut()) {
+            methods.retain(|name, _| match name.as_str() {
+                "put" => service.write,
+                "delete" => service.delete,
+                _ => true,
+            });
         }
     }
     format!("{document}\n")
