@@ -665,3 +665,29 @@ def test_a_sender_that_tries_again_gets_there(tmp_path):
         receiver.wait(WAIT)
     assert (out / "big.npy").read_bytes() == path.read_bytes()
     assert os.listdir(out) == ["big.npy"]
+
+
+@with_command
+def test_a_receiver_that_keeps_on_serves_several_at_once(tmp_path):
+    out, path = tmp_path / "in", tmp_path / "a.npy"
+    nb.save(path, np.arange(5))
+    command = [COMMAND, "recv", "tcp://127.0.0.1:0", "--out", out, "--keep", "--timeout", "20"]
+    receiver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = receiver.stderr.readline().split()[-1]
+        host, port = address.removeprefix("tcp://").rsplit(":", 1)
+        # One says half a word, and no more.
+        with socket.create_connection((host, int(port))) as silent:
+            silent.sendall(b"\x93NUM")
+            begin = time.monotonic()
+            with nb.connect(address) as first, nb.connect(address) as second:
+                for i, link in enumerate([first, second, first]):
+                    link.send(np.full(3, i))
+                    assert link.sync() is None
+            subprocess.run([COMMAND, "send", path, address], check=True, timeout=WAIT)
+            assert time.monotonic() - begin < 10
+    finally:
+        receiver.send_signal(signal.SIGINT)
+        receiver.communicate(timeout=WAIT)
+    assert sorted(os.listdir(out)) == ["00000.npy", "00001.npy", "00002.npy", "a.npy"]
+    assert [nb.load(out / f"0000{i}.npy").tolist() for i in range(3)] == [[i] * 3 for i in range(3)]

@@ -339,9 +339,12 @@ pub(crate) struct Recv {
     /// Make a connection instead of waiting for one
     #[arg(long)]
     pub(crate) connect: bool,
-    /// Go on with the next connection when one has ended, until a signal comes
+    /// Go on with other connections, several at once, until a signal comes
     #[arg(long, conflicts_with_all = ["connect", "count"])]
     pub(crate) keep: bool,
+    /// Most connections at once, with --keep
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
     /// Replace files that are there
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -79,7 +79,7 @@ pub use npy::{
     NpyReader, dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy,
     read_npy_with, write_npy, write_npy_with,
 };
-pub use npz::{Compression, Member, NpzAppender, NpzReader, NpzWriter, Sink};
+pub use npz::{Compression, Member, MemberElements, NpzAppender, NpzReader, NpzWriter, Sink};
 pub use progress::Progress;
 pub use raw::{frombuffer, fromfile, fromfile_range, tobytes, tofile};
 pub use read_at::{ReadAt, Section, read_full_at, read_full_at_with};

@@ -1,7 +1,11 @@
 //! `recv`: arrays and files one after another, each stored when it has arrived whole.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use ndbytes::{Array, Code, Compression, Error, ErrorKind, Limits, NpzWriter, write_npy};
 use ndbytes_net::session::{Address, FileStored, Link, Next, SessionOptions, Tag};
@@ -21,7 +25,7 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
     match Peer::parse(&args.addr)? {
         Peer::Dash => {
             let store = Store::open(&args.out, args.overwrite)?;
-            Reception::new(args, Source::Stdin(limits), store).run(out)?;
+            Reception::new(args, Source::Stdin(limits), store).run(&Mutex::new(out))?;
         }
         Peer::At(address) => {
             let store = Store::open(&args.out, args.overwrite)?;
@@ -31,7 +35,8 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
             let options = options.with_limits(limits).with_files(files).with_ack(false);
             if args.connect {
                 let link = peer::meet(&address, &options)?;
-                Reception::new(args, Source::Link(&link, &address), store).run(out)?;
+                let source = Source::Link(&link, &address);
+                Reception::new(args, source, store).run(&Mutex::new(out))?;
             } else {
                 listen(args, &address, &options, store, out)?;
             }
@@ -47,23 +52,38 @@ fn listen(
     store: Store,
     out: &mut Printer,
 ) -> Result<(), Failure> {
+    let options = &options.clone().with_max_connections(args.max_connections as usize);
     let waiting = Waiting::at(address, options)?;
     let address = &waiting.address().clone();
-    if args.keep {
+    let out = &Mutex::new(out);
+    if !args.keep {
+        let link = waiting.next(options, false)?;
+        // No other is waited for.
+        drop(waiting);
+        return Reception::new(args, Source::Link(&link, address), store).run(out);
+    }
+    let Store::Folder { next, .. } = &store else {
+        let text = "--keep stores what comes in a folder: give one as `--out`";
+        return Err(Failure::trouble(text.to_owned()));
+    };
+    // A bar can show one thing.
+    progress::end();
+    thread::scope(|scope| {
         loop {
             let link = waiting.next(options, true)?;
-            let store = Store::open(&args.out, args.overwrite)?;
-            let source = Source::Link(&link, address);
-            // The next may do better.
-            if let Err(failure) = Reception::new(args, source, store).run(out) {
-                failure.report();
+            let store = Store::folder(&args.out, args.overwrite, next);
+            // One that is slow keeps nobody waiting.
+            let receive = move || {
+                let source = Source::Link(&link, address);
+                if let Err(failure) = Reception::new(args, source, store).run(out) {
+                    failure.report();
+                }
+            };
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, receive) {
+                note(format_args!("{address}: a connection is dropped: {error}"));
             }
         }
-    }
-    let link = waiting.next(options, false)?;
-    // No other is waited for.
-    drop(waiting);
-    Reception::new(args, Source::Link(&link, address), store).run(out)
+    })
 }
 
 /// Where arrays come from.
@@ -93,11 +113,11 @@ impl<'a> Reception<'a> {
     }
 
     /// Stores all that comes.
-    fn run(mut self, out: &mut Printer) -> Result<(), Failure> {
+    fn run(mut self, out: &Mutex<&mut Printer>) -> Result<(), Failure> {
         while self.args.count.is_none_or(|wanted| self.count() < wanted) {
             // What comes may be files.
             if !matches!((&self.source, &self.store), (Source::Link(..), Store::Folder { .. })) {
-                self.store.ready(self.arrays)?;
+                self.store.ready()?;
             }
             let Some(came) = self.next().map_err(|error| self.failure(error))? else {
                 if let Some(wanted) = self.args.count {
@@ -125,9 +145,7 @@ impl<'a> Reception<'a> {
                         begin => format!(", the first {begin} before"),
                     };
                     let path = stored.path.display();
-                    out.line(format_args!("{path} {} bytes{from}", stored.size))?;
-                    // Who waits for a file reads this line.
-                    out.finish()?;
+                    say(out, format_args!("{path} {} bytes{from}", stored.size))?;
                 }
             }
         }
@@ -209,9 +227,19 @@ impl<'a> Reception<'a> {
 
 /// Where arrays are stored.
 enum Store {
-    Archive { writer: Box<NpzWriter<Output>> },
-    File { path: PathBuf, output: Option<Output> },
-    Folder { path: PathBuf, overwrite: bool },
+    Archive {
+        writer: Box<NpzWriter<Output>>,
+    },
+    File {
+        path: PathBuf,
+        output: Option<Output>,
+    },
+    /// The next array's number is one of all connections.
+    Folder {
+        path: PathBuf,
+        overwrite: bool,
+        next: Arc<AtomicU64>,
+    },
     Stdout,
 }
 
@@ -232,15 +260,21 @@ impl Store {
             }
             _ => {
                 std::fs::create_dir_all(path).map_err(|error| Failure::io(error, path))?;
-                Ok(Self::Folder { path: path.to_owned(), overwrite })
+                Ok(Self::folder(path, overwrite, &Arc::default()))
             }
         }
     }
 
-    /// Whether there is a place for the array of this number.
-    fn ready(&self, number: u64) -> Result<(), Failure> {
+    fn folder(path: &Path, overwrite: bool, next: &Arc<AtomicU64>) -> Self {
+        Self::Folder { path: path.to_owned(), overwrite, next: next.clone() }
+    }
+
+    /// Whether there is a place for the next array.
+    fn ready(&self) -> Result<(), Failure> {
         match self {
-            Self::Folder { path, overwrite } => refuse_old(&numbered(path, number), *overwrite),
+            Self::Folder { path, overwrite, next } => {
+                refuse_old(&numbered(path, next.load(Ordering::Relaxed)), *overwrite)
+            }
             _ => Ok(()),
         }
     }
@@ -250,7 +284,7 @@ impl Store {
         number: u64,
         array: &Array,
         tag: &Tag,
-        out: &mut Printer,
+        out: &Mutex<&mut Printer>,
     ) -> Result<(), Failure> {
         match self {
             Self::Archive { writer } => {
@@ -269,16 +303,14 @@ impl Store {
                 write_npy(&mut file, &array.view())?;
                 *output = Some(file);
             }
-            Self::Folder { path, overwrite } => {
-                let path = numbered(path, number);
+            Self::Folder { path, overwrite, next } => {
+                let path = numbered(path, next.fetch_add(1, Ordering::Relaxed));
                 refuse_old(&path, *overwrite)?;
                 let mut file = Output::create(&path)?;
                 write_npy(&mut file, &array.view())?;
                 file.commit()?;
                 let (path, shape) = (path.display(), shape_text(array.shape()));
-                out.line(format_args!("{path} {} {shape}", array.dtype()))?;
-                // Who waits for a file reads this line.
-                out.finish()?;
+                say(out, format_args!("{path} {} {shape}", array.dtype()))?;
             }
             Self::Stdout => {
                 let mut file = Output::create(Path::new("-"))?;
@@ -301,6 +333,13 @@ impl Store {
             Self::Folder { .. } | Self::Stdout => Ok(()),
         }
     }
+}
+
+/// Prints a line; who waits for a file reads it.
+fn say(out: &Mutex<&mut Printer>, line: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+    out.line(line)?;
+    out.finish()
 }
 
 fn refuse_old(path: &Path, overwrite: bool) -> Result<(), Failure> {

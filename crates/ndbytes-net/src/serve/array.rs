@@ -1,15 +1,14 @@
 //! Arrays in files, opened as far as their headers.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use http::StatusCode;
 use ndbytes::frame_format::Family;
-use ndbytes::zip::{Entry, Method, key_of};
+use ndbytes::zip::{Method, key_of};
 use ndbytes::{
-    Code, Codec, Error, FrameReader, Header, Limits, Looks, NpzReader, Order, ReadAt, Section,
+    Code, Error, FrameReader, Header, Limits, Looks, MemberElements, NpzReader, Order, Section,
     looks_like, read_frame_header, read_header,
 };
-use ndbytes_codec::Decoder;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
@@ -29,39 +28,12 @@ pub(super) enum Array {
         source: Source,
         offset: u64,
     },
-    /// In a deflated member of an archive.
-    Deflated {
+    /// In a compressed member of an archive.
+    Packed {
         header: Header,
-        member: Deflated,
+        elements: Box<MemberElements<Source>>,
     },
     Frame(FrameReader<Source>),
-}
-
-/// A deflated member.
-#[derive(Clone, Debug)]
-pub(super) struct Deflated {
-    source: Source,
-    /// Where its stream is.
-    start: u64,
-    entry: Entry,
-}
-
-/// The elements of a deflated member, from the first on.
-pub(super) struct Inflated {
-    member: Deflated,
-    decoder: Decoder<Part>,
-    crc: crc32fast::Hasher,
-    /// The next byte, counted from the member's first.
-    at: u64,
-    /// Bytes of the member's own header.
-    head: u64,
-}
-
-/// Bytes of a file as a reader.
-struct Part {
-    source: Source,
-    at: u64,
-    end: u64,
 }
 
 impl Held {
@@ -121,22 +93,17 @@ impl Held {
 impl Array {
     /// One of an archive.
     pub(super) fn member(archive: &NpzReader<Source>, index: usize) -> Result<Self, Problem> {
-        let entry = &archive.entries()[index];
-        let (header, left) = archive.array_member(index)?;
-        let start = archive.data_offset(index)?;
-        let source = archive.source().clone();
-        let head = entry.uncompressed - left.left();
-        Ok(match entry.method {
-            Method::Stored => Self::Plain { header, source, offset: start + head },
-            _ => {
-                Self::Deflated { header, member: Deflated { source, start, entry: entry.clone() } }
-            }
+        let (header, member) = archive.array_member(index)?;
+        let elements = member.elements()?;
+        Ok(match elements.stored_at() {
+            Some(offset) => Self::Plain { header, source: archive.source().clone(), offset },
+            None => Self::Packed { header, elements: Box::new(elements) },
         })
     }
 
     pub(super) fn header(&self) -> &Header {
         match self {
-            Self::Plain { header, .. } | Self::Deflated { header, .. } => header,
+            Self::Plain { header, .. } | Self::Packed { header, .. } => header,
             Self::Frame(frame) => frame.header().array(),
         }
     }
@@ -144,7 +111,7 @@ impl Array {
     pub(super) fn source(&self) -> &Source {
         match self {
             Self::Plain { source, .. } => source,
-            Self::Deflated { member, .. } => &member.source,
+            Self::Packed { elements, .. } => elements.source(),
             Self::Frame(frame) => frame.source(),
         }
     }
@@ -154,7 +121,7 @@ impl Array {
         let mut value = describe(self.header());
         match self {
             Self::Plain { offset, .. } => value["data_offset"] = json!(offset),
-            Self::Deflated { .. } => {}
+            Self::Packed { .. } => {}
             Self::Frame(frame) => {
                 let header = frame.header();
                 value["chunks"] = json!({
@@ -204,61 +171,6 @@ pub(super) fn describe_member(archive: &NpzReader<Source>, index: usize) -> Valu
     value
 }
 
-impl Inflated {
-    /// The elements of a member.
-    pub(super) fn new(member: Deflated) -> Result<Self, Error> {
-        let (start, end) = (member.start, member.start + member.entry.compressed);
-        let part = Part { source: member.source.clone(), at: start, end };
-        let decoder = Decoder::new(Codec::Deflate, part);
-        let crc = crc32fast::Hasher::new();
-        let mut inflated = Self { member, decoder, crc, at: 0, head: 0 };
-        let (_, head) = read_header(&mut inflated, &limits())?;
-        inflated.head = head as u64;
-        Ok(inflated)
-    }
-
-    /// Reads the bytes of the elements from `offset` on. Those before it are inflated and dropped;
-    /// going back begins anew.
-    pub(super) fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
-        if self.head + offset < self.at {
-            *self = Self::new(self.member.clone())?;
-        }
-        let mut skipped = vec![0; SKIP];
-        while self.at < self.head + offset {
-            let len = (self.head + offset - self.at).min(SKIP as u64) as usize;
-            self.read_exact(&mut skipped[..len])?;
-        }
-        self.read_exact(buffer)?;
-        if self.at == self.member.entry.uncompressed {
-            let crc = self.crc.clone().finalize();
-            if crc != self.member.entry.crc32 {
-                return Err(Error::new(Code::ZipCrc, "the CRC-32 of the member is wrong"));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Read for Inflated {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.member.entry.uncompressed.saturating_sub(self.at);
-        let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let n = self.decoder.read(&mut buffer[..len])?;
-        self.crc.update(&buffer[..n]);
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-impl Read for Part {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
-        let n = self.source.read_at(&mut buffer[..len], self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
 /// What is read for a stranger.
 pub(super) fn limits() -> Limits {
     let mut limits = Limits::default();
@@ -268,6 +180,5 @@ pub(super) fn limits() -> Limits {
 
 /// Enough to see what a file looks like.
 const SAMPLE: u64 = 512;
-const SKIP: usize = 1 << 16;
 /// Bytes of a frame's index, which is read as a whole: four million chunks.
 const MOST_INDEX: usize = 64 << 20;

@@ -5,11 +5,11 @@ use std::io;
 
 use bytes::Bytes;
 use ndbytes::{
-    ArrayView, AxisRange, Code, Dtype, Error, FrameOptions, FrameReader, Header, Order, Pieces,
-    ReadAt, Selection, Slice, Strided, dump_frame, strides, validate,
+    ArrayView, AxisRange, Code, Dtype, Error, FrameOptions, FrameReader, Header, MemberElements,
+    Order, Pieces, ReadAt, Selection, Slice, Strided, dump_frame, strides, validate,
 };
 
-use super::array::{Array, Inflated};
+use super::array::Array;
 use super::body::Producer;
 use super::content::{Content, Segment};
 use super::problem::Problem;
@@ -111,15 +111,15 @@ fn elements(
             let pieces = turned(selection).pieces(dtype.itemsize(), PIECE)?;
             Box::new(Elements { place: Place::File { source, offset }, dtype, pieces })
         }
-        Array::Deflated { member, .. } => {
+        Array::Packed { elements, .. } => {
             let selection = turned(selection);
             let pieces = selection.pieces(dtype.itemsize(), PIECE)?;
-            let inflated = Inflated::new(member)?;
             // A stream cannot be read backwards.
-            let backwards = selection.shape.iter().zip(&selection.strides);
-            let place = match backwards.into_iter().any(|(&n, &stride)| n > 1 && stride < 0) {
-                true => Place::held(inflated, &selection, dtype.itemsize())?,
-                false => Place::Inflated(Box::new(inflated)),
+            let mut axes = selection.shape.iter().zip(&selection.strides);
+            let backwards = axes.any(|(&n, &stride)| n > 1 && stride < 0);
+            let place = match backwards && !elements.is_indexed() {
+                true => Place::held(*elements, &selection, dtype.itemsize())?,
+                false => Place::Packed(elements),
             };
             Box::new(Elements { place, dtype, pieces })
         }
@@ -166,7 +166,7 @@ enum Place {
         source: Source,
         offset: u64,
     },
-    Inflated(Box<Inflated>),
+    Packed(Box<MemberElements<Source>>),
     /// In memory, those from `first` on.
     Memory {
         bytes: Vec<u8>,
@@ -177,7 +177,7 @@ enum Place {
 impl Place {
     /// All that a selection lies in.
     fn held(
-        mut inflated: Inflated,
+        mut elements: MemberElements<Source>,
         selection: &Selection,
         itemsize: usize,
     ) -> Result<Self, Problem> {
@@ -187,11 +187,11 @@ impl Place {
         });
         let len = end.saturating_sub(first);
         if len > MOST_HELD {
-            return Err(too_large(format!("a step back through {len} bytes that are deflated")));
+            return Err(too_large(format!("a step back through {len} bytes that are compressed")));
         }
         let mut bytes = vec![0; len];
         if len > 0 {
-            inflated.read_exact_at(&mut bytes, first as u64)?;
+            elements.read_exact_at(&mut bytes, first as u64)?;
         }
         Ok(Self::Memory { bytes, first })
     }
@@ -208,7 +208,7 @@ impl Place {
                 }
                 Ok(())
             }
-            Self::Inflated(inflated) => Ok(inflated.read_exact_at(buffer, at as u64)?),
+            Self::Packed(elements) => Ok(elements.read_exact_at(buffer, at as u64)?),
             Self::Memory { bytes, first } => {
                 let at = at - *first;
                 buffer.copy_from_slice(&bytes[at..at + buffer.len()]);

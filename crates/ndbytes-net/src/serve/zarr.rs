@@ -4,10 +4,10 @@ use std::io;
 
 use bytes::Bytes;
 use ndbytes::zip::key_of;
-use ndbytes::{Code, NpzReader, ZarrRuns, zarr_metadata};
+use ndbytes::{Code, MemberElements, NpzReader, ZarrRuns, zarr_metadata};
 use serde_json::{Value, json};
 
-use super::array::{Array, Held, Inflated};
+use super::array::{Array, Held};
 use super::body::Producer;
 use super::content::{Content, Segment};
 use super::listing;
@@ -142,7 +142,7 @@ fn metadata(array: &Array, name: &str) -> Result<Value, Problem> {
 fn runs(array: &Array) -> ZarrRuns {
     let target = match array {
         // Each chunk of it costs inflating what is before it.
-        Array::Deflated { .. } => DEFLATED_CHUNK,
+        Array::Packed { elements, .. } if !elements.is_indexed() => STREAM_CHUNK,
         _ => CHUNK,
     };
     ZarrRuns::new(array.header().clone(), target)
@@ -168,31 +168,31 @@ fn chunk(array: Array, place: &[usize]) -> Result<Content, Problem> {
                 Segment::File { source: source.clone(), at: offset + run.offset, len: run.len };
             Content::segments(BYTES, &tag("chunk"), vec![file, Segment::Zeros(run.zeros)])
         }
-        Array::Deflated { ref member, .. } => {
+        Array::Packed { .. } => {
             let run = runs(&array).run(place).ok_or_else(no_key)?;
-            let inflated = Inflated::new(member.clone())?;
+            let Array::Packed { elements, .. } = array else { return Err(no_key()) };
             let (at, left) = (run.offset, run.len);
-            let producer = InflatedRun { inflated, at, left, zeros: run.zeros };
+            let producer = PackedRun { elements, at, left, zeros: run.zeros };
             Content::stream(BYTES, &tag("chunk"), run.len + run.zeros, producer)
         }
     };
     Ok(content.modified(stamp.modified()))
 }
 
-/// A run of an inflated member, and the zeros that fill it up.
-struct InflatedRun {
-    inflated: Inflated,
+/// A run of a compressed member, and the zeros that fill it up.
+struct PackedRun {
+    elements: Box<MemberElements<Source>>,
     at: u64,
     left: u64,
     zeros: u64,
 }
 
-impl Producer for InflatedRun {
+impl Producer for PackedRun {
     fn produce(&mut self) -> io::Result<Option<Bytes>> {
         let of = |left: u64| left.min(PIECE) as usize;
         let mut bytes = vec![0; if self.left > 0 { of(self.left) } else { of(self.zeros) }];
         if self.left > 0 {
-            self.inflated.read_exact_at(&mut bytes, self.at)?;
+            self.elements.read_exact_at(&mut bytes, self.at)?;
             self.at += bytes.len() as u64;
             self.left -= bytes.len() as u64;
         } else {
@@ -300,7 +300,7 @@ const BYTES: &str = "application/octet-stream";
 const PIECE: u64 = 1 << 19;
 /// Bytes of a chunk of plain data: few enough for slices, many enough for a request.
 const CHUNK: usize = 1 << 20;
-const DEFLATED_CHUNK: usize = 1 << 30;
+const STREAM_CHUNK: usize = 1 << 30;
 /// Files and members that are looked into for the metadata of one group.
 const MOST_CONSOLIDATED: usize = 2000;
 const MOST_DEEP: usize = 16;

@@ -31,6 +31,7 @@ fn put(served: &Served, descr: &str, shape: &[usize], order: Order) -> Vec<Strin
     let mut writer = NpzWriter::new(Vec::new());
     writer.add("stored", &view, Compression::Stored).unwrap();
     writer.add("deflated", &view, Compression::Deflate(6)).unwrap();
+    writer.add("zstd", &view, Compression::Zstd(3)).unwrap();
     served.put("a.npz", &writer.finish().unwrap());
     let member = |key| format!("/arrays/a.npz?member={key}&slice=");
     vec![
@@ -38,6 +39,7 @@ fn put(served: &Served, descr: &str, shape: &[usize], order: Order) -> Vec<Strin
         "/arrays/a.ndb?slice=".into(),
         member("stored"),
         member("deflated"),
+        member("zstd"),
     ]
 }
 
@@ -101,7 +103,7 @@ fn facts_are_those_of_the_header() {
     assert!(ndb.text().contains("\"grid\":[2,3],\"shape\":[2,2]"), "{}", ndb.text());
     let npz = served.get("/arrays/a.npz");
     assert!(
-        npz.text().contains("\"compression\":\"deflate\"") && npz.text().contains("\"count\":2")
+        npz.text().contains("\"compression\":\"deflate\"") && npz.text().contains("\"count\":3")
     );
     let member = served.get("/arrays/a.npz?member=stored");
     assert!(member.text().contains("\"dtype\":\">f4\""));

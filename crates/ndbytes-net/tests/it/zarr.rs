@@ -89,3 +89,31 @@ fn archives_and_folders_are_groups() {
         served.get(&format!("/zarr/{key}")).fails(404, "http.not_found");
     }
 }
+
+#[test]
+fn a_large_member_has_chunks_that_are_entered_at_its_blocks() {
+    let served = Served::new();
+    let bytes: Vec<u8> = (0..1_000_000u32).flat_map(|i| (i / 7).to_le_bytes()).collect();
+    let view =
+        ArrayView::contiguous("<u4".parse().unwrap(), &[1000, 1000], Order::C, &bytes).unwrap();
+    let mut writer = NpzWriter::new(Vec::new());
+    for (name, compression) in [("d", Compression::Deflate(6)), ("z", Compression::Zstd(1))] {
+        writer.add(name, &view, compression).unwrap();
+    }
+    served.put("a.npz", &writer.finish().unwrap());
+    // Without an index there is one chunk: each would cost what is before it.
+    let facts = |key: &str| {
+        let answer = served.get(&format!("/zarr/a.npz/{key}/zarr.json"));
+        answer.text().split_whitespace().collect::<String>()
+    };
+    assert!(facts("z").contains("\"chunk_shape\":[1000,1000]"), "{}", facts("z"));
+    assert!(served.get("/zarr/a.npz/z/c/0/0").body == bytes);
+    assert!(facts("d").contains("\"chunk_shape\":[250,1000]"), "{}", facts("d"));
+    for row in [3, 0, 2, 1] {
+        let chunk = served.get(&format!("/zarr/a.npz/d/c/{row}/0")).body;
+        let want = &bytes[row * 250 * 4000..bytes.len().min((row + 1) * 250 * 4000)];
+        assert!(chunk[..want.len()] == *want, "{row}");
+        assert!(chunk[want.len()..].iter().all(|&byte| byte == 0));
+        assert_eq!(chunk.len(), 250 * 4000);
+    }
+}

@@ -1,5 +1,6 @@
 //! Deflated members that can be entered at their blocks.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use ndbytes_codec::deflate::BlockDecoder;
@@ -16,7 +17,7 @@ pub(super) struct Blocks<'a, R> {
     source: &'a R,
     index: &'a BlockIndex,
     /// Where each block begins in the source.
-    places: Vec<u64>,
+    places: Cow<'a, [u64]>,
     /// Bytes of the first block that precede the data.
     head: usize,
 }
@@ -47,7 +48,22 @@ impl<'a, R: ReadAt> Blocks<'a, R> {
         let most = index.first.saturating_add(index.first / 8).saturating_add(64);
         let fits = index.first as usize == head.checked_add(index.size as usize)?
             && index.compressed.iter().all(|&len| len <= most);
-        fits.then(|| Self { source, index, places: places.collect(), head })
+        fits.then(|| Self::with_places(source, index, places.collect(), head))
+    }
+
+    /// The blocks of which it is known where they begin.
+    pub(super) fn with_places(
+        source: &'a R,
+        index: &'a BlockIndex,
+        places: Cow<'a, [u64]>,
+        head: usize,
+    ) -> Self {
+        Self { source, index, places, head }
+    }
+
+    /// Where each block begins in the source.
+    pub(super) fn into_places(self) -> Vec<u64> {
+        self.places.into_owned()
     }
 
     /// Bytes of the data in a block; the last may have fewer.

@@ -9,6 +9,7 @@ use ndbytes_format::{Code, FormatError};
 
 use crate::error::{Error, Result};
 use crate::npz::blocks::Blocks;
+use crate::npz::elements::MemberElements;
 use crate::progress::Meter;
 use crate::read_at::{ReadAt, Section, read_part_at, share_out};
 
@@ -42,12 +43,8 @@ impl<'a, R: ReadAt> Member<'a, R> {
         self.entry.method == Method::Stored || self.blocks().is_some()
     }
 
-    /// Where a stored member's next byte is.
-    pub(super) fn stored_at(&self) -> Option<(&'a R, u64)> {
-        match &self.data {
-            Data::Stored(section) => Some(section.position()),
-            _ => None,
-        }
+    pub(super) fn source(&self) -> &'a R {
+        self.source
     }
 
     pub(super) fn name(&self) -> &'a str {
@@ -91,14 +88,23 @@ impl<'a, R: ReadAt> Member<'a, R> {
             }
             decoder.expect_end()?;
         }
-        let (crc, expected) = (self.crc.clone().finalize(), self.entry.crc32);
-        if crc != expected {
-            let message = format!(
-                "CRC-32 is {crc:08x}, the directory says {expected:08x}: the bytes are damaged"
-            );
-            return Err(Error::new(Code::ZipCrc, message));
-        }
-        Ok(())
+        wrong_crc(&self.crc, self.entry)
+    }
+
+    /// What the directory says of it, its first byte in the source, and the sum of what was read.
+    pub(super) fn facts(&self) -> (&'a Entry, u64, crc32fast::Hasher) {
+        (self.entry, self.start, self.crc.clone())
+    }
+}
+
+impl<R: ReadAt + Clone + Sync> Member<'_, R> {
+    /// The elements of its array by position, when its header was read
+    /// ([`NpzReader::array_member`](super::NpzReader::array_member)) and no more.
+    ///
+    /// # Errors
+    /// [`Code::Io`] on systems where it has more bytes than can be counted.
+    pub fn elements(&self) -> Result<MemberElements<R>> {
+        MemberElements::new(self, self.source.clone())
     }
 }
 
@@ -218,8 +224,19 @@ impl<R: ReadAt> Read for Member<'_, R> {
     }
 }
 
+/// Says so where a sum is not that of the directory.
+pub(super) fn wrong_crc(crc: &crc32fast::Hasher, entry: &Entry) -> Result<()> {
+    let (crc, expected) = (crc.clone().finalize(), entry.crc32);
+    if crc == expected {
+        return Ok(());
+    }
+    let message =
+        format!("CRC-32 is {crc:08x}, the directory says {expected:08x}: the bytes are damaged");
+    Err(Error::new(Code::ZipCrc, message))
+}
+
 #[cold]
-fn longer() -> Error {
+pub(super) fn longer() -> Error {
     Error::new(Code::ZipRecord, "the member is longer than the directory says")
 }
 

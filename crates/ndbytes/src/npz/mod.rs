@@ -3,6 +3,7 @@
 mod append;
 mod blocks;
 mod deflate;
+mod elements;
 mod member;
 mod part;
 mod reader;
@@ -10,6 +11,7 @@ mod several;
 mod writer;
 
 pub use append::NpzAppender;
+pub use elements::MemberElements;
 pub use member::Member;
 pub use reader::NpzReader;
 pub use writer::{Compression, NpzWriter, Sink};

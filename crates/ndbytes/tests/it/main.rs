@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod hostile_frame;
 mod hostile_npz;
+mod npz_elements;
 mod progress;
 mod property;
 mod roundtrip;
