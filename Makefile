@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check check-fast bench bench-instructions bench-memory bench-plots bench-corpus corpus fuzz conformance clean venv venv-bench venvs wheel cli
+.PHONY: help demo test test-loss page check check-fast bench bench-instructions bench-memory bench-plots bench-corpus corpus fuzz conformance clean venv venv-bench venvs page-venv wheel cli
 
 PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools docs/spec)
@@ -17,8 +17,17 @@ help: ## list the targets
 demo: wheel cli ## build, install into .venv, and show what ndbytes does in a minute
 	$(PY) demo/demo.py
 
-test: wheel cli ## every test: Rust, Python with the newest and the oldest NumPy, conformance
+test: wheel cli page-venv ## every test: Rust, Python with the newest and the oldest NumPy, conformance, network, page
+	tools/network.sh
+	tools/page.sh browser
 	$(PY) tools/run_tests.py
+
+test-loss: wheel cli ## a thousand files between two hosts that lose packets, cables and lives
+	tools/network.sh
+	NDBYTES_TRANSFERS=1000 $(PY) -m pytest -q -s tests/network/test_loss.py
+
+page: page-venv ## build the page of `ndbytes serve` from web/ into its place
+	tools/page.sh build
 
 conformance: wheel ## NumPy's own behaviour as the specification, with both NumPys
 	$(PY) tools/run_tests.py conformance conformance-numpy126
@@ -26,9 +35,9 @@ conformance: wheel ## NumPy's own behaviour as the specification, with both NumP
 check: check-fast ## format, lints, docs, floors, types, licences
 	tools/deny.sh
 
-check-fast: wheel ## what of check needs no cargo tool built first
+check-fast: wheel page-venv ## what of check needs no cargo tool built first
 	cargo fmt --all --check
-	cargo fmt --manifest-path bench/rust/Cargo.toml --check
+	cargo fmt --manifest-path bench/rust/Cargo.toml --all --check
 	cargo clippy --profile $(PROFILE) --workspace --all-targets --all-features -- -D warnings
 	@# Libraries alone: the command has the façade's name, and its pages would overwrite them.
 	RUSTDOCFLAGS="-D warnings" cargo doc --profile $(PROFILE) --no-deps --workspace --lib
@@ -38,8 +47,10 @@ check-fast: wheel ## what of check needs no cargo tool built first
 	$(PY) -m ruff format --check $(PYTHON_SOURCES)
 	$(PY) -m mypy --strict python/ndbytes
 	$(PY) -m mypy.stubtest ndbytes --allowlist tests/stubtest-allowlist.txt
+	tools/page.sh check
 
-bench: venv-bench ## time ndbytes against its peers, answers checked first (BENCH="--write ...")
+bench: venv-bench cli ## time ndbytes against its peers, answers checked first (BENCH="--write ...")
+	tools/network.sh nginx wrk
 	.venv-bench/bin/python bench/run.py $(BENCH)
 	.venv-bench/bin/python bench/rust_peers.py $(BENCH)
 
@@ -65,7 +76,7 @@ fuzz: ## fuzz every target for FUZZ_SECONDS (60) each
 
 clean: ## remove what was built here; .tools, slow to build, stays
 	cargo clean
-	rm -rf .venv .venv-np126 .venv-readers fuzz/target bench/rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-np126 .venv-readers .venv-page web/node_modules fuzz/target bench/rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 venv-bench: venv
 	@tools/venv.sh .venv-bench requirements/bench.txt
@@ -73,6 +84,9 @@ venv-bench: venv
 
 venv:
 	@tools/venv.sh .venv requirements/dev.txt
+
+page-venv:
+	@tools/venv.sh .venv-page requirements/page.txt
 
 # NumPy 1.26 has no wheels for Python 3.13.
 venvs: venv

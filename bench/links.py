@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,9 +20,12 @@ import zmq
 
 import ndbytes as nb
 from peers import Exchange, bare_recv, bare_send, tcp_pair
-from tasks import Task, Way
+from tasks import Task
+from timing import Timing, Way
 
 CALLS = 2000
+CRATE = Path(__file__).parent / "rust"
+PROGRAM = "ndbytes-bench-quic"
 
 ECHO_BARE = """
 import socket
@@ -110,10 +116,37 @@ def _encrypted(stack: ExitStack, files: tuple[str, str]) -> tuple[ssl.SSLSocket,
     return stack.enter_context(wrapped), stack.enter_context(ends[0])
 
 
+def _quinn(stack: ExitStack, files: tuple[str, str], settings: str, size: int) -> Way:
+    """A program of quinn alone: both ends in one process, as those of the link are."""
+    manifest = ["--manifest-path", str(CRATE / "Cargo.toml")]
+    build = ["cargo", "build", "--quiet", "--release", "--locked", *manifest]
+    subprocess.run([*build, "--package", PROGRAM], check=True)
+    command = [str(CRATE / "target" / "release" / PROGRAM), *files, settings, str(size)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    stack.enter_context(process)
+    stack.callback(process.kill)
+    told, heard = process.stdin, process.stdout
+    assert told is not None
+    assert heard is not None
+    assert heard.readline() == "ready\n"
+    words = itertools.chain(["check"], itertools.repeat("again"))
+
+    def call() -> int:
+        told.write(f"{next(words)}\n")
+        told.flush()
+        return int(heard.readline())
+
+    return call
+
+
 def large(size: int) -> Iterator[Task]:
     """One large array by each transport, a fresh array on each arrival."""
     a = np.random.default_rng(7).standard_normal(size // 8)
-    right = lambda got: np.array_equal(got, a)  # noqa: E731
+
+    def right(got: Any) -> bool:
+        # Other processes compare for themselves, and say how much it was.
+        return got == a.nbytes if isinstance(got, int) else np.array_equal(got, a)
+
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         files = _certificate(folder)
@@ -149,7 +182,12 @@ def large(size: int) -> Iterator[Task]:
         ways = {"ndbytes": by_link("tls://127.0.0.1:0"), "ssl": bare(*_encrypted(stack, files))}
         yield Task("link, tls", a.nbytes, ways, right, 0.8, "ssl")
         ways = {"ndbytes": by_link("quic://127.0.0.1:0"), "ssl": ways["ssl"]}
-        yield Task("link, quic", a.nbytes, ways, right, None, "ssl")
+        for name, settings in (
+            ("quinn, its defaults", "defaults"),
+            ("quinn, our settings", "ndbytes"),
+        ):
+            ways[name] = _quinn(stack, files, settings, a.nbytes)
+        yield Task("link, quic", a.nbytes, ways, right, None, "quinn, our settings")
         yield from _shared(stack, exchange, size, folder)
 
 
@@ -172,7 +210,8 @@ def _shared(stack: ExitStack, exchange: Exchange, size: int, folder: Path) -> It
 
 
 def round_trips() -> Iterator[Task]:
-    """Four float64 to another process and back."""
+    """Four float64 to another process and back: half of the trips take no longer than p50, and 99
+    of 100 no longer than p99."""
     a = np.arange(4.0)
     with ExitStack() as stack:
         port = int(_started(stack, ECHO_BARE))
@@ -182,36 +221,69 @@ def round_trips() -> Iterator[Task]:
         pair = context.socket(zmq.PAIR)
         stack.callback(pair.close, 0)
         pair.connect(f"tcp://127.0.0.1:{_started(stack, ECHO_ZMQ)}")
+        out = np.empty(4)
 
         def by_bare() -> Any:
-            out = np.empty(4)
-            for _ in range(CALLS):
-                sock.sendall(a)
-                sock.recv_into(out)
+            sock.sendall(a)
+            sock.recv_into(out)
             return out
 
         def by_zmq() -> Any:
-            for _ in range(CALLS):
-                pair.send(a)
-                data = pair.recv()
-            return np.frombuffer(data)
+            pair.send(a)
+            return np.frombuffer(pair.recv())
 
         def by_link(address: str) -> Way:
             link = nb.connect(_started(stack, ECHO_LINK, address))
             stack.callback(link.close)
 
             def call() -> Any:
-                for _ in range(CALLS):
-                    link.send(a)
-                    got = link.recv()
-                return got
+                link.send(a)
+                return link.recv()
 
             return call
 
-        right = lambda got: np.array_equal(got, a)  # noqa: E731
         tcp = by_link("tcp://127.0.0.1:0")
         ways = {"ndbytes": tcp, "bare sockets, elements alone": by_bare, "pyzmq": by_zmq}
-        yield Task("round trip, tcp", a.nbytes, ways, right, None, "pyzmq", calls=CALLS)
+        yield from _trips("round trip, tcp", ways, a, "pyzmq")
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         ways = {"ndbytes": by_link(f"unix://{folder}/s"), "link, tcp": tcp}
-        yield Task("round trip, unix", a.nbytes, ways, right, None, "link, tcp", calls=CALLS)
+        yield from _trips("round trip, unix", ways, a, "link, tcp")
+
+
+def _trips(
+    name: str, ways: dict[str, Way], a: np.ndarray[Any, Any], against: str
+) -> Iterator[Task]:
+    """Two tasks of one measurement."""
+    right = lambda got: np.array_equal(got, a)  # noqa: E731
+    found: dict[str, np.ndarray[Any, Any]] = {}
+
+    def measure(share: float, seconds: float) -> dict[str, Timing]:
+        if not found:
+            found.update(_rounds(ways, seconds))
+        # Of each round, then of all of them; as long as all calls of a round would take.
+        quantiles = {way: np.quantile(trips, share, axis=1) for way, trips in found.items()}
+        return {way: Timing.of(list(CALLS * q)) for way, q in quantiles.items()}
+
+    for label, share in (("p50", 0.5), ("p99", 0.99)):
+        task = Task(f"{name}, {label}", a.nbytes, ways, right, None, against, calls=CALLS)
+        task.measure = functools.partial(measure, share)
+        yield task
+
+
+def _rounds(ways: dict[str, Way], seconds: float) -> dict[str, np.ndarray[Any, Any]]:
+    """Seconds of each trip, by rounds in which the ways take turns."""
+    taken: dict[str, list[list[float]]] = {name: [] for name in ways}
+    clock, begin = time.perf_counter, time.perf_counter()
+    for number in range(15):
+        names = list(ways)
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            way, trips = ways[name], []
+            for _ in range(CALLS):
+                start = clock()
+                way()
+                trips.append(clock() - start)
+            taken[name].append(trips)
+        if number >= 2 and clock() - begin > seconds:
+            break
+    return {name: np.array(trips) for name, trips in taken.items()}

@@ -1,6 +1,7 @@
 """Times ndbytes against its peers: answers checked first, runs interleaved, ratios reported.
 
-    python bench/run.py [--size MIB] [--only WORD] [--seconds S] [--links] [--write] [--check]
+    python bench/run.py [--size MIB] [--only WORD] [--seconds S] [--links | --http] [--write]
+        [--check]
 
 ``--write`` puts the table into ``docs/performance.md`` between its markers; ``--check`` runs tiny
 sizes once, to see that every task still works. Absolute times are those of one machine on one day:
@@ -22,8 +23,9 @@ import document
 import large
 import links
 import ndbytes as nb
+import servers
 import tasks
-from timing import Timing, interleaved
+from timing import Timing
 
 
 def all_tasks(size: int, folder: Path) -> Iterator[tasks.Task]:
@@ -72,6 +74,7 @@ def main() -> None:
         "--write", action="store_true", help="write the table to docs/performance.md"
     )
     parser.add_argument("--links", action="store_true", help="links alone, into their table")
+    parser.add_argument("--http", action="store_true", help="the server alone, into its table")
     parser.add_argument("--check", action="store_true", help="tiny sizes, once")
     options = parser.parse_args()
     size = (1 << 20) if options.check else int(options.size * (1 << 20))
@@ -81,7 +84,12 @@ def main() -> None:
     ]
     print("\n".join(lines))
     with tempfile.TemporaryDirectory() as folder:
-        chosen = link_tasks(size) if options.links else all_tasks(size, Path(folder))
+        if options.links:
+            chosen = link_tasks(size)
+        elif options.http:
+            chosen = servers.large(4 * size, Path(folder))
+        else:
+            chosen = all_tasks(size, Path(folder))
         for task in chosen:
             if options.only not in task.name:
                 continue
@@ -89,11 +97,16 @@ def main() -> None:
             if options.check:
                 print(f"| {task.name} | checked |")
                 continue
-            for line in rows(task, interleaved(task.ways, 15, options.seconds)):
+            for line in rows(task, task.timings(options.seconds)):
                 print(line, flush=True)
                 lines.append(line)
+    if options.http:
+        for line in servers.loads(options.seconds, options.check, options.only):
+            print(line, flush=True)
+            lines.append(line)
     if options.write:
-        write("links" if options.links else "bench", lines, options.size)
+        table = "links" if options.links else "http" if options.http else "bench"
+        write(table, lines, options.size)
 
 
 def write(name: str, lines: list[str], size: float) -> None:

@@ -9,12 +9,14 @@ use super::symbols::{
     MIN_MATCH, Step, distance_slot, length_slot,
 };
 
-/// Writes `data`, which `steps` describe and `counts` count, as one block or, stored, as several.
+/// Writes `data`, which `steps` describe and `counts` count, as one block or, stored, as several: also
+/// where that takes up to `spare` bits more.
 pub(super) fn write(
     writer: &mut BitWriter<'_>,
     data: &[u8],
     steps: &[Step],
     counts: &mut Counts,
+    spare: u64,
     last: bool,
 ) {
     counts.litlen[END] = 1;
@@ -25,7 +27,7 @@ pub(super) fn write(
     let dynamic = header.bits + size(counts, &litlen.lengths, &distance.lengths);
     let fixed = size(counts, &FIXED_LITLEN, &[5; DISTANCES]);
     let stored = data.len() as u64 * 8 + (data.len().div_ceil(STORED_MAX) as u64) * 40;
-    if stored <= dynamic.min(fixed) + extra + 3 {
+    if stored <= dynamic.min(fixed) + extra + 3 + spare {
         return write_stored(writer, data, last);
     }
     writer.reserve(((dynamic.min(fixed) + extra) / 8) as usize + 64);

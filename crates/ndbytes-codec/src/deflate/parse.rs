@@ -63,6 +63,8 @@ impl Parser {
         let mut plan = Plan::Search;
         // The first segment fills the tables; from the second one it can be told what pays.
         let mut until_trial = 1;
+        // The longer nothing was found, the less often it is tried.
+        let mut unsearched = UNSEARCHED;
         let mut start = 0;
         while start < data.len() {
             let limit = (start + SEGMENT).min(data.len());
@@ -92,7 +94,12 @@ impl Parser {
                 if found.min(run) + raw / 128 > raw {
                     plan = Plan::Literals;
                 }
-                until_trial = if plan == Plan::Search { SEARCHED } else { UNSEARCHED };
+                (until_trial, unsearched) = match plan {
+                    Plan::Search => (SEARCHED, UNSEARCHED),
+                    Plan::Runs | Plan::Literals => {
+                        (unsearched, (unsearched * 2).min(UNSEARCHED_MOST))
+                    }
+                };
                 if self.effort.thorough {
                     plan = Plan::Search;
                 }
@@ -394,3 +401,4 @@ const STRETCH: usize = 4096;
 /// Segments from one trial of what pays to the next.
 const SEARCHED: u32 = 14;
 const UNSEARCHED: u32 = 10;
+const UNSEARCHED_MOST: u32 = 40;

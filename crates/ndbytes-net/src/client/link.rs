@@ -162,9 +162,12 @@ impl Link {
     fn refused(&self, mut answer: Response<Body>) -> Trouble {
         let status = answer.status();
         let later = text(answer.headers(), "retry-after").and_then(|text| text.trim().parse().ok());
+        let len = text(answer.headers(), "content-length").and_then(|text| text.parse().ok());
+        // Not until the connection ends: a server that expects more keeps it open.
+        let len = len.unwrap_or(SAID).min(SAID);
         let mut said = Vec::new();
         // Whatever else is wrong, the status was understood.
-        let _ = answer.body_mut().as_reader().take(SAID).read_to_end(&mut said);
+        let _ = answer.body_mut().as_reader().take(len).read_to_end(&mut said);
         let said = String::from_utf8_lossy(&said);
         let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         let said = match said.starts_with('<') || said.is_empty() {

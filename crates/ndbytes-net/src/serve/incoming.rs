@@ -98,18 +98,20 @@ async fn write<S: Sink>(mut sink: S, pieces: Vec<Bytes>) -> Result<S, Problem> {
     off(move || sink.write(&pieces).map(|()| sink)).await
 }
 
-/// Passes over what comes, up to a bound. A client that finds the connection closed while it sends
-/// may never read why.
-pub(super) async fn drain(body: &mut Incoming) {
-    let passed = async {
-        let mut passed = 0;
-        while let Some(Ok(frame)) = next(body).await
-            && passed < PIECE
-        {
-            passed += frame.data_ref().map_or(0, Bytes::len);
-        }
-    };
-    let _ = tokio::time::timeout(LINGER, passed).await;
+/// Passes over what still comes of a body that is refused, while the answer is on its way, up to a
+/// bound: a client that finds the connection closed while it sends may never read why.
+pub(super) fn pass_over(mut body: Incoming) {
+    tokio::spawn(async move {
+        let passed = async {
+            let mut passed = 0;
+            while let Some(Ok(frame)) = next(&mut body).await
+                && passed < LONGEST
+            {
+                passed += frame.data_ref().map_or(0, Bytes::len);
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, passed).await;
+    });
 }
 
 async fn next(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
@@ -123,8 +125,10 @@ pub(super) async fn off<T: Send + 'static>(
     spawn_blocking(work).await.unwrap_or_else(|error| Err(Problem::fault(&error)))
 }
 
-/// Bytes that are written at a time, and that are passed over of what is refused.
+/// Bytes that are written at a time.
 const PIECE: usize = 1 << 20;
-const LINGER: Duration = Duration::from_secs(1);
+/// Bytes that are passed over of what is refused, and how long.
+const LONGEST: usize = 1 << 30;
+const LINGER: Duration = Duration::from_secs(5);
 /// Bytes a second that a body must have on the whole.
 const FLOOR: u64 = 1024;

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use super::Service;
 use super::body::{Body, empty};
 use super::content::digest_text;
-use super::incoming::{Bounds, Sink, drain, off, receive};
+use super::incoming::{Bounds, Sink, off, pass_over, receive};
 use super::partial::{Partial, Plan, same_file_system};
 use super::problem::Problem;
 use super::router::{self, Who};
@@ -67,7 +67,7 @@ pub(super) async fn answer(
     let is_head = request.method == Method::HEAD;
     let answered = handle(&service, request, &mut body, patience, &mut who).await;
     if answered.is_err() && !waits {
-        drain(&mut body).await;
+        pass_over(body);
     }
     let mut response = answered.unwrap_or_else(Problem::into_response);
     response.headers_mut().insert("tus-resumable", HeaderValue::from_static(VERSION));

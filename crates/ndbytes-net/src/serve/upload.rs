@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use super::Service;
 use super::body::{Body, empty};
 use super::content::{conditions, digest_context, digest_text};
-use super::incoming::{Bounds, Sink, drain, off, receive};
+use super::incoming::{Bounds, Sink, off, pass_over, receive};
 use super::problem::Problem;
 use super::root::Node;
 use super::router::{self, Who};
@@ -50,7 +50,7 @@ pub(super) async fn answer(
     let received = store(&service, request, &mut body, patience, &mut who).await;
     // One that waits for us would begin to send.
     if received.is_err() && !waits {
-        drain(&mut body).await;
+        pass_over(body);
     }
     router::finished(received.unwrap_or_else(Problem::into_response), who)
 }

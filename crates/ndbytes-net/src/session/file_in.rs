@@ -5,6 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ndbytes::{Code, Error, Progress, Result};
 use rustix::fs::{
@@ -13,6 +14,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::coming::{self, Coming, Key};
 use super::digest::Digest;
 use super::inbox::Inbox;
 use super::inner::{Inner, lock};
@@ -81,16 +83,16 @@ impl IncomingFile<'_> {
         let about = |error: io::Error| Error::from(error).with_path(&path);
         let place = Place::open(folder, &name).map_err(about)?;
         // One that is there and as long may be the same.
-        let whole = place.existing().map_err(about)?;
+        let found = self.patiently(&place, || match place.existing()? {
+            Some((file, len)) if len == size => Ok(Some((file, true))),
+            Some(_) if !overwrite => Ok(None),
+            _ => Ok(Some((place.part()?, false))),
+        });
         let refused = || {
             let message = format!("there is a file `{name}` already, and it is another one");
             Err(Error::new(Code::Argument, message))
         };
-        let (mut have, whole) = match whole {
-            Some((file, len)) if len == size => (file, true),
-            Some(_) if !overwrite => return refused(),
-            _ => (place.part().map_err(about)?, false),
-        };
+        let Some((mut have, whole)) = found.map_err(about)? else { return refused() };
         let len = have.metadata().map_err(about)?.len();
         // What is longer is of another file.
         let len = if len > size { 0 } else { len };
@@ -116,7 +118,10 @@ impl IncomingFile<'_> {
                 return refused();
             }
             let (mut part, digest) = match (whole, begin) {
-                (true, _) => (place.part().map_err(about)?, Digest::new()),
+                (true, _) => {
+                    let part = self.patiently(&place, || place.part());
+                    (part.map_err(about)?, Digest::new())
+                }
                 (false, 0) => (have, Digest::new()),
                 (false, _) => (have, digest),
             };
@@ -135,6 +140,33 @@ impl IncomingFile<'_> {
         Ok(FileStored { path, size, begin })
     }
 
+    /// Looks for the file, and waits while it comes by another connection.
+    fn patiently<T>(
+        &self,
+        place: &Place<'_>,
+        mut find: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let begin = Instant::now();
+        let most = self.link.options.timeout.unwrap_or(PATIENCE);
+        let mut told = begin;
+        loop {
+            match find() {
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && begin.elapsed() < most => {}
+                found => return found,
+            }
+            if let Ok(key) = place.key() {
+                coming::displace(key);
+            }
+            // The peer waits for an answer meanwhile.
+            if told.elapsed() > BUSY {
+                self.say(&Record::Other("busy".to_owned())).map_err(io::Error::other)?;
+                told = Instant::now();
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
     /// Takes pieces until the file is whole, and compares what the peer says of it.
     fn fill(
         &mut self,
@@ -145,6 +177,8 @@ impl IncomingFile<'_> {
         about: &dyn Fn(io::Error) -> Error,
     ) -> Result<()> {
         progress.tell(at, self.size)?;
+        let found = rustix::fs::fstat(&*part).map_err(|error| about(error.into()))?;
+        let coming = Coming::begin((found.st_dev, found.st_ino), self.link);
         let sha256 = loop {
             let Some(front) = self.inbox.front(&PIECE_MAGIC)? else {
                 match self.link.note(&mut self.inbox)? {
@@ -165,6 +199,7 @@ impl IncomingFile<'_> {
             }
             digest.update(bytes);
             part.write_all(bytes).map_err(about)?;
+            coming.moves();
             at += bytes.len() as u64;
             progress.tell(at, self.size)?;
         };
@@ -227,17 +262,20 @@ impl<'a> Place<'a> {
             Err(error) => return Err(error.into()),
         }
         // Who had it before may have given it its name meanwhile.
-        let (held, named) = (
-            rustix::fs::fstat(&file)?,
-            statat(&self.folder, &*self.part, AtFlags::SYMLINK_NOFOLLOW),
-        );
-        match named {
-            Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(file),
+        let held = rustix::fs::fstat(&file)?;
+        match self.key() {
+            Ok(key) if key == (held.st_dev, held.st_ino) => Ok(file),
             _ => Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
                 "the file has just come by another connection",
             )),
         }
+    }
+
+    /// What there is of it now.
+    fn key(&self) -> io::Result<Key> {
+        let found = statat(&self.folder, &*self.part, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((found.st_dev, found.st_ino))
     }
 
     /// Gives the part its name.
@@ -281,3 +319,8 @@ fn check_name(name: &str) -> Result<()> {
 
 /// Bytes of a name; file systems know 255, and some are ours.
 const MAX_NAME: usize = 240;
+/// How long a file that comes by another connection is waited for, where there is no other limit.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Shorter than a peer waits.
+const BUSY: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_millis(20);

@@ -39,7 +39,7 @@ impl Default for Inbox {
 impl Inbox {
     /// Of a source that is silent for so long at most.
     pub(super) fn new(source: Box<dyn Read + Send>, patience: Option<Duration>) -> Self {
-        Self::over(source, vec![0; READ_AHEAD].into_boxed_slice(), patience)
+        Self::over(source, vec![0; FIRST].into_boxed_slice(), patience)
     }
 
     fn over(source: Box<dyn Read + Send>, bytes: Box<[u8]>, patience: Option<Duration>) -> Self {
@@ -59,10 +59,19 @@ impl Inbox {
     /// Reads ahead, or into the memory of who waits.
     fn pull(&mut self, buffer: Option<&mut [u8]>) -> io::Result<usize> {
         let begin = self.pace.as_ref().map(|_| Instant::now());
-        let n = self.source.read(match buffer {
-            Some(buffer) => buffer,
-            None => &mut self.bytes[self.end..],
-        })?;
+        let n = match buffer {
+            Some(buffer) => self.source.read(buffer)?,
+            None => {
+                let n = self.source.read(&mut self.bytes[self.end..])?;
+                // There is more: a connection that is idle needs no such room.
+                if self.end + n == self.bytes.len() && self.bytes.len() < READ_AHEAD {
+                    let mut bytes = vec![0; READ_AHEAD].into_boxed_slice();
+                    bytes[..self.end + n].copy_from_slice(&self.bytes[..self.end + n]);
+                    self.bytes = bytes;
+                }
+                n
+            }
+        };
         if let (Some(pace), Some(begin), Some(patience)) = (&mut self.pace, begin, self.patience) {
             pace.bytes += n as u64;
             pace.waited += begin.elapsed();
@@ -152,5 +161,7 @@ impl Read for Inbox {
 
 /// Bytes that are read ahead at most.
 const READ_AHEAD: usize = 1 << 17;
+/// Bytes that are read ahead at first.
+const FIRST: usize = 1 << 12;
 /// Bytes a second that something must come with on the whole, once it has begun.
 const SLOWEST: u64 = 1024;

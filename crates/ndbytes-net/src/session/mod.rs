@@ -27,6 +27,7 @@
 mod acks;
 mod adapt;
 mod address;
+mod coming;
 mod digest;
 mod end;
 mod file_in;

@@ -270,3 +270,23 @@ fn a_server_does_not_wait_for_ever() {
     served.end();
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
+
+#[test]
+fn who_sends_much_learns_why_it_is_refused() {
+    let served = Served::with(|options| options.write = true);
+    served.put("a", b"x");
+    let body = vec![7; 32 << 20];
+    for _ in 0..5 {
+        let mut stream = served.connect();
+        let head = format!(
+            "PUT /files/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             If-Match: \"other\"\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Answer::parse(&answer).fails(412, "http.precondition");
+    }
+}

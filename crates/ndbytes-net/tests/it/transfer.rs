@@ -250,14 +250,42 @@ fn limits_hold_for_files() {
 
 #[test]
 fn two_who_send_the_same_do_not_mix() {
-    let place = Place::new();
+    let place = Place::with(options().with_timeout(Some(Duration::from_millis(700))));
     let path = place.file(&bytes(10));
     let part = std::fs::File::create(place.folder.path().join("in/.a.npy.part")).unwrap();
     part.lock().unwrap();
     let (sent, came) = place.send(place.address(), &path, options());
     assert!(came.unwrap_err().to_string().contains("by another connection"));
     assert!(sent.is_err());
-    drop(part);
-    let (sent, _) = place.send(place.address(), &path, options());
-    sent.unwrap();
+    // Who comes second waits for the first.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            drop(part);
+        });
+        let (sent, _) = place.send(place.address(), &path, options());
+        sent.unwrap();
+    });
+    assert_eq!(place.names(), ["a.npy"]);
+}
+
+#[test]
+fn who_is_gone_without_a_word_makes_room() {
+    let place = Place::with(options().with_timeout(Some(Duration::from_secs(30))));
+    let path = place.file(&bytes(3_000_000));
+    // It stalls for longer than anybody waits here, and is not heard of again.
+    let lost = |_| Plan::fails(Way::Up, 1_500_000, Fault::Stall);
+    let proxy = Proxy::start(place.address(), lost);
+    let begin = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| place.send(proxy.address(), &path, options()));
+        thread::sleep(Duration::from_millis(500));
+        let (sent, came) = place.send(place.address(), &path, options());
+        let began = came.unwrap()[0].begin;
+        assert!(began > 0 && began == sent.unwrap().begin, "{began}");
+        assert!(begin.elapsed() < Duration::from_secs(8));
+        let (sent, came) = first.join().unwrap();
+        assert!(sent.is_err() && came.is_err());
+    });
+    assert_eq!(place.names(), ["a.npy"]);
 }
