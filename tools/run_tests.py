@@ -131,6 +131,11 @@ def parse(line: str, form: str) -> Count | None:
             words.get("failed", 0) + words.get("error", 0) + words.get("errors", 0),
             words.get("skipped", 0) + words.get("xfailed", 0),
         )
+    if form == "vitest":
+        if not VITEST.fullmatch(line):
+            return None
+        words = {word: int(number) for number, word in PYTEST_ITEM.findall(line)}
+        return Count(words.get("passed", 0), words.get("failed", 0), words.get("skipped", 0))
     found = (CARGO if form == "cargo" else PLAIN).fullmatch(line)
     if found is None:
         return None
@@ -185,6 +190,7 @@ PARTS = [
     Part("python-numpy126", "pytest", PYTEST_RUN, ".venv-np126"),
     Part("readers", "pytest", ["-m", "pytest", "-q", "tests/readers"], ".venv-readers"),
     Part("network", "pytest", ["-m", "pytest", "-q", "tests/network"], ".venv"),
+    Part("page-units", "vitest", ["tools/page.sh", "units"]),
     Part("page", "pytest", ["-m", "pytest", "-q", "tests/page"], ".venv-page", may_skip=True),
     Part("conformance", "plain", CONFORMANCE, ".venv"),
     Part("conformance-numpy126", "plain", CONFORMANCE, ".venv-np126"),
@@ -202,6 +208,7 @@ PYTEST_ITEM = re.compile(
 PYTEST = re.compile(
     rf"(?:{PYTEST_ITEM.pattern}(?:, )?)+ in [\d.]+s(?: \([\d:]+\))?|no tests ran in .*"
 )
+VITEST = re.compile(rf"Tests +(?:{PYTEST_ITEM.pattern}(?: \| )?)+ \(\d+\)")
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

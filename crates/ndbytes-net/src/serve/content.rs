@@ -14,6 +14,7 @@ use ndbytes::ReadAt;
 use ring::digest::{Context, SHA256, SHA512};
 
 use super::body::{Body, Producer};
+use super::buffers::Buffers;
 use super::problem::Problem;
 use super::source::Source;
 use crate::request::{
@@ -151,7 +152,7 @@ impl Content {
         }
         let len = total(&sent);
         length(&mut response, len, "bytes");
-        *response.body_mut() = Body::streamed(len, Segments(sent.into()));
+        *response.body_mut() = Body::streamed(len, Segments::new(sent));
         Ok(response)
     }
 }
@@ -312,20 +313,28 @@ impl Segment {
 }
 
 /// Segments as a body.
-struct Segments(VecDeque<Segment>);
+struct Segments {
+    left: VecDeque<Segment>,
+    buffers: Buffers,
+}
+
+impl Segments {
+    fn new(segments: Vec<Segment>) -> Self {
+        Self { left: segments.into(), buffers: Buffers::default() }
+    }
+}
 
 impl Producer for Segments {
     fn produce(&mut self) -> io::Result<Option<Bytes>> {
-        let Some(segment) = self.0.pop_front() else { return Ok(None) };
+        let Some(segment) = self.left.pop_front() else { return Ok(None) };
         let len = segment.len().min(PIECE);
         if len < segment.len() {
-            self.0.push_front(segment.part(len, segment.len() - len));
+            self.left.push_front(segment.part(len, segment.len() - len));
         }
         Ok(Some(match segment {
             Segment::Bytes(bytes) => bytes.slice(..len as usize),
             Segment::Zeros(_) => vec![0; len as usize].into(),
-            Segment::File { source, at, .. } => {
-                let mut bytes = vec![0; len as usize];
+            Segment::File { source, at, .. } => self.buffers.filled(len as usize, |bytes| {
                 let mut have = 0;
                 while have < bytes.len() {
                     match source.read_at(&mut bytes[have..], at + have as u64)? {
@@ -333,8 +342,8 @@ impl Producer for Segments {
                         n => have += n,
                     }
                 }
-                bytes.into()
-            }
+                Ok(())
+            })?,
         }))
     }
 }
@@ -342,7 +351,7 @@ impl Producer for Segments {
 /// A digest as a field of RFC 9530 has it.
 fn digest(kind: DigestKind, segments: &[Segment]) -> io::Result<String> {
     let mut context = digest_context(kind);
-    let mut producer = Segments(segments.to_vec().into());
+    let mut producer = Segments::new(segments.to_vec());
     while let Some(piece) = producer.produce()? {
         context.update(&piece);
     }
@@ -379,7 +388,7 @@ mod tests {
         let whole = b"abc\0\0def";
         for start in 0..8 {
             for len in 1..=8 - start {
-                let mut producer = Segments(cut(&segments, ByteRange { start, len }).into());
+                let mut producer = Segments::new(cut(&segments, ByteRange { start, len }));
                 let mut joined = Vec::new();
                 while let Some(piece) = producer.produce().unwrap() {
                     joined.extend_from_slice(&piece);

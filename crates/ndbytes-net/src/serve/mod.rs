@@ -12,6 +12,7 @@
 
 mod array;
 mod body;
+mod buffers;
 mod clients;
 mod connection;
 mod content;

@@ -1,0 +1,76 @@
+//! Memory for the pieces of a body, used again once a piece has been sent: the pages of fresh memory
+//! cost as much as what is read into them.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// Buffers of one body.
+#[derive(Clone, Default)]
+pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A buffer that goes back.
+struct Lent {
+    bytes: Vec<u8>,
+    home: Buffers,
+}
+
+impl Buffers {
+    /// A piece of this length, filled.
+    pub(super) fn filled(
+        &self,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+    ) -> io::Result<Bytes> {
+        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut lent = Lent { bytes: free.unwrap_or_default(), home: self.clone() };
+        lent.bytes.resize(len, 0);
+        fill(&mut lent.bytes)?;
+        Ok(Bytes::from_owner(lent))
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut free = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < KEPT {
+            free.push(bytes);
+        }
+    }
+}
+
+/// One is made while another is sent.
+const KEPT: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_makes_room_for_what_comes() {
+        let buffers = Buffers::default();
+        let filled = |value, len| {
+            let fill = |bytes: &mut [u8]| {
+                bytes.fill(value);
+                Ok(())
+            };
+            buffers.filled(len, fill).unwrap()
+        };
+        let (one, two) = (filled(1, 1000), filled(2, 1000));
+        let at = one.as_ptr();
+        drop(one);
+        let three = filled(3, 500);
+        assert_eq!(three.as_ptr(), at);
+        assert!(two.iter().all(|&byte| byte == 2) && three.iter().all(|&byte| byte == 3));
+        let failed = buffers.filled(10, |_| Err(io::ErrorKind::Other.into()));
+        assert!(failed.is_err());
+    }
+}
