@@ -3,11 +3,13 @@
 use std::io::{self, Read};
 
 use ndbytes_codec::Decoder;
-use ndbytes_codec::deflate::Inflater;
+use ndbytes_codec::deflate::{Feed, Inflater};
 use ndbytes_format::zip::{Entry, Method};
 use ndbytes_format::{Code, FormatError};
 
+use crate::array::threads_for;
 use crate::error::{Error, Result};
+use crate::npz::aside::Aside;
 use crate::npz::blocks::Blocks;
 use crate::npz::elements::MemberElements;
 use crate::progress::Meter;
@@ -166,39 +168,85 @@ impl<R: ReadAt + Sync> Member<'_, R> {
         Ok(())
     }
 
-    /// Inflates it again from its start, now that there is room for all of it: what precedes the
-    /// rest, and as much of the rest as refers to that, by itself.
+    /// Inflates it again from its start, now that there is room for all of it. Where that takes long,
+    /// another thread reads ahead and sums up meanwhile.
     fn inflate(&mut self, out: &mut [u8], meter: &Meter) -> Result<()> {
+        let section = Section::new(self.source, self.start, self.entry.compressed);
+        let mut crc = std::mem::take(&mut self.crc);
+        // What is long matches, or stored, is there in no time.
+        let len = out.len() as u64;
+        let takes_long = (len / 16..len - len / 256).contains(&self.entry.compressed);
+        let (have, inflated) = if threads_for(out.len()) < 2 || !takes_long {
+            let summed = &mut |bytes: &[u8]| crc.update(bytes);
+            self.fill(Inflater::new(section), out, meter, summed)
+        } else {
+            std::thread::scope(|scope| {
+                let (aside, ahead) = match Aside::begin(scope, section, crc.clone()) {
+                    Ok(begun) => begun,
+                    Err(error) => return (0, Err(error.into())),
+                };
+                let summed = &mut |bytes| aside.sum(bytes);
+                let (have, inflated) = self.fill(Inflater::fed(ahead), out, meter, summed);
+                let sum = aside.end().map(|sum| crc = sum);
+                (have, inflated.and(sum.map_err(Error::from)))
+            })
+        };
+        self.crc = crc;
+        self.left -= have as u64;
+        inflated?;
+        if self.left > 0 {
+            return Err(self.ends_early().into());
+        }
+        self.data = Data::Nothing;
+        Ok(())
+    }
+
+    /// Inflates into `out`: what precedes it, and as much of it as refers to that, by itself. Says how
+    /// many bytes came, and tells of those that nothing refers to any more.
+    fn fill<'data, F: Feed>(
+        &self,
+        mut inflater: Inflater<F>,
+        out: &'data mut [u8],
+        meter: &Meter,
+        summed: &mut dyn FnMut(&'data [u8]),
+    ) -> (usize, Result<()>) {
+        let mut have = 0;
+        let filled = self.fill_from(&mut inflater, out, &mut have, meter, summed);
+        (have, filled)
+    }
+
+    fn fill_from<'data, F: Feed>(
+        &self,
+        inflater: &mut Inflater<F>,
+        out: &'data mut [u8],
+        have: &mut usize,
+        meter: &Meter,
+        summed: &mut dyn FnMut(&'data [u8]),
+    ) -> Result<()> {
+        let total = out.len();
         let read = usize::try_from(self.entry.uncompressed - self.left).unwrap_or(usize::MAX);
-        let near = out.len().min(2 * WINDOW);
-        let mut inflater =
-            Inflater::new(Section::new(self.source, self.start, self.entry.compressed));
+        let near = total.min(2 * WINDOW);
         let mut first = Vec::new();
         first.try_reserve_exact(read.saturating_add(near)).map_err(io::Error::from)?;
         first.resize(read + near, 0);
-        let mut have = inflater.fill(&mut first, 0)?.saturating_sub(read);
+        *have = inflater.fill(&mut first, 0)?.saturating_sub(read);
         out[..near].copy_from_slice(&first[read..]);
-        loop {
-            let done = out.len() - self.left as usize;
-            self.crc.update(&out[done..have]);
-            self.left -= (have - done) as u64;
-            meter.add(have - done)?;
-            if self.left == 0 {
-                if !inflater.ends()? {
-                    return Err(longer());
-                }
-                self.data = Data::Nothing;
-                return Ok(());
-            }
-            if have < near {
-                return Err(self.ends_early().into());
-            }
-            let end = out.len().min(have + PIECE);
-            have = inflater.fill(&mut out[..end], have)?;
-            if have < end {
-                self.left = (out.len() - have) as u64;
-                return Err(self.ends_early().into());
-            }
+        meter.add(*have)?;
+        // What is not told of yet, from byte `base` on.
+        let (mut rest, mut base, mut end) = (out, 0, near);
+        while *have == end && end < total {
+            let (front, back) = rest.split_at_mut((*have - base).saturating_sub(WINDOW));
+            base += front.len();
+            summed(front);
+            rest = back;
+            end = total.min(*have + PIECE);
+            let more = base + inflater.fill(&mut rest[..end - base], *have - base)?;
+            meter.add(more - std::mem::replace(have, more))?;
+        }
+        summed(&rest[..*have - base]);
+        match *have == total && !inflater.ends()? {
+            true => Err(longer()),
+            false => Ok(()),
         }
     }
 }

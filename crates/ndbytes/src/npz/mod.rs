@@ -1,6 +1,7 @@
 //! `.npz`: ZIP archives of `.npy` members.
 
 mod append;
+mod aside;
 mod blocks;
 mod deflate;
 mod elements;

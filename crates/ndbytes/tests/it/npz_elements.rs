@@ -52,7 +52,7 @@ fn open(bytes: Vec<u8>) -> (MemberElements<Counted>, Counted) {
 /// The same archive for readers that know of no index: its extra field has another number.
 fn without_index(mut bytes: Vec<u8>) -> Vec<u8> {
     let reader = NpzReader::new(&bytes, &Limits::default()).unwrap();
-    let blocks = reader.entries()[1].blocks.clone().expect("it has one");
+    let blocks = reader.entries()[1].blocks.clone().unwrap();
     let sizes: Vec<u8> = blocks.compressed.iter().flat_map(|len| len.to_le_bytes()).collect();
     drop(reader);
     let at = bytes.windows(sizes.len()).rposition(|window| window == sizes).unwrap();

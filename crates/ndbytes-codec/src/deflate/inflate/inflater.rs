@@ -8,28 +8,59 @@ use super::stream::{Pause, Place, Stream};
 use super::{error, fault};
 use crate::decode::invalid;
 
-/// Inflates what it reads from a source, without a window: what came out before is still there.
-pub struct Inflater<R> {
-    source: R,
+/// Inflates what a source gives, without a window: what came out before is still there.
+pub struct Inflater<F> {
+    feed: F,
     stream: Stream,
-    buffer: Box<[u8]>,
+    /// The bytes from `start` on are still to be inflated.
+    buffer: Vec<u8>,
     start: usize,
-    end: usize,
-    /// Bytes of the source before the buffer.
+    /// Where in the buffer its bytes of the stream begin, and how many came before those.
+    first: usize,
     before: u64,
 }
 
-impl<R: Read> Inflater<R> {
+/// Gives a stream piece by piece, in memory that changes hands.
+pub trait Feed {
+    /// Takes memory of which the bytes from `start` on are still needed. Gives memory back with these
+    /// and the next piece, which is empty at the end, and where in it they begin.
+    ///
+    /// # Errors
+    /// What the source said.
+    fn next(&mut self, bytes: Vec<u8>, start: usize) -> io::Result<(Vec<u8>, usize)>;
+}
+
+/// A reader, which is read when there is nothing left.
+pub struct Reading<R>(R);
+
+impl<R: Read> Feed for Reading<R> {
+    fn next(&mut self, mut bytes: Vec<u8>, start: usize) -> io::Result<(Vec<u8>, usize)> {
+        bytes.drain(..start);
+        let have = bytes.len();
+        bytes.resize(have.max(BUFFER / 2) + BUFFER / 2, 0);
+        let n = loop {
+            match self.0.read(&mut bytes[have..]) {
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        bytes.truncate(have + n);
+        Ok((bytes, 0))
+    }
+}
+
+impl<R: Read> Inflater<Reading<R>> {
     /// An inflater of a bare stream.
     pub fn new(source: R) -> Self {
-        Self {
-            source,
-            stream: Stream::new(),
-            buffer: vec![0; BUFFER].into(),
-            start: 0,
-            end: 0,
-            before: 0,
-        }
+        Self::fed(Reading(source))
+    }
+}
+
+impl<F: Feed> Inflater<F> {
+    /// An inflater of a bare stream that comes in pieces.
+    pub fn fed(feed: F) -> Self {
+        Self { feed, stream: Stream::new(), buffer: Vec::new(), start: 0, first: 0, before: 0 }
     }
 
     /// Inflates into `out` from `have` on, until it is full or the stream ends; says how much there
@@ -41,7 +72,7 @@ impl<R: Read> Inflater<R> {
     pub fn fill(&mut self, out: &mut [u8], have: usize) -> io::Result<usize> {
         let mut have = have;
         while have < out.len() {
-            let input = &self.buffer[self.start..self.end];
+            let input = &self.buffer[self.start..];
             let mut place = Place { input, at: 0, out, have };
             let pause = self.stream.run(&mut place);
             let at = place.at;
@@ -61,7 +92,7 @@ impl<R: Read> Inflater<R> {
     /// As [`Inflater::fill`]; [`Code::CodecTrailing`] when bytes follow the stream.
     pub fn ends(&mut self) -> io::Result<bool> {
         loop {
-            let input = &self.buffer[self.start..self.end];
+            let input = &self.buffer[self.start..];
             let mut place = Place { input, at: 0, out: &mut [], have: 0 };
             let pause = self.stream.run(&mut place);
             self.start += place.at;
@@ -71,7 +102,7 @@ impl<R: Read> Inflater<R> {
                 Pause::Ended => break,
             }
         }
-        if self.start == self.end && self.read()? == 0 {
+        if self.start == self.buffer.len() && self.read()? == 0 {
             return Ok(true);
         }
         let what = "bytes follow the end of the deflate stream";
@@ -88,25 +119,15 @@ impl<R: Read> Inflater<R> {
     }
 
     fn read(&mut self) -> io::Result<usize> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.before += self.start as u64;
-        self.end -= self.start;
-        self.start = 0;
-        loop {
-            match self.source.read(&mut self.buffer[self.end..]) {
-                Ok(n) => {
-                    let n = n.min(self.buffer.len() - self.end);
-                    self.end += n;
-                    return Ok(n);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let have = self.buffer.len() - self.start;
+        let (bytes, start) = self.feed.next(std::mem::take(&mut self.buffer), self.start)?;
+        self.before += (self.start - self.first) as u64;
+        (self.buffer, self.start, self.first) = (bytes, start, start);
+        Ok(self.buffer.len() - start - have)
     }
 
     fn wrong(&self, error: FormatError) -> io::Error {
-        let at = self.before + self.start as u64;
+        let at = self.before + (self.start - self.first) as u64;
         invalid(error.at(at))
     }
 }

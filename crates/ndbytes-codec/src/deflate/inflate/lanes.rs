@@ -183,6 +183,14 @@ fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) {
     if distance == 1 {
         let byte = out[0];
         out[1..=length].fill(byte);
+    } else if distance == 8 && length > WIDE {
+        // The same everywhere: no piece waits for the one before it.
+        let piece: [u8; 8] = *out.first_chunk().unwrap_or(&[0; 8]);
+        let mut wide = [0; WIDE];
+        wide.chunks_exact_mut(8).for_each(|eight| eight.copy_from_slice(&piece));
+        for i in (0..length).step_by(WIDE) {
+            put(out, distance + i, wide);
+        }
     } else if distance < 8 {
         for i in 0..8 {
             out[distance + i] = out[i];
@@ -229,4 +237,6 @@ const INPUT: usize = 24;
 /// Bytes that an iteration writes at most.
 const OUTPUT: usize = LITERALS as usize + MATCH;
 /// Bytes that a match writes at most.
-const MATCH: usize = 258 + 32;
+const MATCH: usize = 258 + WIDE;
+/// Bytes of long matches that repeat an item, at a time.
+const WIDE: usize = 32;

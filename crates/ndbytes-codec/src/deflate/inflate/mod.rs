@@ -7,7 +7,7 @@ mod tables;
 
 use ndbytes_format::{Code, FormatError};
 
-pub use inflater::Inflater;
+pub use inflater::{Feed, Inflater, Reading};
 use stream::{Fault, Pause, Place, Stream};
 
 /// Inflates blocks, each alone.
