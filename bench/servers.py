@@ -165,7 +165,7 @@ def large(size: int, folder: Path) -> Iterator[Task]:
             for name, server in servers.items()
         }
         name = f"GET .npy of {size >> 20} MiB"
-        yield Task(name, data.nbytes, ways, right, None, "nginx, sendfile")
+        yield Task(name, data.nbytes, ways, right, 0.9, "nginx, sendfile")
     (folder / "large.npy").unlink()
 
 
