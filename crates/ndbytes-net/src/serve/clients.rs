@@ -19,7 +19,14 @@ pub(super) struct Shares {
     most: Option<usize>,
     /// How far they are apart in the long run.
     interval: Option<Duration>,
-    clients: Mutex<HashMap<Client, Share>>,
+    clients: Mutex<Clients>,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    shares: HashMap<Client, Share>,
+    /// When there are so many, those that have nothing are forgotten.
+    many: usize,
 }
 
 #[derive(Debug)]
@@ -63,7 +70,7 @@ impl Shares {
     pub(super) fn new(most: Option<usize>, rate: Option<f64>) -> Arc<Self> {
         // A year is never.
         let seconds = |rate: f64| (1.0 / rate).clamp(0.0, 3e7);
-        let interval = rate.map(|rate| Duration::from_secs_f64(seconds(rate)));
+        let interval = rate.filter(|&rate| rate > 0.0).map(seconds).map(Duration::from_secs_f64);
         Arc::new(Self { most, interval, clients: Mutex::default() })
     }
 
@@ -74,10 +81,12 @@ impl Shares {
         }
         let now = Instant::now();
         let mut clients = self.lock();
-        if clients.len() >= MANY && !clients.contains_key(client) {
-            clients.retain(|_, share| share.held > 0 || share.due > now);
+        let Clients { shares, many } = &mut *clients;
+        if shares.len() >= (*many).max(MANY) && !shares.contains_key(client) {
+            shares.retain(|_, share| share.held > 0 || share.due > now);
+            *many = 2 * shares.len();
         }
-        let share = clients.entry(client.clone()).or_insert(Share { held: 0, due: now });
+        let share = shares.entry(client.clone()).or_insert(Share { held: 0, due: now });
         if let Some(most) = self.most.filter(|&most| share.held >= most) {
             return Err(Refused::AtOnce(most));
         }
@@ -92,7 +101,7 @@ impl Shares {
         Ok(Some(Turn { shares: self.clone(), client: client.clone() }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Client, Share>> {
+    fn lock(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,10 +109,10 @@ impl Shares {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut clients = self.shares.lock();
-        let Some(share) = clients.get_mut(&self.client) else { return };
+        let Some(share) = clients.shares.get_mut(&self.client) else { return };
         share.held -= 1;
         if share.held == 0 && share.due <= Instant::now() {
-            clients.remove(&self.client);
+            clients.shares.remove(&self.client);
         }
     }
 }
@@ -136,12 +145,12 @@ mod tests {
     fn who_has_nothing_is_forgotten() {
         let shares = Shares::new(Some(2), None);
         drop(shares.enter(&token("a")));
-        assert!(shares.lock().is_empty());
+        assert!(shares.lock().shares.is_empty());
         let shares = Shares::new(None, Some(1e6));
         for i in 0..3 * MANY {
             drop(shares.enter(&token(&i.to_string())));
         }
-        assert!(shares.lock().len() <= MANY);
+        assert!(shares.lock().shares.len() <= MANY);
     }
 
     #[test]
@@ -161,7 +170,7 @@ mod tests {
     fn without_limits_nobody_is_counted() {
         let shares = Shares::new(None, None);
         assert!(shares.enter(&token("a")).unwrap().is_none());
-        assert!(shares.lock().is_empty());
+        assert!(shares.lock().shares.is_empty());
     }
 
     #[test]

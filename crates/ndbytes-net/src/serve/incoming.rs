@@ -52,12 +52,14 @@ pub(super) async fn receive<S: Sink>(
     stop: impl Future<Output = ()>,
 ) -> Result<S, Problem> {
     let begin = Instant::now();
+    let patience = bounds.patience.min(LONG);
+    let announced = body.size_hint().exact();
     let mut stop = pin!(stop);
     let (mut held, mut size, mut total) = (Vec::new(), 0, 0);
     let ended = loop {
         // A byte now and then does not count as getting on.
-        let floor = begin + bounds.patience + Duration::from_millis(total * 1000 / FLOOR);
-        let deadline = floor.min(Instant::now() + bounds.patience);
+        let floor = begin + patience + Duration::from_secs((total / FLOOR).min(LONG.as_secs()));
+        let deadline = floor.min(Instant::now() + patience);
         let came = tokio::select! {
             came = timeout_at(deadline.into(), next(body)) => came,
             () = stop.as_mut() => {
@@ -66,6 +68,10 @@ pub(super) async fn receive<S: Sink>(
             }
         };
         let data = match came {
+            Ok(None) if announced.is_some_and(|len| len != total) => {
+                let detail = "the body ends before its length";
+                break Err(Problem::bad_request("http.body", detail));
+            }
             Ok(None) => break Ok(()),
             // What follows the data says nothing that is needed.
             Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
@@ -78,13 +84,16 @@ pub(super) async fn receive<S: Sink>(
                 break Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "http.timeout", detail));
             }
         };
+        if data.is_empty() {
+            continue;
+        }
         total += data.len() as u64;
         if let Err(problem) = bounds.check_len(total) {
             break Err(problem);
         }
         size += data.len();
         held.push(data);
-        if size >= PIECE {
+        if size >= PIECE || held.len() >= MANY {
             let pieces = std::mem::take(&mut held);
             sink = write(sink, pieces).await?;
             size = 0;
@@ -125,8 +134,11 @@ pub(super) async fn off<T: Send + 'static>(
     spawn_blocking(work).await.unwrap_or_else(|error| Err(Problem::fault(&error)))
 }
 
-/// Bytes that are written at a time.
+/// Bytes that are written at a time, and parts of a body, which may be as small as a byte.
 const PIECE: usize = 1 << 20;
+const MANY: usize = 1024;
+/// As long as anybody waits.
+const LONG: Duration = Duration::from_secs(1 << 30);
 /// Bytes that are passed over of what is refused, and how long.
 const LONGEST: usize = 1 << 30;
 const LINGER: Duration = Duration::from_secs(5);

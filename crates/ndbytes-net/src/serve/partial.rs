@@ -1,6 +1,7 @@
 //! Files that come in several requests: what has come of them, and what they are to be. They are in a
 //! hidden folder of the one that is served: `ID.json` says what an upload is, `ID.part` has its bytes.
-//! Once the file has taken its name, there is no `ID.part` any more.
+//! Once the file has taken its name, there is no `ID.part` any more. `ID.from` says from where on bytes
+//! are not known to be right: whoever opens the upload cuts them off.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{
-    AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat, renameat,
-    statat, unlinkat,
+    AtFlags, Dir, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, chmodat,
+    flock, fstat, fsync, mkdirat, openat, renameat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
@@ -76,6 +77,7 @@ impl Partial {
                     Err(Errno::EXIST) | Ok(()) => {}
                     Err(error) => return Err(error.into()),
                 }
+                fsync(root)?;
                 folder(root)?
             }
             folder => folder?,
@@ -117,44 +119,33 @@ impl Partial {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] while it is open elsewhere.
     pub(super) fn open(root: &Root, id: &str) -> io::Result<Option<Self>> {
-        if id.len() != 32 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Ok(None);
-        }
-        let folder = match folder(root) {
-            Err(Errno::NOENT) => return Ok(None),
-            folder => folder?,
+        let Some((folder, plan)) = found(root, id)? else { return Ok(None) };
+        let Some(part) = open_part(&folder, id)? else {
+            let (at, touched) = (plan.len, SystemTime::now());
+            return Ok(Some(Self { folder, id: id.to_owned(), plan, part: None, at, touched }));
         };
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let plan: File = match openat(&folder, plan_of(id), flags | OFlags::RDONLY, Mode::empty()) {
-            Ok(file) => file.into(),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut text = String::new();
-        plan.take(LONGEST_PLAN).read_to_string(&mut text)?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the upload's plan is damaged");
-        let plan = serde_json::from_str(&text).ok().and_then(|value| Plan::from_json(&value));
-        let plan = plan.ok_or_else(damaged)?;
-        let part: Option<File> =
-            match openat(&folder, part_of(id), flags | OFlags::RDWR, Mode::empty()) {
-                Ok(file) => Some(file.into()),
-                Err(Errno::NOENT) => None,
-                Err(error) => return Err(error.into()),
-            };
-        let (mut at, mut touched) = (plan.len, SystemTime::now());
-        if let Some(part) = &part {
-            match flock(part, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) => return Err(io::ErrorKind::WouldBlock.into()),
-                locked => locked?,
-            }
-            // Who had it open may have ended it.
-            if fstat(part)?.st_nlink == 0 {
-                return Self::open(root, id);
-            }
-            let found = part.metadata()?;
-            (at, touched) = (found.len(), found.modified()?);
+        match flock(&part, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(io::ErrorKind::WouldBlock.into()),
+            locked => locked?,
         }
-        Ok(Some(Self { folder, id: id.to_owned(), plan, part, at, touched }))
+        // Who had it open may have given it its name, or removed it.
+        let (held, named) = (fstat(&part)?, named(&folder, &part_of(id)));
+        if named.is_none_or(|named| (named.st_dev, named.st_ino) != (held.st_dev, held.st_ino)) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let found = part.metadata()?;
+        let (at, touched) = (found.len(), found.modified()?);
+        let part = Some(part);
+        let mut partial = Self { folder, id: id.to_owned(), plan, part, at, touched };
+        if let Some(from) = partial.doubtful()? {
+            partial.truncate(from.min(at))?;
+        }
+        Ok(Some(partial))
+    }
+
+    /// What one is to be; none where there is none of that name.
+    pub(super) fn plan(root: &Root, id: &str) -> io::Result<Option<Plan>> {
+        Ok(found(root, id)?.map(|(_, plan)| plan))
     }
 
     pub(super) fn id(&self) -> &str {
@@ -191,13 +182,46 @@ impl Partial {
         self.part.as_ref().map_or(Ok(()), File::sync_all)
     }
 
-    /// Goes back to where it was.
+    /// Goes back to where it was, on the disk too.
     pub(super) fn truncate(&mut self, at: u64) -> io::Result<()> {
         if let Some(part) = &self.part {
             part.set_len(at)?;
+            part.sync_all()?;
         }
         self.at = at;
-        Ok(())
+        self.trust()
+    }
+
+    /// What comes from now on counts when it is known to be right, and not before.
+    pub(super) fn doubt(&self) -> io::Result<()> {
+        let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let mut file: File = openat(&self.folder, from_of(&self.id), flags, mode)?.into();
+        file.write_all(self.at.to_string().as_bytes())?;
+        file.sync_all()?;
+        Ok(fsync(&self.folder)?)
+    }
+
+    /// What has come is right.
+    pub(super) fn trust(&self) -> io::Result<()> {
+        match unlinkat(&self.folder, from_of(&self.id), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// From where on bytes are not known to be right.
+    fn doubtful(&self) -> io::Result<Option<u64>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: File = match openat(&self.folder, from_of(&self.id), flags, Mode::empty()) {
+            Ok(file) => file.into(),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut text = String::new();
+        file.take(32).read_to_string(&mut text)?;
+        // One that is not there whole was made before any such byte came.
+        Ok(text.parse().ok())
     }
 
     /// What has come, from its first byte on.
@@ -214,6 +238,12 @@ impl Partial {
             part.set_permissions(Permissions::from_mode(old.st_mode & 0o7777))?;
         }
         part.sync_all()?;
+        // It is remembered from now on.
+        let now = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+            last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+        };
+        utimensat(&self.folder, plan_of(&self.id), &now, AtFlags::SYMLINK_NOFOLLOW)?;
         renameat(&self.folder, part_of(&self.id), folder, name)?;
         self.part = None;
         // A folder that was opened by its path alone cannot be synchronized.
@@ -225,13 +255,7 @@ impl Partial {
 
     /// Forgets it.
     pub(super) fn remove(self) -> io::Result<()> {
-        for name in [plan_of(&self.id), part_of(&self.id)] {
-            match unlinkat(&self.folder, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        forget(&self.folder, &self.id)
     }
 }
 
@@ -253,31 +277,96 @@ fn sweep(folder: &OwnedFd) -> io::Result<usize> {
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else { continue };
-        let Some((id, suffix @ ("json" | "part"))) = name.split_once('.') else { continue };
+        let Some((id, suffix @ ("json" | "part" | "from"))) = name.split_once('.') else {
+            continue;
+        };
         let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         let (has_part, last) = found.entry(id.to_owned()).or_default();
         *has_part |= suffix == "part";
         *last = (*last).max(stat.st_mtime);
     }
+    // What has ended need not be known for long where there is much of it.
+    let remembered = if found.len() > MANY { Duration::ZERO } else { REMEMBERED };
     let mut count = 0;
     for (id, (has_part, last)) in found {
-        let kept = if has_part { EXPIRY } else { REMEMBERED };
-        if last < now.saturating_sub(kept).as_secs() as i64 && !is_open(folder, &id) {
-            for name in [plan_of(&id), part_of(&id)] {
-                let _ = unlinkat(folder, name, AtFlags::empty());
-            }
-        } else {
+        let oldest = now.saturating_sub(if has_part { EXPIRY } else { remembered });
+        let oldest = i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX);
+        if last >= oldest || !expire(folder, &id, oldest) {
             count += usize::from(has_part);
         }
     }
     Ok(count)
 }
 
-/// Whether somebody goes on with an upload.
-fn is_open(folder: &OwnedFd, id: &str) -> bool {
+/// Removes an upload, unless somebody goes on with it, or has done so; says whether it is gone.
+fn expire(folder: &OwnedFd, id: &str, oldest: i64) -> bool {
+    // As long as this is open, nobody else goes on with it.
+    let part = match open_part(folder, id) {
+        Ok(part) => part,
+        Err(_) => return false,
+    };
+    if let Some(part) = &part {
+        let locked = flock(part, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if !locked || !fstat(part).is_ok_and(|stat| stat.st_mtime < oldest) {
+            return false;
+        }
+    }
+    forget(folder, id).is_ok()
+}
+
+fn forget(folder: &OwnedFd, id: &str) -> io::Result<()> {
+    for name in [plan_of(id), from_of(id), part_of(id)] {
+        match unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The folder of uploads and the plan of one; none where there is none of that name.
+fn found(root: &Root, id: &str) -> io::Result<Option<(OwnedFd, Plan)>> {
+    if id.len() != 32 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(None);
+    }
+    let folder = match folder(root) {
+        Err(Errno::NOENT) => return Ok(None),
+        folder => folder?,
+    };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let plan: File = match openat(&folder, plan_of(id), flags, Mode::empty()) {
+        Ok(file) => file.into(),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut text = String::new();
+    plan.take(LONGEST_PLAN).read_to_string(&mut text)?;
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the upload's plan is damaged");
+    let plan = serde_json::from_str(&text).ok().and_then(|value| Plan::from_json(&value));
+    Ok(Some((folder, plan.ok_or_else(damaged)?)))
+}
+
+/// What has come of an upload, if it has not its name.
+fn open_part(folder: &OwnedFd, id: &str) -> io::Result<Option<File>> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let part = openat(folder, part_of(id), flags, Mode::empty());
-    part.is_ok_and(|part| flock(&part, FlockOperation::NonBlockingLockExclusive).is_err())
+    let open = || openat(folder, part_of(id), flags, Mode::empty());
+    let part = match open() {
+        // It was to take the mode of a file that may not be written, and did not get as far.
+        Err(Errno::ACCESS) => {
+            chmodat(folder, part_of(id), Mode::RUSR | Mode::WUSR, AtFlags::empty())?;
+            open()
+        }
+        part => part,
+    };
+    match part {
+        Ok(part) => Ok(Some(part.into())),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn named(folder: &OwnedFd, name: &str) -> Option<Stat> {
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()
 }
 
 fn plan_of(id: &str) -> String {
@@ -288,6 +377,10 @@ fn part_of(id: &str) -> String {
     format!("{id}.part")
 }
 
+fn from_of(id: &str) -> String {
+    format!("{id}.from")
+}
+
 /// A name that is not served.
 const FOLDER: &str = ".ndbytes-uploads";
 /// How long one is kept that nobody goes on with.
@@ -296,4 +389,6 @@ const EXPIRY: Duration = Duration::from_secs(24 * 3600);
 const REMEMBERED: Duration = Duration::from_secs(3600);
 /// Uploads at once.
 const MOST: usize = 1000;
+/// Uploads that have ended, before they are forgotten sooner.
+const MANY: usize = 10_000;
 const LONGEST_PLAN: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 //! creation-with-upload, checksum, termination and expiration.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,13 @@ struct Turn<'a> {
     turns: &'a Turns,
     id: String,
     told: Arc<Notify>,
+}
+
+/// What is to be added to an upload.
+struct Part {
+    bounds: Bounds,
+    /// What its digest is to be.
+    checksum: Option<(Vec<u8>, Context)>,
 }
 
 /// Bytes on their way to the end of an upload.
@@ -99,9 +106,14 @@ async fn handle(
     match (request.method.as_str(), id) {
         ("POST", "") => create(service, request, body, patience, owner).await,
         ("HEAD", id) if !id.is_empty() => {
-            let partial = open(service, id, owner).await?;
+            let mut partial = open(service, id, owner).await?;
+            let shared = Arc::clone(service);
             off(move || {
                 partial.synchronize().map_err(|error| stored(error.into()))?;
+                // Who hears that nothing is left to send does not come again.
+                if partial.at() == partial.plan.len {
+                    publish(&shared, &mut partial)?;
+                }
                 let mut response = state(&partial, StatusCode::OK);
                 let headers = response.headers_mut();
                 set(headers, "upload-length", &partial.plan.len.to_string());
@@ -116,7 +128,10 @@ async fn handle(
         }
         ("PATCH", id) if !id.is_empty() => {
             let partial = open(service, id, owner).await?;
-            append(service, &request, body, patience, partial).await
+            let left = partial.plan.len.checked_sub(partial.at());
+            let left = left.ok_or_else(|| conflict("the upload has more bytes than it may"))?;
+            let part = Part::of(&request.headers, partial.at(), left, patience, body)?;
+            append(service, body, part, partial).await
         }
         ("DELETE", id) if !id.is_empty() => {
             let partial = open(service, id, owner).await?;
@@ -154,15 +169,21 @@ async fn create(
     owner: Option<String>,
 ) -> Result<Response<Body>, Problem> {
     let begun = plan(service, &request.headers, owner)?;
+    // What cannot be right is refused before there is anything.
+    let part = match is_part(&request.headers) {
+        true => Some(Part::of(&request.headers, 0, begun.len, patience, body)?),
+        false => None,
+    };
     let shared = Arc::clone(service);
     let partial = off(move || {
         let path = router::parse(&begun.path)?;
+        if path.is_folder() {
+            return Err(wrong("the file's path ends with a name"));
+        }
         let (folder, _) = target(&shared, &path)?;
         check(&shared, &path, &conditions(&begun))?;
         if !same_file_system(&shared.root, &folder)? {
-            return Err(conflict(
-                "the folder is on another file system than the one that is served",
-            ));
+            return Err(elsewhere());
         }
         let created = Partial::create(&shared.root, begun);
         created.map_err(|error| stored(error.into()))?.ok_or_else(|| {
@@ -172,14 +193,19 @@ async fn create(
     })
     .await?;
     let location = format!("/uploads/{}", partial.id());
-    let mut response = if is_part(&request.headers) {
-        append(service, &request, body, patience, partial).await?
-    } else if partial.plan.len == 0 {
-        let shared = Arc::clone(service);
-        off(move || publish(&shared, partial)).await?
-    } else {
-        state(&partial, StatusCode::CREATED)
+    let begun = match part {
+        Some(part) => append(service, body, part, partial).await,
+        None => {
+            let shared = Arc::clone(service);
+            off(move || match partial.plan.len {
+                0 => ended(&shared, partial),
+                _ => Ok(state(&partial, StatusCode::CREATED)),
+            })
+            .await
+        }
     };
+    // It can be gone on with, whatever became of its first part.
+    let mut response = begun.map_err(|problem| problem.with(header::LOCATION, &location))?;
     *response.status_mut() = StatusCode::CREATED;
     set(response.headers_mut(), "location", &location);
     Ok(response)
@@ -210,13 +236,19 @@ fn plan(service: &Service, headers: &HeaderMap, owner: Option<String>) -> Result
 /// that is gone, ends.
 async fn open(service: &Arc<Service>, id: &str, owner: Option<String>) -> Result<Partial, Problem> {
     let begin = Instant::now();
+    let gone = || Problem::not_found("there is no such upload, or it is over");
+    let (shared, name) = (Arc::clone(service), id.to_owned());
+    let plan = off(move || Ok(Partial::plan(&shared.root, &name)?)).await?;
+    if plan.is_none_or(|plan| plan.owner != owner) {
+        return Err(gone());
+    }
     loop {
         service.turns.stop(id);
         let (shared, name) = (Arc::clone(service), id.to_owned());
         match off(move || Ok(Partial::open(&shared.root, &name))).await? {
-            Ok(Some(partial)) if partial.plan.owner == owner => return Ok(partial),
-            Ok(_) => return Err(Problem::not_found("there is no such upload, or it is over")),
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {
+            Ok(Some(partial)) => return Ok(partial),
+            Ok(None) => return Err(gone()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 return Err(stored(error.into()));
             }
             Err(_) if begin.elapsed() > LOCKED => {
@@ -228,88 +260,127 @@ async fn open(service: &Arc<Service>, id: &str, owner: Option<String>) -> Result
     }
 }
 
+impl Part {
+    /// What a request says of the bytes that it has, of an upload with so many and so many to come.
+    fn of(
+        headers: &HeaderMap,
+        begin: u64,
+        left: u64,
+        patience: Duration,
+        body: &Incoming,
+    ) -> Result<Self, Problem> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if !is_part(headers) {
+            let detail = format!("a part is sent as {PART}");
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.body", detail));
+        }
+        // The first part of all needs not say where it begins.
+        let first = headers.contains_key("upload-length").then_some(0);
+        match text("upload-offset").map_or(first, |offset| offset.parse().ok()) {
+            Some(offset) if offset == begin => {}
+            Some(_) => return Err(conflict(&format!("the upload goes on at {begin}"))),
+            None => return Err(wrong("`Upload-Offset` has the bytes before these")),
+        }
+        let checksum = match text("upload-checksum").map(parse_checksum) {
+            None => None,
+            Some(None) => return Err(wrong("`Upload-Checksum` is `sha1` or `sha256`, and Base64")),
+            Some(Some((kind, digest))) => {
+                let context = Context::new(match kind {
+                    ChecksumKind::Sha1 => &SHA1_FOR_LEGACY_USE_ONLY,
+                    ChecksumKind::Sha256 => &SHA256,
+                });
+                Some((digest, context))
+            }
+        };
+        let bounds = Bounds { most: left, patience };
+        bounds.check(body)?;
+        Ok(Self { bounds, checksum })
+    }
+}
+
 /// Adds a body to an upload; the last one makes it a file.
 async fn append(
     service: &Arc<Service>,
-    request: &Parts,
     body: &mut Incoming,
-    patience: Duration,
+    part: Part,
     partial: Partial,
 ) -> Result<Response<Body>, Problem> {
-    let headers = &request.headers;
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if !is_part(headers) {
-        let detail = format!("a part is sent as {PART}");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.body", detail));
-    }
-    let begin = partial.at();
-    // The first part of all needs not say where it begins.
-    let first = (request.method == Method::POST).then_some(0);
-    match text("upload-offset").map_or(first, |offset| offset.parse().ok()) {
-        Some(offset) if offset == begin => {}
-        Some(_) => return Err(conflict(&format!("the upload goes on at {begin}"))),
-        None => return Err(wrong("`Upload-Offset` has the bytes before these")),
-    }
-    let checksum = match text("upload-checksum").map(parse_checksum) {
-        None => None,
-        Some(None) => return Err(wrong("`Upload-Checksum` is `sha1` or `sha256`, and Base64")),
-        Some(Some((kind, digest))) => {
-            let context = Context::new(match kind {
-                ChecksumKind::Sha1 => &SHA1_FOR_LEGACY_USE_ONLY,
-                ChecksumKind::Sha256 => &SHA256,
-            });
-            Some((digest, context))
-        }
-    };
-    let bounds = Bounds { most: partial.plan.len - begin, patience };
-    bounds.check(body)?;
     let turn = service.turns.begin(partial.id());
-    let appending = Appending { partial: Some(partial), checksum, begin };
+    let Part { bounds, checksum } = part;
+    let appending = off(move || {
+        if checksum.is_some() {
+            partial.doubt().map_err(|error| stored(error.into()))?;
+        }
+        let begin = partial.at();
+        Ok(Appending { partial: Some(partial), checksum, begin })
+    })
+    .await?;
     let appending = receive(body, bounds, appending, turn.told.notified()).await?;
     let shared = Arc::clone(service);
     off(move || {
-        let partial = appending.verified()?;
-        partial.synchronize().map_err(|error| stored(error.into()))?;
+        let begin = appending.begin;
+        let mut partial = appending.verified()?;
+        let kept = partial.synchronize().and_then(|()| partial.trust());
+        if let Err(error) = kept {
+            // What a disk has lost once is not there when it is asked again.
+            partial.truncate(begin)?;
+            return Err(stored(error.into()));
+        }
         match partial.at() == partial.plan.len {
-            true => publish(&shared, partial),
+            true => ended(&shared, partial),
             false => Ok(state(&partial, StatusCode::NO_CONTENT)),
         }
     })
     .await
 }
 
-/// Makes a file of an upload that is whole.
-fn publish(service: &Service, mut partial: Partial) -> Result<Response<Body>, Problem> {
-    let path = router::parse(&partial.plan.path)?;
-    let headers = conditions(&partial.plan);
-    if !partial.is_published() {
-        if let Some((kind, promised, mut context)) = promised(&headers) {
-            let mut buffer = vec![0; PIECE];
-            let mut content = partial.content()?;
-            loop {
-                match content.read(&mut buffer)? {
-                    0 => break,
-                    n => context.update(&buffer[..n]),
-                }
-            }
-            drop(content);
-            let computed = digest_text(kind, context.finish().as_ref());
-            if computed != promised {
-                // Nothing can go on from here.
-                partial.truncate(0)?;
-                let detail = format!("the digest of what came is {computed}, not {promised}");
-                return Err(Problem::bad_request("http.digest", detail));
-            }
-        }
-        let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (folder, name) = target(service, &path)?;
-        check(service, &path, &headers)?;
-        partial.publish(&folder, name).map_err(|error| stored(error.into()))?;
-    }
-    let mut response = stored_as(service, &path, StatusCode::NO_CONTENT)?;
+/// Answers for an upload that is whole.
+fn ended(service: &Service, mut partial: Partial) -> Result<Response<Body>, Problem> {
+    let published = publish(service, &mut partial)?;
+    let mut response = published.unwrap_or_else(|| empty(StatusCode::NO_CONTENT));
     let place = state(&partial, StatusCode::NO_CONTENT);
     response.headers_mut().extend(place.into_parts().0.headers);
     Ok(response)
+}
+
+/// Makes a file of an upload that is whole, and says which version; nothing where it is one already,
+/// which may be another by now.
+fn publish(service: &Service, partial: &mut Partial) -> Result<Option<Response<Body>>, Problem> {
+    if partial.is_published() {
+        return Ok(None);
+    }
+    let path = router::parse(&partial.plan.path)?;
+    let headers = conditions(&partial.plan);
+    if let Some((kind, promised, mut context)) = promised(&headers) {
+        let mut buffer = vec![0; PIECE];
+        let mut content = partial.content()?;
+        loop {
+            match content.read(&mut buffer)? {
+                0 => break,
+                n => context.update(&buffer[..n]),
+            }
+        }
+        drop(content);
+        let computed = digest_text(kind, context.finish().as_ref());
+        if computed != promised {
+            // Nothing can go on from here.
+            partial.truncate(0)?;
+            let detail = format!("the digest of what came is {computed}, not {promised}");
+            return Err(Problem::bad_request("http.digest", detail));
+        }
+    }
+    let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+    let (folder, name) = target(service, &path)?;
+    check(service, &path, &headers)?;
+    partial.publish(&folder, name).map_err(|error| match error.kind() {
+        io::ErrorKind::CrossesDevices => elsewhere(),
+        _ => stored(error.into()),
+    })?;
+    stored_as(service, &path, StatusCode::NO_CONTENT).map(Some)
+}
+
+fn elsewhere() -> Problem {
+    conflict("the folder is on another file system than the one that is served")
 }
 
 /// How far an upload is.

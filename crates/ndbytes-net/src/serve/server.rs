@@ -53,7 +53,16 @@ impl Server {
     /// [`ServeError::Refused`] beyond loopback without TLS and tokens, unless
     /// [`insecure`](ServeOptions::insecure) is set, and for certificates that are none;
     /// [`ServeError::Io`].
-    pub fn bind(options: ServeOptions) -> Result<Self, ServeError> {
+    pub fn bind(mut options: ServeOptions) -> Result<Self, ServeError> {
+        // What is added to a time must give one.
+        for timeout in [
+            &mut options.header_timeout,
+            &mut options.idle_timeout,
+            &mut options.write_timeout,
+            &mut options.grace,
+        ] {
+            *timeout = LONGEST.min(*timeout);
+        }
         let local = options.listen.ip().is_loopback();
         if !local && !options.insecure && (options.tls.is_none() || options.tokens.is_none()) {
             let message = format!(
@@ -251,5 +260,7 @@ fn raise_file_limit() {
 
 /// Connections of an address that is not this machine.
 const MOST_PER_ADDRESS: usize = 256;
+/// As long as anybody waits.
+const LONGEST: Duration = Duration::from_secs(1 << 30);
 /// Threads that wait for disks.
 const BLOCKING_THREADS: usize = 64;

@@ -137,7 +137,8 @@ pub(super) fn stored_as(
     status: StatusCode,
 ) -> Result<Response<Body>, Problem> {
     let mut response = empty(status);
-    if let Node::File(source) = service.root.node(path)?
+    // Whoever has removed it meanwhile does not undo that it was stored.
+    if let Ok(Node::File(source)) = service.root.node(path)
         && let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", source.stamp().tag()))
     {
         response.headers_mut().insert(header::ETAG, tag);

@@ -14,25 +14,39 @@ pub(super) type Key = (u64, u64);
 
 struct Arrival {
     link: Weak<Inner>,
-    /// When something of it came last.
-    last: Instant,
+    /// When its peer was last heard of.
+    heard: Arc<Heard>,
 }
+
+/// When something came last.
+#[derive(Debug)]
+pub(super) struct Heard(Mutex<Instant>);
 
 /// A file that comes, until this goes.
 pub(super) struct Coming(Key);
 
 impl Coming {
-    pub(super) fn begin(key: Key, link: &Arc<Inner>) -> Self {
-        let arrival = Arrival { link: Arc::downgrade(link), last: Instant::now() };
+    pub(super) fn begin(key: Key, link: &Arc<Inner>, heard: &Arc<Heard>) -> Self {
+        heard.now();
+        let arrival = Arrival { link: Arc::downgrade(link), heard: heard.clone() };
         arrivals().insert(key, arrival);
         Self(key)
     }
+}
 
-    /// Something of it came.
-    pub(super) fn moves(&self) {
-        if let Some(arrival) = arrivals().get_mut(&self.0) {
-            arrival.last = Instant::now();
-        }
+impl Heard {
+    pub(super) fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn ago(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now()))
     }
 }
 
@@ -42,11 +56,11 @@ impl Drop for Coming {
     }
 }
 
-/// Ends the session that a file comes by, if nothing of it came for a while.
+/// Ends the session that a file comes by, if nothing came for a while.
 pub(super) fn displace(key: Key) {
     let stalled = arrivals()
         .get(&key)
-        .filter(|arrival| arrival.last.elapsed() > STALLED)
+        .filter(|arrival| arrival.heard.ago() > STALLED)
         .and_then(|arrival| arrival.link.upgrade());
     if let Some(link) = stalled {
         link.end(Code::StreamCut, "nothing more of the file came, and another sends it");

@@ -99,6 +99,9 @@ impl IncomingFile<'_> {
         let link = self.link;
         let busy = &mut || link.say(&mut lock(&link.outbox), &Record::Other("busy".to_owned()));
         let (digest, _) = Digest::of(&mut have, len, busy)?;
+        let found = rustix::fs::fstat(&have).map_err(|error| about(error.into()))?;
+        // From now on it is the peer who is waited for.
+        let _coming = Coming::begin((found.st_dev, found.st_ino), link, self.inbox.heard());
         let sha256 = digest.value();
         self.say(&Record::Have { size: len, sha256 })?;
         let begin = match self.link.answer(&mut self.inbox)? {
@@ -177,8 +180,6 @@ impl IncomingFile<'_> {
         about: &dyn Fn(io::Error) -> Error,
     ) -> Result<()> {
         progress.tell(at, self.size)?;
-        let found = rustix::fs::fstat(&*part).map_err(|error| about(error.into()))?;
-        let coming = Coming::begin((found.st_dev, found.st_ino), self.link);
         let sha256 = loop {
             let Some(front) = self.inbox.front(&PIECE_MAGIC)? else {
                 match self.link.note(&mut self.inbox)? {
@@ -199,7 +200,6 @@ impl IncomingFile<'_> {
             }
             digest.update(bytes);
             part.write_all(bytes).map_err(about)?;
-            coming.moves();
             at += bytes.len() as u64;
             progress.tell(at, self.size)?;
         };

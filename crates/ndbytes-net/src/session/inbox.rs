@@ -1,10 +1,12 @@
 //! What arrives: small things are read ahead, large ones go straight where they belong.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ndbytes::Result;
 
+use super::coming::Heard;
 use super::receive::cut;
 use super::record::{FRONT_LEN, RECORD_MAGIC, Record};
 
@@ -20,6 +22,7 @@ pub(super) struct Inbox {
     patience: Option<Duration>,
     /// What has come of a unit.
     pace: Option<Pace>,
+    heard: Arc<Heard>,
 }
 
 /// How fast something comes.
@@ -43,7 +46,21 @@ impl Inbox {
     }
 
     fn over(source: Box<dyn Read + Send>, bytes: Box<[u8]>, patience: Option<Duration>) -> Self {
-        Self { source, bytes, start: 0, end: 0, taken: 0, patience, pace: None }
+        Self {
+            source,
+            bytes,
+            start: 0,
+            end: 0,
+            taken: 0,
+            patience,
+            pace: None,
+            heard: Arc::default(),
+        }
+    }
+
+    /// When something came last.
+    pub(super) fn heard(&self) -> &Arc<Heard> {
+        &self.heard
     }
 
     /// From now on something comes that has begun: a byte now and then does not count as getting on.
@@ -72,10 +89,12 @@ impl Inbox {
                 n
             }
         };
+        self.heard.now();
         if let (Some(pace), Some(begin), Some(patience)) = (&mut self.pace, begin, self.patience) {
             pace.bytes += n as u64;
             pace.waited += begin.elapsed();
-            if n > 0 && pace.waited > patience + Duration::from_secs(pace.bytes / SLOWEST) {
+            let most = patience.saturating_add(Duration::from_secs(pace.bytes / SLOWEST));
+            if n > 0 && pace.waited > most {
                 let (bytes, seconds) = (pace.bytes, pace.waited.as_secs_f64());
                 let message = format!("the peer sent {bytes} bytes in {seconds:.1} s, and not all");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
@@ -113,8 +132,16 @@ impl Inbox {
     /// The record that comes next, if that is what comes.
     pub(super) fn record(&mut self) -> Result<Option<Record>> {
         let Some(front) = self.front(&RECORD_MAGIC)? else { return Ok(None) };
-        let body = self.exactly(Record::body_len(&front)?)?;
-        Record::parse(&body).map(Some)
+        // By itself, or as a part of what has begun already.
+        let alone = self.pace.is_none();
+        if alone {
+            self.begin();
+        }
+        let body = Record::body_len(&front).and_then(|len| self.exactly(len));
+        if alone {
+            self.pause();
+        }
+        Record::parse(&body?).map(Some)
     }
 
     /// Takes what a unit of this magic begins with, if that is what comes.

@@ -209,7 +209,7 @@ fn what_is_no_upload_is_refused() {
         assert_eq!(status, 400, "{metadata}");
     }
     post(&[len, ("Upload-Metadata", "path Lng=")]).fails(404, "http.not_found");
-    post(&[len, ("Upload-Metadata", "path")]).fails(409, "http.conflict");
+    post(&[len, ("Upload-Metadata", "path")]).fails(400, "http.upload");
     post(&[len, ("Upload-Metadata", "path c3Vi")]).fails(409, "http.conflict");
     post(&[len, ("Upload-Metadata", "path YS9i")]).fails(409, "http.conflict");
     post(&[METADATA]).fails(400, "http.upload");
@@ -281,6 +281,7 @@ fn what_is_old_is_forgotten() {
         file.set_modified(ago(hours)).unwrap();
     };
     let id = |at: &str| at.rsplit('/').next().unwrap().to_owned();
+    assert_eq!(offset(&served, &done), 0);
     set(format!("{}.json", id(&done)), 2);
     set(format!("{}.json", id(&at)), 30);
     set(format!("{}.part", id(&at)), 23);
@@ -323,4 +324,69 @@ fn an_upload_belongs_to_its_token() {
     patch(bob).fails(404, "http.not_found");
     assert_eq!(patch(alice).status, 204);
     assert_eq!(file(&served).unwrap(), b"abc");
+}
+
+#[test]
+fn who_hears_that_all_came_has_a_file() {
+    let served = served();
+    let at = create(&served, 5, &[]);
+    // In chunks, whose end does not come.
+    let mut cut = served.connect();
+    let head = format!(
+        "PATCH {at} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\
+         Content-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
+         5\r\nabcde\r\n"
+    );
+    cut.write_all(head.as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    drop(cut);
+    assert_eq!(offset(&served, &at), 5);
+    assert_eq!(file(&served).unwrap(), b"abcde");
+    // It stays so when the file is another's, or gone.
+    std::fs::remove_file(served.folder.path().join("sub/a.npy")).unwrap();
+    assert_eq!(offset(&served, &at), 5);
+    let again = patch(&served, &at, 5, b"");
+    assert_eq!((again.status, again.header("etag")), (204, ""));
+    assert_eq!(file(&served), None);
+    // Where it cannot take its name, that is said.
+    let at = create(&served, 1, &[("If-None-Match", "*")]);
+    served.put("sub/a.npy", b"somebody was faster");
+    patch(&served, &at, 0, b"x").fails(412, "http.precondition");
+    assert_eq!(served.ask("HEAD", &at, &[VERSION]).status, 412);
+}
+
+#[test]
+fn what_was_not_known_to_be_right_when_a_server_died_is_gone() {
+    let served = served();
+    let at = create(&served, 10, &[]);
+    assert_eq!(patch(&served, &at, 0, b"01234").status, 204);
+    let id = at.rsplit('/').next().unwrap();
+    let uploads = served.folder.path().join(".ndbytes-uploads");
+    // As it is left in the middle of a part with a checksum.
+    std::fs::write(uploads.join(format!("{id}.part")), b"012345xx").unwrap();
+    std::fs::write(uploads.join(format!("{id}.from")), b"5").unwrap();
+    assert_eq!(offset(&served, &at), 5);
+    assert_eq!(kept(&served), [".json", ".part"]);
+    assert_eq!(patch(&served, &at, 5, b"56789").status, 204);
+    assert_eq!(file(&served).unwrap(), b"0123456789");
+}
+
+#[test]
+fn what_is_refused_at_once_leaves_nothing() {
+    let served = served();
+    let post = |more: &[(&str, &str)], body: &[u8]| {
+        let headers = [&[("Upload-Length", "3"), METADATA, PART], more].concat();
+        send(&served, "POST", "/uploads/", &headers, body, body.len())
+    };
+    post(&[], b"abcd").fails(413, "http.too_large");
+    post(&[("Upload-Offset", "1")], b"abc").fails(409, "http.conflict");
+    post(&[("Upload-Checksum", "md5 YQ==")], b"abc").fails(400, "http.upload");
+    assert_eq!(kept(&served), [""; 0]);
+    // What is found out later can be gone on with.
+    let wrong = post(&[("Upload-Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=")], b"abc");
+    wrong.fails(460, "http.checksum");
+    assert_eq!(offset(&served, wrong.header("location")), 0);
+    assert_eq!(patch(&served, wrong.header("location"), 0, b"abc").status, 204);
+    let folder = [("Upload-Length", "3"), ("Upload-Metadata", "path c3ViLw==")];
+    send(&served, "POST", "/uploads/", &folder, b"", 0).fails(400, "http.upload");
 }

@@ -38,7 +38,8 @@ fn a_token_is_needed_where_there_are_tokens() {
         bearer(token).fails(401, "http.unauthorized");
     }
     bearer("Bearer fedcba9876543210").fails(403, "http.forbidden");
-    for target in ["/metrics", "/openapi.json", "/zarr/zarr.json", "/arrays/a.npy", "/", "/nothing"]
+    for target in
+        ["/metrics", "/openapi.json", "/zarr/zarr.json", "/arrays/a.npy", "/files/", "/nothing"]
     {
         served.get(target).fails(401, "http.unauthorized");
     }

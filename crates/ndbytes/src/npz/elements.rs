@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 
 use ndbytes_codec::{Codec, Decoder};
-use ndbytes_format::Code;
 use ndbytes_format::zip::{Entry, Method};
+use ndbytes_format::{BlockIndex, Code, FormatError};
 
 use crate::error::{Error, Result};
 use crate::npz::blocks::{Blocks, cut};
@@ -69,12 +69,14 @@ impl<R: ReadAt + Clone + Sync> MemberElements<R> {
         let head = head.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         let state = match (entry.method, member.blocks()) {
             (Method::Stored, _) => State::Stored,
-            (Method::Deflate, Some(blocks)) => State::Blocks(Held {
-                places: blocks.into_places(),
-                bytes: Vec::new(),
-                first: 0,
-                sum: (head_crc.clone(), 0),
-            }),
+            (Method::Deflate, Some(blocks)) if blocks.size() <= most_of_block(entry) => {
+                State::Blocks(Held {
+                    places: blocks.into_places(),
+                    bytes: Vec::new(),
+                    first: 0,
+                    sum: (head_crc.clone(), 0),
+                })
+            }
             _ => State::Stream(Stream::new(&source, entry, start)),
         };
         let entry = entry.clone();
@@ -154,7 +156,9 @@ impl<R: ReadAt + Clone + Sync> MemberElements<R> {
             held.first = begin;
             let old = held.bytes.len();
             let next = begin + old.div_ceil(size);
-            held.bytes.resize((end * size).min(len) - begin * size, 0);
+            let room = (end * size).min(len) - begin * size;
+            held.bytes.try_reserve_exact(room - old).map_err(io::Error::from)?;
+            held.bytes.resize(room, 0);
             let read = blocks.read(next, &mut held.bytes[old..], &Meter::unheard());
             if next == 0 {
                 held.sum = (self.head_crc.clone(), 0);
@@ -164,9 +168,13 @@ impl<R: ReadAt + Clone + Sync> MemberElements<R> {
                 if next != *summed {
                     return Ok(());
                 }
-                sum.combine(&crc);
-                *summed = end;
-                if end == held.places.len() { wrong_crc(sum, &self.entry) } else { Ok(()) }
+                let mut more = sum.clone();
+                more.combine(&crc);
+                if end == held.places.len() {
+                    wrong_crc(&more, &self.entry)?;
+                }
+                (*sum, *summed) = (more, end);
+                Ok(())
             });
             if let Err(error) = checked {
                 held.bytes.clear();
@@ -206,7 +214,14 @@ impl<R: ReadAt + Clone> Stream<R> {
     }
 
     fn take(&mut self, out: &mut [u8]) -> Result<()> {
-        self.decoder.read_exact(out)?;
+        self.decoder.read_exact(out).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof
+                if error.get_ref().is_none_or(|e| !e.is::<FormatError>()) =>
+            {
+                Error::new(Code::DataTruncated, "the member ends before its size in the directory")
+            }
+            _ => error.into(),
+        })?;
         self.crc.update(out);
         self.at += out.len() as u64;
         Ok(())
@@ -222,5 +237,14 @@ impl<R: ReadAt> Read for Part<R> {
     }
 }
 
+/// The largest blocks whose index is believed: those that are as small as the index lets them be. A
+/// few bytes may else stand for blocks of gigabytes, which are inflated whole.
+fn most_of_block(entry: &Entry) -> usize {
+    let fair = entry.uncompressed / BlockIndex::MOST as u64 * 2;
+    usize::try_from(fair).unwrap_or(usize::MAX).clamp(BLOCK_FAIR, BLOCK_MOST)
+}
+
+const BLOCK_FAIR: usize = 4 << 20;
+const BLOCK_MOST: usize = 256 << 20;
 /// Bytes that are passed over at a time.
 const SKIP: usize = 1 << 16;

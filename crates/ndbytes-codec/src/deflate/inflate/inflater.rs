@@ -120,8 +120,10 @@ impl<F: Feed> Inflater<F> {
 
     fn read(&mut self) -> io::Result<usize> {
         let have = self.buffer.len() - self.start;
-        let (bytes, start) = self.feed.next(std::mem::take(&mut self.buffer), self.start)?;
+        let (buffer, from) = (std::mem::take(&mut self.buffer), self.start);
         self.before += (self.start - self.first) as u64;
+        (self.start, self.first) = (0, 0);
+        let (bytes, start) = self.feed.next(buffer, from)?;
         (self.buffer, self.start, self.first) = (bytes, start, start);
         Ok(self.buffer.len() - start - have)
     }
