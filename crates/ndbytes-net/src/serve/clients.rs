@@ -12,6 +12,15 @@ pub(super) enum Client {
     Address(IpAddr),
 }
 
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    /// The name of the token, where one is needed.
+    pub(super) token: Option<String>,
+    /// What is held for them until they have the answer.
+    pub(super) _turn: Option<Arc<Turn>>,
+}
+
 /// Limits that every client has for itself.
 #[derive(Debug)]
 pub(super) struct Shares {

@@ -22,10 +22,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::Body;
+use super::clients::Who;
 use super::metrics::Flight;
 use super::options::ServeOptions;
 use super::problem::Problem;
-use super::router::Who;
 use super::watch::{Progress, Watched};
 use super::{Peer, Service, resumable, router, upload};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::router::Who;
+use super::clients::Who;
 use super::watch::Progress;
 
 /// Everything that is counted.

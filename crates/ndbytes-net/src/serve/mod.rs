@@ -47,13 +47,12 @@ use http::header;
 use http::request::Parts;
 use http::uri::Authority;
 
-use self::clients::{Client, Refused, Shares};
+use self::clients::{Client, Refused, Shares, Who};
 use self::content::Digests;
 use self::metrics::Metrics;
 use self::problem::Problem;
 use self::resumable::Turns;
 use self::root::Root;
-use self::router::Who;
 use crate::tokens::Scope;
 
 /// What all requests share.

@@ -17,11 +17,12 @@ use tokio::time::sleep;
 
 use super::Service;
 use super::body::{Body, empty};
+use super::clients::Who;
 use super::content::digest_text;
 use super::incoming::{Bounds, Sink, off, pass_over, receive};
 use super::partial::{Partial, Plan, same_file_system};
 use super::problem::Problem;
-use super::router::{self, Who};
+use super::router;
 use super::upload::{check, conflict, promised, stored, stored_as, target};
 use crate::request::{ChecksumKind, encode_segment, parse_checksum, parse_metadata};
 use crate::tokens::Scope;

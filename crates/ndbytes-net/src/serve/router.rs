@@ -1,7 +1,5 @@
 //! What each URL is answered with. `docs/spec/http.md` is normative.
 
-use std::sync::Arc;
-
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 use super::Service;
 use super::array::{self, Held};
 use super::body::Body;
-use super::clients::Turn;
+use super::clients::Who;
 use super::content::{Content, Segment};
 use super::dav;
 use super::listing::Page;
@@ -22,15 +20,6 @@ use super::slice::{self, Format};
 use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
 use crate::tokens::Scope;
-
-/// Who asks.
-#[derive(Clone, Debug)]
-pub(super) struct Who {
-    /// The name of the token, where one is needed.
-    pub(super) token: Option<String>,
-    /// What is held for them until they have the answer.
-    pub(super) _turn: Option<Arc<Turn>>,
-}
 
 /// Answers a request. It may wait for disks.
 pub(super) fn answer(service: &Service, request: &Parts) -> Response<Body> {

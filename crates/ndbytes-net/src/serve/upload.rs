@@ -21,11 +21,12 @@ use rustix::io::Errno;
 
 use super::Service;
 use super::body::{Body, empty};
+use super::clients::Who;
 use super::content::{conditions, digest_context, digest_text};
 use super::incoming::{Bounds, Sink, off, pass_over, receive};
 use super::problem::Problem;
 use super::root::Node;
-use super::router::{self, Who};
+use super::router;
 use crate::request::{Conditions, DigestKind, RelativePath, Verdict};
 use crate::tokens::Scope;
 
