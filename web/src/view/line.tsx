@@ -18,6 +18,7 @@ import {
   xOf,
   yOf,
 } from "./plane";
+import { Readout } from "./readout";
 import type { Slice } from "./slice";
 import { useThemeTurn, useWidth } from "./width";
 
@@ -123,6 +124,8 @@ export function Line({ slice, values, leaf, text, set }: Props) {
 
   const [least, most] = date && low <= high ? [date(low), date(high)] : names([low, high], 6);
   const words = low <= high ? `, values from ${least} to ${most}` : ", none of them finite";
+  const value =
+    at === null || at > last ? null : `${indexOf(slice.sample.selection, [at])} = ${text(at)}`;
   return (
     <figure class="plot">
       <div ref={element}>
@@ -139,15 +142,7 @@ export function Line({ slice, values, leaf, text, set }: Props) {
           onPointerLeave={() => setAt(null)}
         />
       </div>
-      <figcaption>
-        <output aria-live="polite">
-          {at === null || at > last ? (
-            <span class="hint">{HINT}</span>
-          ) : (
-            `${indexOf(slice.sample.selection, [at])} = ${text(at)}`
-          )}
-        </output>
-      </figcaption>
+      <Readout value={value} hint={HINT} />
     </figure>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { type Axis, indexOf, part, toText } from "../index_text";
 import { grouped, ticks } from "../units";
 import { prepare } from "./plane";
+import { Readout } from "./readout";
 import type { Slice } from "./slice";
 import { useThemeTurn, useWidth } from "./width";
 
@@ -139,6 +140,10 @@ export function Raster(props: Props) {
     });
   };
 
+  const value =
+    at && at.row < rows.length && at.column < columns.length
+      ? `${indexOf(slice.sample.selection, [at.row, at.column])} = ${text(at.row, at.column)}`
+      : null;
   return (
     <figure class="plot">
       <div ref={element}>
@@ -155,15 +160,7 @@ export function Raster(props: Props) {
           onPointerLeave={() => setAt(null)}
         />
       </div>
-      <figcaption>
-        <output aria-live="polite">
-          {at && at.row < rows.length && at.column < columns.length ? (
-            `${indexOf(slice.sample.selection, [at.row, at.column])} = ${text(at.row, at.column)}`
-          ) : (
-            <span class="hint">{HINT}</span>
-          )}
-        </output>
-      </figcaption>
+      <Readout value={value} hint={HINT} />
     </figure>
   );
 }

@@ -70,10 +70,11 @@ impl Content {
     }
 
     /// Text that was made for this request: its digest is its version.
-    pub(super) fn text(kind: &'static str, text: String) -> Self {
-        let digest = ring::digest::digest(&SHA256, text.as_bytes());
+    pub(super) fn text(kind: &'static str, text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        let digest = ring::digest::digest(&SHA256, &text);
         let tag: String = digest.as_ref()[..12].iter().map(|b| format!("{b:02x}")).collect();
-        Self::segments(kind, &tag, vec![Segment::Bytes(text.into())])
+        Self::segments(kind, &tag, vec![Segment::Bytes(text)])
     }
 
     pub(super) fn modified(mut self, time: SystemTime) -> Self {

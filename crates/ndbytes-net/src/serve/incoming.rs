@@ -5,12 +5,14 @@ use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
+use super::body::Body;
+use super::options::LONGEST;
 use super::problem::Problem;
 
 /// Where a body goes. It may wait for disks.
@@ -52,13 +54,13 @@ pub(super) async fn receive<S: Sink>(
     stop: impl Future<Output = ()>,
 ) -> Result<S, Problem> {
     let begin = Instant::now();
-    let patience = bounds.patience.min(LONG);
+    let patience = bounds.patience;
     let announced = body.size_hint().exact();
     let mut stop = pin!(stop);
     let (mut held, mut size, mut total) = (Vec::new(), 0, 0);
     let ended = loop {
         // A byte now and then does not count as getting on.
-        let floor = begin + patience + Duration::from_secs((total / FLOOR).min(LONG.as_secs()));
+        let floor = begin + patience + Duration::from_secs(total / FLOOR).min(LONGEST);
         let deadline = floor.min(Instant::now() + patience);
         let came = tokio::select! {
             came = timeout_at(deadline.into(), next(body)) => came,
@@ -107,14 +109,27 @@ async fn write<S: Sink>(mut sink: S, pieces: Vec<Bytes>) -> Result<S, Problem> {
     off(move || sink.write(&pieces).map(|()| sink)).await
 }
 
+/// The answer to a request that had this body; `waits` says that the client waits before it sends it.
+pub(super) fn answered(
+    answered: Result<Response<Body>, Problem>,
+    body: Incoming,
+    waits: bool,
+) -> Response<Body> {
+    // One that waits for us would begin to send.
+    if answered.is_err() && !waits {
+        pass_over(body);
+    }
+    answered.unwrap_or_else(Problem::into_response)
+}
+
 /// Passes over what still comes of a body that is refused, while the answer is on its way, up to a
 /// bound: a client that finds the connection closed while it sends may never read why.
-pub(super) fn pass_over(mut body: Incoming) {
+fn pass_over(mut body: Incoming) {
     tokio::spawn(async move {
         let passed = async {
             let mut passed = 0;
             while let Some(Ok(frame)) = next(&mut body).await
-                && passed < LONGEST
+                && passed < MOST_PASSED
             {
                 passed += frame.data_ref().map_or(0, Bytes::len);
             }
@@ -137,10 +152,8 @@ pub(super) async fn off<T: Send + 'static>(
 /// Bytes that are written at a time, and parts of a body, which may be as small as a byte.
 const PIECE: usize = 1 << 20;
 const MANY: usize = 1024;
-/// As long as anybody waits.
-const LONG: Duration = Duration::from_secs(1 << 30);
 /// Bytes that are passed over of what is refused, and how long.
-const LONGEST: usize = 1 << 30;
+const MOST_PASSED: usize = 1 << 30;
 const LINGER: Duration = Duration::from_secs(5);
 /// Bytes a second that a body must have on the whole.
 const FLOOR: u64 = 1024;

@@ -49,6 +49,9 @@ pub struct ServeOptions {
     pub grace: Duration,
 }
 
+/// As long as anybody waits: what is added to a time must give one.
+pub(super) const LONGEST: Duration = Duration::from_secs(1 << 30);
+
 impl ServeOptions {
     /// The defaults.
     pub fn new(root: impl Into<PathBuf>, listen: SocketAddr) -> Self {

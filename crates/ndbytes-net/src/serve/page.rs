@@ -13,7 +13,7 @@ pub(super) fn content(path: &str) -> Option<Content> {
         }
         _ => return None,
     };
-    Some(Content::text(kind, text.to_owned()).with("content-security-policy", POLICY))
+    Some(Content::text(kind, text).with("content-security-policy", POLICY))
 }
 
 /// Scripts and data from here alone; no frame, form or base of anybody else.

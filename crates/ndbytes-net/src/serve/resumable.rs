@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,12 +18,11 @@ use tokio::time::sleep;
 use super::Service;
 use super::body::{Body, empty};
 use super::clients::Who;
-use super::content::digest_text;
-use super::incoming::{Bounds, Sink, off, pass_over, receive};
+use super::incoming::{Bounds, Sink, answered, off, receive};
 use super::partial::{Partial, Plan, same_file_system};
 use super::problem::Problem;
 use super::router;
-use super::upload::{check, conflict, promised, stored, stored_as, target};
+use super::upload::{Promised, check, conflict, stored, stored_as, target};
 use crate::request::{ChecksumKind, encode_segment, parse_checksum, parse_metadata};
 use crate::tokens::Scope;
 
@@ -73,11 +72,8 @@ pub(super) async fn answer(
     }
     let waits = request.headers.contains_key(header::EXPECT);
     let is_head = request.method == Method::HEAD;
-    let answered = handle(&service, request, &mut body, patience, &mut who).await;
-    if answered.is_err() && !waits {
-        pass_over(body);
-    }
-    let mut response = answered.unwrap_or_else(Problem::into_response);
+    let handled = handle(&service, request, &mut body, patience, &mut who).await;
+    let mut response = answered(handled, body, waits);
     response.headers_mut().insert("tus-resumable", HeaderValue::from_static(VERSION));
     router::finished(if is_head { response.map(Body::emptied) } else { response }, who)
 }
@@ -352,22 +348,20 @@ fn publish(service: &Service, partial: &mut Partial) -> Result<Option<Response<B
     }
     let path = router::parse(&partial.plan.path)?;
     let headers = conditions(&partial.plan);
-    if let Some((kind, promised, mut context)) = promised(&headers) {
+    if let Some(mut digest) = Promised::of(&headers) {
         let mut buffer = vec![0; PIECE];
         let mut content = partial.content()?;
         loop {
             match content.read(&mut buffer)? {
                 0 => break,
-                n => context.update(&buffer[..n]),
+                n => digest.update(&buffer[..n]),
             }
         }
         drop(content);
-        let computed = digest_text(kind, context.finish().as_ref());
-        if computed != promised {
+        if let Err(problem) = digest.check() {
             // Nothing can go on from here.
             partial.truncate(0)?;
-            let detail = format!("the digest of what came is {computed}, not {promised}");
-            return Err(Problem::bad_request("http.digest", detail));
+            return Err(problem);
         }
     }
     let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -377,7 +371,7 @@ fn publish(service: &Service, partial: &mut Partial) -> Result<Option<Response<B
         io::ErrorKind::CrossesDevices => elsewhere(),
         _ => stored(error.into()),
     })?;
-    stored_as(service, &path, StatusCode::NO_CONTENT).map(Some)
+    Ok(Some(stored_as(service, &path, StatusCode::NO_CONTENT)))
 }
 
 fn elsewhere() -> Problem {
@@ -420,22 +414,25 @@ fn wrong(detail: &str) -> Problem {
 impl Turns {
     /// Tells the request that an upload comes by, if there is one.
     fn stop(&self, id: &str) {
-        if let Some(told) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+        if let Some(told) = self.lock().get(id) {
             told.notify_one();
         }
     }
 
     fn begin(&self, id: &str) -> Turn<'_> {
         let (id, told) = (id.to_owned(), Arc::new(Notify::new()));
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.insert(id.clone(), told.clone());
+        self.lock().insert(id.clone(), told.clone());
         Turn { turns: self, id, told }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut turns = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.turns.lock();
         // Another one may have begun.
         if turns.get(&self.id).is_some_and(|told| Arc::ptr_eq(told, &self.told)) {
             turns.remove(&self.id);

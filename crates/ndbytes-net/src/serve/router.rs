@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::array::{self, Held};
-use super::body::Body;
+use super::body::{Body, empty};
 use super::clients::Who;
 use super::content::{Content, Segment};
 use super::dav;
@@ -111,9 +111,9 @@ fn route(
 
 /// Where somebody begins who knows nothing of paths: a browser at the page.
 fn begin(request: &Parts) -> Option<Response<Body>> {
-    let html = negotiate(&request.headers, &[JSON, HTML]).is_ok_and(|offer| offer == 1);
+    let html = || negotiate(&request.headers, &[JSON, HTML]).is_ok_and(|offer| offer == 1);
     let mut response = match request.uri.path() {
-        "/" => redirect(if html { "/view/" } else { "/files/" }),
+        "/" => redirect(if html() { "/view/" } else { "/files/" }),
         "/view" => redirect("/view/"),
         _ => return None,
     };
@@ -271,8 +271,7 @@ pub(super) fn not_allowed(service: &Service, path: &str) -> Problem {
 }
 
 fn redirect(to: &str) -> Response<Body> {
-    let mut response = Response::new(Body::once(""));
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    let mut response = empty(StatusCode::PERMANENT_REDIRECT);
     if let Ok(value) = HeaderValue::from_str(to) {
         response.headers_mut().insert(header::LOCATION, value);
     }

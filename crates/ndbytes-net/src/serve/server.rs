@@ -20,7 +20,7 @@ use super::clients::{Client, Shares};
 use super::connection::{Shared, serve};
 use super::content::Digests;
 use super::metrics::Metrics;
-use super::options::ServeOptions;
+use super::options::{LONGEST, ServeOptions};
 use super::resumable::Turns;
 use super::root::Root;
 use crate::tls;
@@ -54,7 +54,6 @@ impl Server {
     /// [`insecure`](ServeOptions::insecure) is set, and for certificates that are none;
     /// [`ServeError::Io`].
     pub fn bind(mut options: ServeOptions) -> Result<Self, ServeError> {
-        // What is added to a time must give one.
         for timeout in [
             &mut options.header_timeout,
             &mut options.idle_timeout,
@@ -260,7 +259,5 @@ fn raise_file_limit() {
 
 /// Connections of an address that is not this machine.
 const MOST_PER_ADDRESS: usize = 256;
-/// As long as anybody waits.
-const LONGEST: Duration = Duration::from_secs(1 << 30);
 /// Threads that wait for disks.
 const BLOCKING_THREADS: usize = 64;

@@ -23,7 +23,7 @@ use super::Service;
 use super::body::{Body, empty};
 use super::clients::Who;
 use super::content::{conditions, digest_context, digest_text};
-use super::incoming::{Bounds, Sink, off, pass_over, receive};
+use super::incoming::{Bounds, Sink, answered, off, receive};
 use super::problem::Problem;
 use super::root::Node;
 use super::router;
@@ -36,7 +36,7 @@ struct Upload {
     /// The folder that it belongs to: as long as this is open, the path to it leads there.
     _folder: OwnedFd,
     path: RelativePath,
-    digest: Option<(DigestKind, String, Context)>,
+    digest: Option<Promised>,
 }
 
 /// Answers a request that writes a file.
@@ -49,11 +49,7 @@ pub(super) async fn answer(
     let mut who = None;
     let waits = request.headers.contains_key(header::EXPECT);
     let received = store(&service, request, &mut body, patience, &mut who).await;
-    // One that waits for us would begin to send.
-    if received.is_err() && !waits {
-        pass_over(body);
-    }
-    router::finished(received.unwrap_or_else(Problem::into_response), who)
+    router::finished(answered(received, body, waits), who)
 }
 
 async fn store(
@@ -98,32 +94,28 @@ impl Upload {
         let place = format!("/proc/self/fd/{}", folder.as_raw_fd());
         let options = SaveOptions::default().with_durable(true);
         let file = AtomicFile::create(&Path::new(&place).join(name), &options).map_err(stored)?;
-        Ok(Self { file, _folder: folder, digest: promised(headers), path })
+        Ok(Self { file, _folder: folder, digest: Promised::of(headers), path })
     }
 
     /// Gives the file its name.
     fn finish(self, service: &Service, request: &Parts) -> Result<Response<Body>, Problem> {
-        if let Some((kind, promised, context)) = self.digest {
-            let computed = digest_text(kind, context.finish().as_ref());
-            if computed != promised {
-                let detail = format!("the digest of what came is {computed}, not {promised}");
-                return Err(Problem::bad_request("http.digest", detail));
-            }
+        if let Some(digest) = self.digest {
+            digest.check()?;
         }
         // Of two that are sent for the same version, the second one is for another by now.
         let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let was_there = check(service, &self.path, &request.headers)?;
         self.file.commit().map_err(stored)?;
         let status = if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
-        stored_as(service, &self.path, status)
+        Ok(stored_as(service, &self.path, status))
     }
 }
 
 impl Sink for Upload {
     fn write(&mut self, pieces: &[Bytes]) -> Result<(), Problem> {
         for piece in pieces {
-            if let Some((.., context)) = &mut self.digest {
-                context.update(piece);
+            if let Some(digest) = &mut self.digest {
+                digest.update(piece);
             }
             self.file.write_all(piece).map_err(|error| stored(error.into()))?;
         }
@@ -136,7 +128,7 @@ pub(super) fn stored_as(
     service: &Service,
     path: &RelativePath,
     status: StatusCode,
-) -> Result<Response<Body>, Problem> {
+) -> Response<Body> {
     let mut response = empty(status);
     // Whoever has removed it meanwhile does not undo that it was stored.
     if let Ok(Node::File(source)) = service.root.node(path)
@@ -144,7 +136,7 @@ pub(super) fn stored_as(
     {
         response.headers_mut().insert(header::ETAG, tag);
     }
-    Ok(response)
+    response
 }
 
 /// The folder that a file is to be in, and its name, if it may be there.
@@ -217,15 +209,39 @@ pub(super) fn check(
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, "http.precondition", detail))
 }
 
-/// The digest that the client promises, of those that are known.
-pub(super) fn promised(headers: &HeaderMap) -> Option<(DigestKind, String, Context)> {
-    let fields = ["repr-digest", "content-digest"];
-    let texts = fields.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
-    let items = texts.flat_map(|text| text.split(',')).map(str::trim);
-    items.into_iter().find_map(|item| {
-        let kind = DigestKind::from_name(item.split_once('=')?.0)?;
-        Some((kind, item.to_owned(), digest_context(kind)))
-    })
+/// A digest that the client promises, and that of what has come.
+pub(super) struct Promised {
+    kind: DigestKind,
+    promised: String,
+    context: Context,
+}
+
+impl Promised {
+    /// The first of those that are known.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let fields = ["repr-digest", "content-digest"];
+        let texts = fields.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+        let items = texts.flat_map(|text| text.split(',')).map(str::trim);
+        items.into_iter().find_map(|item| {
+            let kind = DigestKind::from_name(item.split_once('=')?.0)?;
+            Some(Self { kind, promised: item.to_owned(), context: digest_context(kind) })
+        })
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+    }
+
+    /// Whether what has come is what was promised.
+    pub(super) fn check(self) -> Result<(), Problem> {
+        let Self { kind, promised, context } = self;
+        let computed = digest_text(kind, context.finish().as_ref());
+        if computed == promised {
+            return Ok(());
+        }
+        let detail = format!("the digest of what came is {computed}, not {promised}");
+        Err(Problem::bad_request("http.digest", detail))
+    }
 }
 
 pub(super) fn conflict(detail: &str) -> Problem {

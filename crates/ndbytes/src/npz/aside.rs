@@ -6,6 +6,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use ndbytes_codec::deflate::Feed;
 
+use crate::npy::fill;
+
 /// The other thread, as who inflates sees it.
 pub(super) struct Aside<'scope, 'data> {
     jobs: Sender<Job<'data>>,
@@ -88,7 +90,7 @@ fn labour(
             Job::Read(mut bytes) => {
                 bytes.resize(ROOM + PIECE, 0);
                 let read = fill(&mut source, &mut bytes[ROOM..]);
-                let _ = done.send(read.map(|n| {
+                let _ = done.send(read.map_err(io::Error::from).map(|n| {
                     bytes.truncate(ROOM + n);
                     bytes
                 }));
@@ -96,19 +98,6 @@ fn labour(
         }
     }
     crc
-}
-
-fn fill(source: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut have = 0;
-    while have < bytes.len() {
-        match source.read(&mut bytes[have..]) {
-            Ok(0) => break,
-            Ok(n) => have += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(have)
 }
 
 fn gone() -> io::Error {
