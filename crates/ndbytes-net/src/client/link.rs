@@ -12,7 +12,7 @@ use ureq::{Agent, Body, SendBody};
 
 use super::RemoteOptions;
 use super::wait::{Patience, Trouble};
-use crate::answer::ContentRange;
+use crate::answer::{ContentRange, refusal};
 
 /// The address of a file, and the connections to its server.
 #[derive(Debug)]
@@ -168,24 +168,8 @@ impl Link {
         let mut said = Vec::new();
         // Whatever else is wrong, the status was understood.
         let _ = answer.body_mut().as_reader().take(len).read_to_end(&mut said);
-        let said = String::from_utf8_lossy(&said);
-        let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        let said = match said.starts_with('<') || said.is_empty() {
-            true => String::new(),
-            false => format!(": {}", said.replace(char::is_control, " ")),
-        };
-        let message = format!("{}: the server answers {status}{said}", self.url);
-        let kind = match status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => Some(io::ErrorKind::NotFound),
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(io::ErrorKind::PermissionDenied),
-            _ => None,
-        };
-        let error = match kind {
-            Some(kind) => io::Error::new(kind, message).into(),
-            None => Error::new(Code::HttpStatus, message),
-        };
+        let reason = status.canonical_reason().unwrap_or_default();
+        let error = refusal(&self.url, status.as_u16(), reason, &said);
         match status {
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_EARLY

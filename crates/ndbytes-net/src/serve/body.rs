@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
+use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::metrics::Flight;
@@ -18,7 +19,7 @@ pub(super) trait Producer: Send {
     fn produce(&mut self) -> io::Result<Option<Bytes>>;
 }
 
-/// The body of an answer, whose length is known.
+/// The body of an answer. Its length is known, unless somebody else makes it as it goes.
 pub(super) struct Body {
     state: State,
     left: u64,
@@ -39,6 +40,8 @@ enum State {
     Once(Bytes),
     Ready(Box<dyn Producer>),
     Busy(JoinHandle<Made>),
+    /// Somebody else makes it, as long as they like.
+    Told(Receiver<Bytes>),
     Done,
 }
 
@@ -58,7 +61,12 @@ impl Body {
         Self { left: len, state: State::Ready(producer), flight: None }
     }
 
-    /// Bytes to come.
+    /// What comes from there, until nobody sends.
+    pub(super) fn told(pieces: Receiver<Bytes>) -> Self {
+        Self { left: 0, state: State::Told(pieces), flight: None }
+    }
+
+    /// Bytes to come, as far as they are known.
     pub(super) fn len(&self) -> u64 {
         self.left
     }
@@ -115,6 +123,18 @@ impl http_body::Body for Body {
                 State::Once(bytes) if bytes.is_empty() => return Poll::Ready(None),
                 State::Once(bytes) => return self.give(bytes),
                 State::Ready(producer) => self.state = State::Busy(start(producer)),
+                State::Told(mut pieces) => {
+                    let polled = pieces.poll_recv(context);
+                    if let Poll::Ready(Some(bytes)) = &polled
+                        && let Some(flight) = &self.flight
+                    {
+                        flight.gave(bytes.len() as u64, false);
+                    }
+                    if !matches!(polled, Poll::Ready(None)) {
+                        self.state = State::Told(pieces);
+                    }
+                    return polled.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))));
+                }
                 State::Busy(mut task) => {
                     let Poll::Ready(joined) = Pin::new(&mut task).poll(context) else {
                         self.state = State::Busy(task);
@@ -141,11 +161,14 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left == 0 && !matches!(self.state, State::Told(_))
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        match self.state {
+            State::Told(_) => SizeHint::default(),
+            _ => SizeHint::with_exact(self.left),
+        }
     }
 }
 

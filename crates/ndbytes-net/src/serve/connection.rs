@@ -27,7 +27,7 @@ use super::metrics::Flight;
 use super::options::ServeOptions;
 use super::problem::Problem;
 use super::watch::{Progress, Watched};
-use super::{Peer, Service, resumable, router, upload};
+use super::{Peer, Service, resumable, router, stream_in, upload};
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -129,6 +129,13 @@ fn answer(
                 flight.hold(permit);
                 let patience = shared.options.write_timeout;
                 resumable::answer(service.clone(), request, body, patience).await
+            }
+            Ok(Ok(permit))
+                if service.write && method == Method::POST && stream_in::is_ours(uri.path()) =>
+            {
+                flight.hold(permit);
+                let patience = shared.options.write_timeout;
+                stream_in::answer(service.clone(), request, body, patience).await
             }
             Ok(Ok(permit)) => {
                 drop(body);

@@ -124,7 +124,7 @@ pub(super) fn answered(
 
 /// Passes over what still comes of a body that is refused, while the answer is on its way, up to a
 /// bound: a client that finds the connection closed while it sends may never read why.
-fn pass_over(mut body: Incoming) {
+pub(super) fn pass_over(mut body: Incoming) {
     tokio::spawn(async move {
         let passed = async {
             let mut passed = 0;
@@ -138,7 +138,7 @@ fn pass_over(mut body: Incoming) {
     });
 }
 
-async fn next(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+pub(super) async fn next(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
     std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }
 

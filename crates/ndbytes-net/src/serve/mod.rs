@@ -30,6 +30,8 @@ mod router;
 mod server;
 mod slice;
 mod source;
+mod stream_in;
+mod stream_out;
 mod upload;
 mod watch;
 mod zarr;
@@ -46,6 +48,7 @@ use http::StatusCode;
 use http::header;
 use http::request::Parts;
 use http::uri::Authority;
+use tokio::sync::Semaphore;
 
 use self::clients::{Client, Refused, Shares, Who};
 use self::content::Digests;
@@ -75,6 +78,8 @@ struct Service {
     shares: Arc<Shares>,
     /// Uploads that come now.
     turns: Turns,
+    /// One for each stream that may come at once: each has a thread.
+    streams: Arc<Semaphore>,
 }
 
 /// Where a request comes from.

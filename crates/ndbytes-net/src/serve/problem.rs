@@ -67,6 +67,16 @@ impl Problem {
         Self { offset, ..Self::new(status, code.as_str(), error.message()) }
     }
 
+    /// What is wrong, for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The same to who can say no more than that something failed.
+    pub(super) fn into_io(self) -> io::Error {
+        io::Error::other(self.detail)
+    }
+
     pub(super) fn into_response(self) -> Response<Body> {
         let title = self.status.canonical_reason().unwrap_or_default();
         let mut value = json!({

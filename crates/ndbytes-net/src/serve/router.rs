@@ -17,6 +17,8 @@ use super::problem::Problem;
 use super::resumable;
 use super::root::Node;
 use super::slice::{self, Format};
+use super::stream_in;
+use super::stream_out;
 use super::zarr;
 use crate::request::{Query, RelativePath, best_offer};
 use crate::tokens::Scope;
@@ -93,12 +95,20 @@ fn route(
         _ => match path.strip_prefix("/").unwrap_or_default().split_once('/') {
             Some(("files", path)) => return files(service, request, path),
             Some(("arrays", path)) => arrays(service, request, parse(path)?)?,
+            Some(("stream", path)) => {
+                query(request, &[])?;
+                let path = parse(path)?;
+                match service.root.node(&path)? {
+                    Node::File(source) if !path.is_folder() => stream_out::content(source, &path)?,
+                    _ => return Err(Problem::not_found("a stream is of a file")),
+                }
+            }
             Some(("zarr", path)) => {
                 query(request, &[])?;
                 zarr::content(&service.root, &parse(path)?)?
             }
             _ => {
-                let detail = "there are /files/, /arrays/, /zarr/, /view/, /health, /metrics and /openapi.json";
+                let detail = "there are /files/, /arrays/, /stream/, /zarr/, /view/, /health, /metrics and /openapi.json";
                 return Err(Problem::not_found(detail));
             }
         },
@@ -261,6 +271,7 @@ pub(super) fn not_allowed(service: &Service, path: &str) -> Problem {
         (service.write && is_writable(path), "PUT"),
         (below && service.write, "MKCOL"),
         (below && service.delete, "DELETE"),
+        (service.write && stream_in::is_ours(path), "POST"),
     ] {
         if is_there {
             allow = format!("{allow}, {name}");

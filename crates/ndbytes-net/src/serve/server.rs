@@ -23,6 +23,7 @@ use super::metrics::Metrics;
 use super::options::{LONGEST, ServeOptions};
 use super::resumable::Turns;
 use super::root::Root;
+use super::stream_in::MOST_STREAMS;
 use crate::tls;
 
 /// A server that listens, and answers when it is run.
@@ -92,6 +93,7 @@ impl Server {
             publishing: Mutex::default(),
             shares: Shares::new(options.max_requests_per_client, options.max_rate_per_client),
             turns: Turns::default(),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         };
         let (stop, told) = watch::channel(false);
         let requests = Arc::new(Semaphore::new(options.max_requests));

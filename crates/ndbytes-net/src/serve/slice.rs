@@ -45,14 +45,9 @@ impl Format {
 
 /// A slice of an array. Its elements are in the array's order: nothing has to be held to turn them.
 pub(super) fn content(array: Array, slice: &Slice, format: Format) -> Result<Content, Problem> {
-    let header = array.header().clone();
-    let dtype = header.dtype().clone();
-    if dtype.itemsize() > MOST_HELD {
-        return Err(too_large(format!("one item has {} bytes", dtype.itemsize())));
-    }
-    let selection = slice.select(header.shape(), &header.strides())?;
-    let order = if header.shape().len() > 1 { header.order() } else { Order::C };
-    let facts = Header::new(dtype, order, selection.shape.clone())?;
+    let selection = slice.select(array.header().shape(), &array.header().strides())?;
+    let facts = facts(array.header(), selection.shape.clone())?;
+    let order = facts.order();
     let tag = format!("{}-{}", array.source().stamp().tag(), format.as_str());
     let modified = array.source().stamp().modified();
     let len = facts.nbytes() as u64;
@@ -91,6 +86,24 @@ pub(super) fn content(array: Array, slice: &Slice, format: Format) -> Result<Con
         .with("ndbytes-dtype", &facts.dtype().to_string())
         .with("ndbytes-shape", &shape.join(","))
         .with("ndbytes-order", if order == Order::F { "F" } else { "C" }))
+}
+
+/// The header of a part of this shape: in the array's order, by the name that it then has.
+pub(super) fn facts(header: &Header, shape: Vec<usize>) -> Result<Header, Problem> {
+    let itemsize = header.dtype().itemsize();
+    if itemsize > MOST_HELD {
+        return Err(too_large(format!("one item has {itemsize} bytes")));
+    }
+    let order = if header.shape().len() > 1 { header.order() } else { Order::C };
+    Ok(Header::new(header.dtype().clone(), order, shape)?)
+}
+
+/// What reads all elements of an array, in the order of [`facts`].
+pub(super) fn whole(array: Array) -> Result<Box<dyn Producer>, Problem> {
+    let (header, slice) = (array.header().clone(), Slice::parse("")?);
+    let selection = slice.select(header.shape(), &header.strides())?;
+    let order = facts(&header, header.shape().to_vec())?.order();
+    elements(array, &slice, selection, order)
 }
 
 /// What reads the elements.

@@ -32,11 +32,16 @@ use crate::tokens::Scope;
 
 /// A file that is being sent.
 struct Upload {
-    file: AtomicFile,
+    place: Place,
+    digest: Option<Promised>,
+}
+
+/// A file that has no name yet.
+pub(super) struct Place {
+    pub(super) file: AtomicFile,
     /// The folder that it belongs to: as long as this is open, the path to it leads there.
     _folder: OwnedFd,
-    path: RelativePath,
-    digest: Option<Promised>,
+    pub(super) path: RelativePath,
 }
 
 /// Answers a request that writes a file.
@@ -88,13 +93,7 @@ impl Upload {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "http.body", "a file is sent as it is"));
         }
-        let (folder, name) = target(service, &path)?;
-        check(service, &path, headers)?;
-        // By the folder that was opened, wherever its path leads by now.
-        let place = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        let options = SaveOptions::default().with_durable(true);
-        let file = AtomicFile::create(&Path::new(&place).join(name), &options).map_err(stored)?;
-        Ok(Self { file, _folder: folder, digest: Promised::of(headers), path })
+        Ok(Self { place: Place::new(service, path, headers)?, digest: Promised::of(headers) })
     }
 
     /// Gives the file its name.
@@ -102,12 +101,36 @@ impl Upload {
         if let Some(digest) = self.digest {
             digest.check()?;
         }
+        let path = self.place.path.clone();
+        let was_there = self.place.publish(service, &request.headers)?;
+        let status = if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
+        Ok(stored_as(service, &path, status))
+    }
+}
+
+impl Place {
+    /// One that is to be there, if the request's conditions allow it.
+    pub(super) fn new(
+        service: &Service,
+        path: RelativePath,
+        headers: &HeaderMap,
+    ) -> Result<Self, Problem> {
+        let (folder, name) = target(service, &path)?;
+        check(service, &path, headers)?;
+        // By the folder that was opened, wherever its path leads by now.
+        let place = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        let options = SaveOptions::default().with_durable(true);
+        let file = AtomicFile::create(&Path::new(&place).join(name), &options).map_err(stored)?;
+        Ok(Self { file, _folder: folder, path })
+    }
+
+    /// Gives the file its name; whether there was one of that name.
+    pub(super) fn publish(self, service: &Service, headers: &HeaderMap) -> Result<bool, Problem> {
         // Of two that are sent for the same version, the second one is for another by now.
         let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_there = check(service, &self.path, &request.headers)?;
+        let was_there = check(service, &self.path, headers)?;
         self.file.commit().map_err(stored)?;
-        let status = if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
-        Ok(stored_as(service, &self.path, status))
+        Ok(was_there)
     }
 }
 
@@ -117,7 +140,7 @@ impl Sink for Upload {
             if let Some(digest) = &mut self.digest {
                 digest.update(piece);
             }
-            self.file.write_all(piece).map_err(|error| stored(error.into()))?;
+            self.place.file.write_all(piece).map_err(|error| stored(error.into()))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Where a session is: `tcp://`, `tls://`, `quic://`, `unix://`.
+//! Where a session is: `tcp://`, `tls://`, `quic://`, `unix://`, `http://`, `https://`.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -19,6 +19,20 @@ pub enum Address {
     Quic(String),
     /// `unix://PATH`: a socket in the file system.
     Unix(PathBuf),
+    /// `http://HOST[:PORT]/PATH`: bodies of HTTP; not encrypted.
+    Http {
+        /// Host and port.
+        host: String,
+        /// Path and query.
+        target: String,
+    },
+    /// `https://HOST[:PORT]/PATH`: the same over TLS.
+    Https {
+        /// Host and port.
+        host: String,
+        /// Path and query.
+        target: String,
+    },
 }
 
 impl Address {
@@ -26,6 +40,7 @@ impl Address {
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::Tcp(host) | Self::Tls(host) | Self::Quic(host) => Some(host),
+            Self::Http { host, .. } | Self::Https { host, .. } => Some(host),
             Self::Unix(_) => None,
         }
     }
@@ -44,8 +59,21 @@ impl Address {
             Self::Tcp(_) => Self::Tcp(host),
             Self::Tls(_) => Self::Tls(host),
             Self::Quic(_) => Self::Quic(host),
-            Self::Unix(path) => Self::Unix(path.clone()),
+            other => other.clone(),
         }
+    }
+
+    /// Path and query, where it has them.
+    pub(super) fn target(&self) -> &str {
+        match self {
+            Self::Http { target, .. } | Self::Https { target, .. } => target,
+            _ => "",
+        }
+    }
+
+    /// Whether it is of HTTP.
+    pub(super) fn is_http(&self) -> bool {
+        matches!(self, Self::Http { .. } | Self::Https { .. })
     }
 
     /// What the host's name stands for.
@@ -76,7 +104,7 @@ impl Address {
 
     /// Whether what passes can be read, or changed, on its way.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!(self, Self::Tcp(_) | Self::Http { .. })
     }
 }
 
@@ -93,10 +121,14 @@ impl FromStr for Address {
             "tls" if is_host => Ok(Self::Tls(host.to_owned())),
             "quic" if is_host => Ok(Self::Quic(host.to_owned())),
             "unix" if !rest.is_empty() => Ok(Self::Unix(rest.into())),
+            "http" => parse_http(text, rest, 80).map(|(host, target)| Self::Http { host, target }),
+            "https" => {
+                parse_http(text, rest, 443).map(|(host, target)| Self::Https { host, target })
+            }
             _ => Err(Error::new(
                 Code::Argument,
                 format!(
-                    "`{}` is no address: they are tcp://HOST:PORT, tls://HOST:PORT, quic://HOST:PORT and unix:///PATH",
+                    "`{}` is no address: they are tcp://HOST:PORT, tls://HOST:PORT, quic://HOST:PORT, unix:///PATH, http://HOST/PATH and https://HOST/PATH",
                     text.escape_debug()
                 ),
             )),
@@ -111,8 +143,35 @@ impl fmt::Display for Address {
             Self::Tls(host) => write!(f, "tls://{host}"),
             Self::Quic(host) => write!(f, "quic://{host}"),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Http { host, target } => write!(f, "http://{host}{target}"),
+            Self::Https { host, target } => write!(f, "https://{host}{target}"),
         }
     }
+}
+
+/// Host with port, and path with query, of a URL without its scheme.
+fn parse_http(text: &str, rest: &str, port: u16) -> Result<(String, String), Error> {
+    let wrong = |what: &str| {
+        let message = format!("`{}` is no URL of a stream: {what}", text.escape_debug());
+        Err(Error::new(Code::Argument, message))
+    };
+    let begin = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, target) = rest.split_at(begin);
+    let is_text = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if host.is_empty() || !rest.bytes().all(is_text) {
+        return wrong("it has a host, and what is not ASCII is percent-encoded");
+    }
+    if host.contains('@') {
+        return wrong("who asks is said by a token, not by a name in the URL");
+    }
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    let host = match after.rsplit_once(':') {
+        None => format!("{host}:{port}"),
+        Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
+        Some(_) => return wrong("its port is a number"),
+    };
+    Ok((host, format!("{slash}{target}")))
 }
 
 #[cfg(test)]
@@ -127,6 +186,16 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert_eq!("tls://[::1]:7".parse::<Address>().unwrap().host_name(), "::1");
+        for (text, shown) in [
+            ("http://a/b/c.npz?x=y", "http://a:80/b/c.npz?x=y"),
+            ("https://a.b:8443", "https://a.b:8443/"),
+            ("http://[::1]/", "http://[::1]:80/"),
+            ("http://a?x", "http://a:80/?x"),
+        ] {
+            let address = text.parse::<Address>().unwrap();
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(shown.parse::<Address>().unwrap(), address);
+        }
         for text in [
             "",
             "-",
@@ -135,7 +204,15 @@ mod tests {
             "tcp://:80",
             "tcp://a:99999",
             "unix://",
-            "http://a:1",
+            "http://",
+            "http:///a",
+            "http://a:b/",
+            "http://a b/",
+            "http://a/\r\nX: y",
+            "http://a/#b",
+            "http://\u{e4}/",
+            "http://user@a/",
+            "ftp://a:1",
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().code(), Code::Argument, "{text}");
         }

@@ -31,17 +31,7 @@ impl Inner {
         // What the system denies us is no refusal of ours.
         let is_ours = error.io().is_some_and(|io| io.raw_os_error().is_none());
         let is_denied = kind == Some(io::ErrorKind::PermissionDenied) && is_ours;
-        let (first, listens) = {
-            let mut state = self.state();
-            let first = state.failed.is_none();
-            state.failed.get_or_insert((code, message.clone()));
-            let listens = match state.peer {
-                Peer::Plain => false,
-                Peer::Session { .. } => true,
-                Peer::Unknown => !self.accepted || is_denied,
-            };
-            (first, listens)
-        };
+        let (first, listens) = self.fail(code, &message, is_denied);
         // What the connection said, the peer knows, or nobody can tell it.
         let tell = match kind {
             Some(
@@ -63,6 +53,30 @@ impl Inner {
         Err(error)
     }
 
+    /// Ends the session and tells the peer this, if it listens.
+    pub(super) fn refuse(self: &Arc<Self>, code: &str, message: &str) {
+        let (first, listens) = self.fail(Code::StreamPeer, message, false);
+        if first && listens {
+            self.tell(Record::Error { code: code.to_owned(), message: message.to_owned() });
+        }
+        self.control.close();
+        self.told.notify_all();
+    }
+
+    /// Nothing goes on because of this: whether that is so for the first time, and whether the peer knows
+    /// records.
+    fn fail(&self, code: Code, message: &str, to_strangers: bool) -> (bool, bool) {
+        let mut state = self.state();
+        let first = state.failed.is_none();
+        state.failed.get_or_insert_with(|| (code, message.to_owned()));
+        let listens = match state.peer {
+            Peer::Plain => false,
+            Peer::Session { .. } => true,
+            Peer::Unknown => !self.accepted || to_strangers,
+        };
+        (first, listens)
+    }
+
     /// What the peer said before it closed the connection, which then cannot be written to: also what it
     /// has acknowledged.
     fn reason(self: &Arc<Self>, error: Error) -> Error {
@@ -82,8 +96,9 @@ impl Inner {
             match self.read_ack(&mut inbox, true) {
                 Ok(()) => {}
                 Err(said) if said.code() == Code::StreamPeer => return said,
+                Err(said) if said.code() == Code::HttpStatus => return said,
                 Err(said) => match said.io().map(io::Error::kind) {
-                    Some(io::ErrorKind::PermissionDenied) => return said,
+                    Some(io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => return said,
                     _ => break,
                 },
             }

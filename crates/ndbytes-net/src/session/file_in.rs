@@ -305,7 +305,8 @@ impl<'a> Place<'a> {
 }
 
 /// Whether a file may be called so: in the folder, and not hidden.
-fn check_name(name: &str) -> Result<()> {
+/// Whether a file may be called so that somebody else names.
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let bad = name.is_empty()
         || name.len() > MAX_NAME
         || name.starts_with('.')

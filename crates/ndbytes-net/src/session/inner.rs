@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) accepted: bool,
     /// Whether sums follow our messages: where nothing else protects what passes.
     pub(super) sums: bool,
+    /// Whether what comes and what leaves are not both of use: whichever is wanted first.
+    pub(super) one_way: bool,
     pub(super) _place: Option<Place>,
 }
 
@@ -145,7 +147,9 @@ impl Inner {
         if outbox.ended {
             return Err(Error::new(Code::Argument, "nothing can be sent after the end"));
         }
+        self.control.may_send()?;
         let talks = state.peer != Peer::Plain;
+        outbox.held.append(&mut outbox.greeting);
         if !talks && !tag.is_empty() {
             let message = "the peer knows arrays alone: it has no use for a name or metadata";
             return Err(Error::new(Code::StreamPlain, message));

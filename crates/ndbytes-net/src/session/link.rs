@@ -93,6 +93,7 @@ impl Link {
             peer,
             accepted,
             sums: address.is_open(),
+            one_way: address.is_http(),
             _place: place,
         }))
     }
@@ -125,6 +126,11 @@ impl Link {
         let mut hello = Vec::new();
         self.0.hello().encode(&mut hello)?;
         let mut outbox = lock(&self.0.outbox);
+        // Who asks for arrays alone says nothing.
+        if self.0.one_way {
+            outbox.greeting = hello;
+            return Ok(());
+        }
         self.0.guard(outbox.sink.write_all(&hello).map_err(Error::from))
     }
 
@@ -303,6 +309,9 @@ impl Link {
                 return Ok(());
             }
             outbox.ended = true;
+            if self.0.one_way && outbox.arrays == 0 {
+                return Ok(());
+            }
             let (talks, ended, has_all) = {
                 let state = self.0.state();
                 let has_all = state.acked >= outbox.arrays;
@@ -334,8 +343,14 @@ impl Link {
             }
             (outbox.arrays, talks)
         };
+        let answered = self.0.control.finish();
+        let answered = self.0.guard(answered.map_err(Error::from))?;
         if talks {
             return self.0.await_end(sent);
+        }
+        if answered {
+            let answer = self.0.inbox.take().peek(1).map(drop);
+            return self.0.guard(answer.map_err(Error::from));
         }
         if !self.0.state().ended {
             let ended = self.0.control.shut_write().map_err(|error| match error.kind() {
@@ -346,6 +361,12 @@ impl Link {
             ended.and_then(|()| self.0.control.drain(self.0.options.linger))?;
         }
         Ok(())
+    }
+
+    /// Ends the session, and tells the peer why: by a code of `docs/spec/errors.md` or one of the
+    /// caller's, and a text for people.
+    pub fn refuse(&self, code: &str, message: &str) {
+        self.0.refuse(code, message);
     }
 
     /// Ends the connection at once, to the peer as if it were cut. Whoever waits is woken.

@@ -36,17 +36,22 @@ pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
     let shows = options.token.is_some() && address.is_open() && !options.insecure;
     if shows && !address.is_near().map_err(about)? {
         let message = format!(
-            "{address} is not encrypted, and a token could be read on the way: connect by tls:// or quic://"
+            "{address} is not encrypted, and a token could be read on the way: connect by tls://, quic:// or https://"
         );
         return Err(Error::new(Code::Argument, message));
     }
+    let token = options.token.as_deref().filter(|_| address.is_http());
+    if token.is_some_and(|token| token.bytes().any(|byte| !byte.is_ascii_graphic())) {
+        return Err(Error::new(Code::Argument, "a token is of visible ASCII characters"));
+    }
     let wire = match address {
-        Address::Tcp(_) => {
+        Address::Tcp(_) | Address::Http { .. } => {
             let stream = connect_tcp(address, options).map_err(about)?;
             Wire::tcp(stream, options).map_err(about)?
         }
-        Address::Tls(_) => {
-            let config = tls::client(options.authorities.as_deref(), &[PROTOCOL])?;
+        Address::Tls(_) | Address::Https { .. } => {
+            let protocol = if address.is_http() { "http/1.1" } else { PROTOCOL };
+            let config = tls::client(options.authorities.as_deref(), &[protocol])?;
             let stream = connect_tcp(address, options).map_err(about)?;
             Wire::tls_client(stream, config, address.host_name(), options).map_err(about)?
         }
@@ -55,7 +60,11 @@ pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
             Wire::unix(UnixStream::connect(path).map_err(about)?, options).map_err(about)?
         }
     };
-    let link = Link::new(wire, address, address.to_string(), options, None, false);
+    let (mut wire, mut options) = (wire, options.clone());
+    if address.is_http() {
+        wire = wire.http(address, options.token.take().as_deref());
+    }
+    let link = Link::new(wire, address, address.to_string(), &options, None, false);
     link.greet()?;
     Ok(link)
 }
@@ -83,6 +92,10 @@ impl Listener {
     /// [`SessionOptions::insecure`]; for TLS and QUIC without a certificate; [`Code::Io`].
     pub fn bind(address: &Address, options: &SessionOptions) -> Result<Self> {
         let about = |error: io::Error| named(address, error);
+        if address.is_http() {
+            let message = format!("{address}: who listens there is `ndbytes serve DIR --write`");
+            return Err(Error::new(Code::Argument, message));
+        }
         if address.host().is_some() && !options.insecure {
             let near = address.is_near().map_err(about)?;
             if !near && (address.is_open() || options.tokens.is_none()) {

@@ -1,4 +1,4 @@
-//! Arrays over TCP, TLS, QUIC and Unix sockets: named, acknowledged, and with an end.
+//! Arrays over TCP, TLS, QUIC, Unix sockets and in bodies of HTTP: named, acknowledged, and with an end.
 //!
 //! The bytes are `docs/spec/stream.md`: `.npy` messages and frames one after another, and between them
 //! records that Zstandard readers skip. A peer with nothing but NumPy is understood as well.
@@ -32,6 +32,7 @@ mod digest;
 mod end;
 mod file_in;
 mod file_out;
+mod http;
 mod inbox;
 mod inner;
 mod link;
@@ -51,6 +52,8 @@ mod wire;
 mod zstd_frame;
 
 pub use address::Address;
+#[cfg(feature = "serve")]
+pub(crate) use file_in::check_name;
 pub use file_in::{FileStored, IncomingFile};
 pub use file_out::FileSent;
 pub use link::{Link, SendOptions};

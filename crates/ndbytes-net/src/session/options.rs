@@ -21,6 +21,9 @@ pub struct SessionOptions {
     pub timeout: Option<Duration>,
     /// What an array may have; checked before memory is taken.
     pub limits: Limits,
+    /// Most bytes of an array that is held as a whole before anybody asks for it: one in a Zstandard
+    /// frame. As many as the limits allow unless given.
+    pub whole: u64,
     /// Send and expect arrays alone: for a peer with nothing but NumPy. Who listens need not be
     /// told.
     pub plain: bool,
@@ -54,6 +57,7 @@ impl Default for SessionOptions {
         Self {
             timeout: Some(Duration::from_secs(60)),
             limits: Limits::default().with_header(1 << 16).with_bytes(4 << 30),
+            whole: u64::MAX,
             plain: false,
             token: None,
             tokens: None,
@@ -87,6 +91,8 @@ setters! {
     with_timeout: timeout, Option<Duration>;
     /// The same with other limits.
     with_limits: limits, Limits;
+    /// The same with another limit of arrays that are held as a whole.
+    with_whole: whole, u64;
     /// The same for a peer with nothing but NumPy, or not.
     with_plain: plain, bool;
     /// The same with a token to show.
@@ -117,6 +123,7 @@ impl fmt::Debug for SessionOptions {
         f.debug_struct("SessionOptions")
             .field("timeout", &self.timeout)
             .field("limits", &self.limits)
+            .field("whole", &self.whole)
             .field("plain", &self.plain)
             .field("token", &self.token.is_some())
             .field("tokens", &self.tokens.is_some())

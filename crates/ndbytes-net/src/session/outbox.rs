@@ -12,6 +12,8 @@ use super::sum::Summed;
 /// What leaves, and how much has.
 pub(super) struct Outbox {
     pub(super) sink: Box<dyn Write + Send>,
+    /// What is said before the first array, and with it.
+    pub(super) greeting: Vec<u8>,
     /// What leaves with what comes next.
     pub(super) held: Vec<u8>,
     pub(super) arrays: u64,
@@ -27,6 +29,7 @@ impl Outbox {
     pub(super) fn new(sink: Box<dyn Write + Send>) -> Self {
         Self {
             sink,
+            greeting: Vec::new(),
             held: Vec::new(),
             arrays: 0,
             bytes: 0,

@@ -211,6 +211,39 @@ impl Incoming<'_> {
         }
     }
 
+    /// Reads the elements piece by piece, as they are and in the order of the header: one of `.npy` of any
+    /// size takes little memory. Whatever `write` says, the peer is told, and the session has ended.
+    ///
+    /// # Errors
+    /// As [`Incoming::read_into`], and what `write` says.
+    pub fn read_pieces(mut self, write: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if !matches!(&self.rest, Some(Rest::Coming { message: Message::Npy(..), .. })) {
+            let link = self.link;
+            let array = self.read(&Progress::default())?;
+            return link.guard(write(array.bytes()));
+        }
+        let Some(Rest::Coming { mut inbox, sum, begin, .. }) = self.rest.take() else {
+            return Err(Error::new(Code::Argument, "its memory was taken"));
+        };
+        let nbytes = self.header.nbytes();
+        let read = self.link.elements(&mut inbox, sum, |source| {
+            let mut piece = vec![0; PIECE.min(nbytes)];
+            let mut done = 0;
+            while done < nbytes {
+                let piece = &mut piece[..PIECE.min(nbytes - done)];
+                source.read_exact(piece).map_err(|error| match error.kind() {
+                    std::io::ErrorKind::UnexpectedEof => cut("within an array"),
+                    _ => error.into(),
+                })?;
+                write(piece)?;
+                done += piece.len();
+            }
+            Ok(())
+        });
+        let (sum, end) = self.link.guard(read.map_err(|error| self.link.as_cut(error)))?;
+        self.link.arrived(end - begin, sum)
+    }
+
     /// Reads the elements into new memory.
     ///
     /// # Errors
@@ -283,6 +316,7 @@ impl Inner {
         let (begin, limits) = (inbox.taken(), &self.options.limits);
         if zstd {
             let mut decoder = Decoder::new(Codec::Zstd, ZstdFrame::new(&mut *inbox));
+            let limits = &limits.with_bytes(limits.bytes.min(self.options.whole));
             let array = Message::read(&mut decoder, limits)?.read_array(&mut decoder)?;
             if decoder.read(&mut [0])? > 0 {
                 let message = "more than an array in one Zstandard frame";
@@ -323,9 +357,19 @@ impl Inner {
         layout: Strided<'_>,
         progress: &Progress,
     ) -> Result<(Option<u32>, u64)> {
+        self.elements(inbox, sum, |source| message.read_into_with(source, out, layout, progress))
+    }
+
+    /// The same, by somebody who reads exactly the elements.
+    fn elements(
+        &self,
+        inbox: &mut Inbox,
+        sum: Option<u32>,
+        read: impl FnOnce(&mut Summed<&mut Inbox>) -> Result<()>,
+    ) -> Result<(Option<u32>, u64)> {
         let mut source = Summed::new(&mut *inbox, false);
         source.sum = sum;
-        message.read_into_with(&mut source, out, layout, progress)?;
+        read(&mut source)?;
         let sum = source.sum;
         let end = inbox.taken();
         let Some(computed) = sum else {
@@ -549,3 +593,5 @@ fn told(peer: &str, code: &str, message: &str) -> Error {
 
 /// What an array that is kept takes beside its elements and its tag.
 const ENTRY: usize = 1024;
+/// Bytes of an array that are passed on at once.
+const PIECE: usize = 1 << 18;

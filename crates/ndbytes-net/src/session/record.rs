@@ -92,7 +92,17 @@ impl Record {
     /// # Errors
     /// [`Code::StreamRecord`] when it is too long.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
-        let json = self.to_json()?.to_string();
+        self.encode_padded(out, 0)
+    }
+
+    /// Appends the record with at least so many bytes of JSON, spaces after it: so that one whose numbers
+    /// are not known yet has a known length.
+    ///
+    /// # Errors
+    /// As [`Record::encode`].
+    pub fn encode_padded(&self, out: &mut Vec<u8>, least: usize) -> Result<()> {
+        let mut json = self.to_json()?.to_string();
+        json.extend(std::iter::repeat_n(' ', least.saturating_sub(json.len())));
         let len = TAG.len() + json.len() + 4;
         if len > MAX_RECORD {
             return Err(bad(format!(
@@ -391,6 +401,17 @@ mod tests {
             assert_eq!(Record::body_len(front).unwrap(), body.len());
             assert_eq!(Record::parse(body).unwrap(), record);
         }
+    }
+
+    #[test]
+    fn a_record_may_be_padded() {
+        let lens = [0, 1 << 20, u32::MAX].map(|sum| {
+            let mut bytes = Vec::new();
+            Record::Sum(sum).encode_padded(&mut bytes, 40).unwrap();
+            assert_eq!(Record::parse(&bytes[FRONT_LEN..]).unwrap(), Record::Sum(sum));
+            bytes.len()
+        });
+        assert_eq!(lens, [FRONT_LEN + 4 + 40 + 4; 3]);
     }
 
     #[test]

@@ -52,6 +52,14 @@ pub(super) trait Control: Send + Sync {
     fn drain(&self, most: Option<Duration>) -> io::Result<()>;
     /// Waits that long until something has come, or the peer has ended.
     fn wait_to_read(&self, patience: Duration) -> io::Result<bool>;
+    /// Whether something can be sent at all.
+    fn may_send(&self) -> io::Result<()> {
+        Ok(())
+    }
+    /// All was said. Ends what has an end of its own; whether an answer to it comes, whatever it says.
+    fn finish(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// What waits, and for how long.

@@ -16,6 +16,7 @@ mod resumable;
 mod session;
 mod slices;
 mod slow;
+mod stream;
 mod tls;
 mod transfer;
 mod zarr;

@@ -1,6 +1,6 @@
-//! What a server sends, as text: parsed without I/O and without memory of its own.
+//! The header `Content-Range`, RFC 9110 section 14.4.
 
-/// The header `Content-Range`, RFC 9110 section 14.4.
+/// The header `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentRange {
     /// These bytes of a representation, which has so many if the server knows.
