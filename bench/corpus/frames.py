@@ -13,7 +13,7 @@ import ndbytes as nb
 from turns import Array, Way
 
 THREADS = 2
-PRESETS = ["fast", "quick", "auto", "medium", "small", "smallest"]
+PRESETS = ["fastest", "fast", "quick", "auto", "fastread", "medium", "small", "smallest"]
 # Not compressed: what "auto" is held against where nothing can be compressed.
 PLAIN = "dumps"
 DEFAULT = "blosc2"

@@ -1,4 +1,4 @@
-"""Sessions: arrays over TCP, TLS, QUIC and Unix sockets, named and acknowledged."""
+"""Sessions: arrays over TCP, TLS, QUIC, Unix sockets and HTTP, named and acknowledged."""
 
 from __future__ import annotations
 
@@ -304,7 +304,9 @@ def connect(
     ----------
     address : str
         ``tcp://HOST:PORT``, not encrypted; ``tls://HOST:PORT``; ``quic://HOST:PORT``, over UDP and
-        encrypted; or ``unix:///PATH``.
+        encrypted; ``unix:///PATH``; or ``http://HOST/stream/PATH``, also ``https``, of ``ndbytes
+        serve``: such a link goes one way, whichever is wanted first. Sent arrays become files of
+        the folder PATH, received are those of the file PATH.
     timeout : float, optional
         Seconds for which nothing may move; None for any time.
     max_bytes : int, optional

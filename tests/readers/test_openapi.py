@@ -26,7 +26,7 @@ HOOKS = """
 import schemathesis
 
 
-@schemathesis.serializer("application/offset+octet-stream")
+@schemathesis.serializer("application/offset+octet-stream", "application/x-ndbytes-stream")
 def part(ctx, value):
     return value if isinstance(value, bytes) else str(value).encode()
 """

@@ -1,8 +1,9 @@
-//! The body of the fuzz target of sessions.
+//! The bodies of the fuzz targets of sessions, and of what carries them.
 
-use std::io::{Cursor, sink};
+use std::io::{self, Cursor, Read, sink};
 
 use ndbytes::{Array, ArrayView, Error, ErrorKind, Limits, Order, Progress};
+use ndbytes_net::answer::AnswerReader;
 use ndbytes_net::session::{Link, RECORD_MAGIC, SessionOptions};
 
 use crate::targets::MAX_BYTES;
@@ -43,6 +44,36 @@ pub fn session(data: &[u8]) {
             }
         }
     }
+}
+
+/// What a server of HTTP answers is a body or an error; a body is no longer than what was sent, and the same
+/// however it comes. What is sent in chunks is what arrives.
+///
+/// The first byte says how it comes and how long chunks are; an answer follows.
+pub fn http_answer(data: &[u8]) {
+    let Some((&choice, bytes)) = data.split_first() else { return };
+    let rule = ReadRule::HARMLESS[usize::from(choice) % ReadRule::HARMLESS.len()];
+    let read = |answer: &[u8], rule| {
+        let mut body = Vec::new();
+        let source = HostileReader::new(Cursor::new(answer.to_vec()), rule);
+        let read = AnswerReader::new(source, "http://a/").read_to_end(&mut body);
+        (body, read.map_err(|error| (error.kind(), error.to_string())))
+    };
+    let (whole, parts) = (read(bytes, ReadRule::Whole), read(bytes, rule));
+    assert_eq!(whole, parts);
+    assert!(whole.0.len() <= bytes.len());
+    if let Err((kind, message)) = whole.1 {
+        assert!(!message.is_empty() && message.len() < 8000);
+        assert_ne!(kind, io::ErrorKind::UnexpectedEof, "{message}");
+    }
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in bytes.chunks(usize::from(choice).max(1)) {
+        chunked.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        chunked.extend(chunk);
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\nnot of it");
+    assert_eq!(read(&chunked, rule), (bytes.to_vec(), Ok(bytes.len())));
 }
 
 fn next(link: &Link) -> Result<Option<Array>, Error> {

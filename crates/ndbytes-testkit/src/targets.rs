@@ -28,7 +28,7 @@ use crate::{oracle, pieces};
 pub use crate::frame_targets::zarr_read;
 pub use crate::frame_targets::{frame_journal, frame_part, frame_read};
 #[cfg(all(feature = "session", unix))]
-pub use crate::session_target::session;
+pub use crate::session_target::{http_answer, session};
 
 /// A header that parses is encoded to one that parses to the same.
 pub fn header(data: &[u8]) {

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
             let options = args.session.options()?;
             // What is stored is acknowledged, and nothing before.
             let options = options.with_limits(limits).with_files(files).with_ack(false);
-            if args.connect {
+            if args.connect || (address.is_http() && !args.keep) {
                 let link = peer::meet(&address, &options)?;
                 let source = Source::Link(&link, &address);
                 Reception::new(args, source, store).run(&Mutex::new(out))?;

@@ -1,10 +1,11 @@
 //! `send`: files whole to who stores them, and to others the arrays that are in them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use ndbytes::zip::key_of;
 use ndbytes::{
     ArrayView, Code, Error, FrameReader, Header, Limits, Looks, Order, read_header,
     write_all_vectored,
@@ -100,6 +101,8 @@ fn over(
         let message = format!("two of the files are called {name}, and would be one there");
         return Err((Failure::trouble(message), false));
     }
+    // Whoever serves HTTP makes files of arrays, which have names.
+    let mut sink = Sink::Link(link, address, address.is_http().then(Names::default));
     for (number, file) in files.iter().enumerate() {
         match file {
             File::Whole { input, name, .. } if stores => {
@@ -118,7 +121,6 @@ fn over(
                 }
             }
             file => {
-                let mut sink = Sink::Link(link, address);
                 file.send(&mut sink, sent).map_err(|failure| (failure, false))?;
             }
         }
@@ -171,8 +173,29 @@ enum Holds {
 }
 
 enum Sink<'a> {
-    Link(&'a Link, &'a Address),
+    Link(&'a Link, &'a Address, Option<Names>),
     Output(Output),
+}
+
+/// Names of arrays, no two of them the same.
+#[derive(Default)]
+struct Names {
+    /// The name of what is sent now.
+    base: String,
+    /// How many there were of each.
+    used: HashMap<String, u64>,
+}
+
+impl Names {
+    /// The name of the next array of a file.
+    fn next(&mut self) -> String {
+        let used = self.used.entry(self.base.clone()).or_default();
+        *used += 1;
+        match *used {
+            1 => self.base.clone(),
+            more => format!("{}_{}", self.base, more - 1),
+        }
+    }
 }
 
 impl File {
@@ -204,6 +227,7 @@ impl File {
         let (input, holds) = match self {
             Self::Stdin => {
                 let name = Path::new("standard input");
+                sink.name("arr");
                 progress::begin(By::Reading, "sending", name, None);
                 return send_all(&mut Counted(io::stdin()), None, sink, &mut sent.arrays)
                     .map_err(|error| sink.failure(error, name));
@@ -211,6 +235,7 @@ impl File {
             Self::Whole { input, holds, .. } | Self::Piped(input, holds) => (input, holds),
         };
         let named = |error: Error| Failure::from(error.with_path(&input.name));
+        sink.name(&input.name.file_stem().unwrap_or_default().to_string_lossy());
         match holds {
             Holds::Npy => {
                 input.begin("sending");
@@ -223,6 +248,7 @@ impl File {
                 for index in 0..reader.entries().len() {
                     // Whole in memory first: its CRC comes at the end.
                     let (header, member) = reader.array_member(index).map_err(named)?;
+                    sink.name(key_of(&reader.entries()[index].name));
                     let mut array = ndbytes::Array::zeroed(header.clone())?;
                     ndbytes::NpzReader::<&Source>::read_data(&header, member, array.bytes_mut())
                         .map_err(named)?;
@@ -249,9 +275,9 @@ impl File {
         progress::begin(By::Telling, "sending", &input.name, Some(total));
         let done = match sink {
             Sink::Output(out) => ndbytes::send_with(out, &array.view(), &progress::told()),
-            Sink::Link(link, _) => {
+            Sink::Link(link, _, names) => {
                 let options = SendOptions::default().with_progress(progress::told());
-                link.send(&array.view(), &Tag::default(), &options).map(drop)
+                link.send(&array.view(), &tag(names), &options).map(drop)
             }
         };
         done.map_err(|error| sink.failure(error, Path::new("-")))?;
@@ -290,11 +316,23 @@ fn send_all(
     }
 }
 
+/// What belongs to the next array.
+fn tag(names: &mut Option<Names>) -> Tag {
+    Tag::new(names.as_mut().map(Names::next), None)
+}
+
 impl Sink<'_> {
+    /// What is sent from now on is called so.
+    fn name(&mut self, name: &str) {
+        if let Self::Link(_, _, Some(names)) = self {
+            name.clone_into(&mut names.base);
+        }
+    }
+
     /// Sends an array whose elements are next in the source.
     fn send(&mut self, header: &Header, source: &mut dyn Read, at: u64) -> Result<(), Error> {
         match self {
-            Self::Link(link, _) => link.send_pieces(header, &Tag::default(), &mut |sink| {
+            Self::Link(link, _, names) => link.send_pieces(header, &tag(names), &mut |sink| {
                 // What fails here is the connection's.
                 pass_on(header, source, at, &mut Vec::new(), &mut Connection(sink))
             }),
@@ -305,13 +343,13 @@ impl Sink<'_> {
     /// What went wrong, of the file, unless it was the connection.
     fn failure(&self, error: Error, path: &Path) -> Failure {
         match (self, error.path()) {
-            (Self::Link(_, address), Some(own)) if own == Path::new(CONNECTION) => {
+            (Self::Link(_, address, _), Some(own)) if own == Path::new(CONNECTION) => {
                 match error.into_io() {
                     Ok(io) => failure(io.into(), address),
                     Err(error) => error.into(),
                 }
             }
-            (Self::Link(_, address), _) if is_dash(path) => failure(error, address),
+            (Self::Link(_, address, _), _) if is_dash(path) => failure(error, address),
             _ => error.with_path(path).into(),
         }
     }

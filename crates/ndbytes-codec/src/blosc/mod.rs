@@ -40,7 +40,7 @@ pub use encode::{Encoder, stored_header};
 pub struct Options {
     /// What streams are compressed with.
     pub codec: Codec,
-    /// The codec's own level: LZ4 1 to 12, zstd 1 to 19, zlib 1 to 9.
+    /// The codec's own level: LZ4 0 to 12, zstd 1 to 19, zlib 1 to 9.
     pub level: u32,
     /// What is done to a block before. Bits are not turned when there is a part of an item: not
     /// every reader gets that part back.

@@ -310,10 +310,11 @@ fn openapi(service: &Service) -> String {
     let mut document: Value = serde_json::from_str(&text).unwrap_or_default();
     if let Some(paths) = document["paths"].as_object_mut() {
         paths.retain(|name, _| service.write || !resumable::is_ours(name));
-        let files = paths.iter_mut().filter(|(name, _)| name.starts_with("/files/"));
-        for methods in files.filter_map(|(_, path)| path.as_object_mut()) {
+        let is_written = |name: &str| name.starts_with("/files/") || stream_in::is_ours(name);
+        let written = paths.iter_mut().filter(|(name, _)| is_written(name));
+        for methods in written.filter_map(|(_, path)| path.as_object_mut()) {
             methods.retain(|name, _| match name.as_str() {
-                "put" => service.write,
+                "put" | "post" => service.write,
                 "delete" => service.delete,
                 _ => true,
             });

@@ -71,8 +71,8 @@ impl Address {
         }
     }
 
-    /// Whether it is of HTTP.
-    pub(super) fn is_http(&self) -> bool {
+    /// Whether it is of HTTP: then there is nothing to listen for.
+    pub fn is_http(&self) -> bool {
         matches!(self, Self::Http { .. } | Self::Https { .. })
     }
 

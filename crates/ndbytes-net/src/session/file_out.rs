@@ -32,6 +32,9 @@ impl Link {
     /// # Errors
     /// As [`Link::receive`].
     pub fn stores_files(&self) -> Result<bool> {
+        if self.0.one_way {
+            return Ok(false);
+        }
         // One that connected may have nothing to say.
         self.0.meet()?;
         let mut inbox = self.0.inbox.take();

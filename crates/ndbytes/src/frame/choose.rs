@@ -30,10 +30,11 @@ impl Chooser {
         self.tried.clear();
         let options =
             |codec, level, filter| Options { codec, level, filter, typesize, ..Default::default() };
-        if noise::is_even(&self.sample, typesize)
-            && self.size(&options(Codec::Lz4, 1, Filter::None))? >= self.sample.len()
-        {
+        if self.is_noise(typesize)? {
             return Ok(options(Codec::Raw, 1, Filter::None));
+        }
+        if preset == Preset::Fastest {
+            return Ok(options(codec, trial, Filter::Shuffle));
         }
         let filters: &[Filter] = match typesize {
             1 => &[Filter::None, Filter::Bitshuffle],
@@ -65,6 +66,29 @@ impl Chooser {
             best = if size < best.0 { (size, level) } else { best };
         }
         Ok(options(codec, best.1, filter))
+    }
+
+    /// Whether these items are noise, or become very small.
+    pub(super) fn is_extreme(&mut self, items: &[u8], typesize: usize) -> Result<bool> {
+        self.sample.clear();
+        self.sample.extend_from_slice(items);
+        if self.is_noise(typesize)? {
+            return Ok(true);
+        }
+        let options = Options { codec: Codec::Lz4, level: 1, typesize, ..Default::default() };
+        Ok(self.size(&options)? < items.len() / DENSE)
+    }
+
+    /// Whether nothing can be made of the sample.
+    fn is_noise(&mut self, typesize: usize) -> Result<bool> {
+        let options = Options {
+            codec: Codec::Lz4,
+            level: 1,
+            filter: Filter::None,
+            typesize,
+            ..Default::default()
+        };
+        Ok(noise::is_even(&self.sample, typesize) && self.size(&options)? >= self.sample.len())
     }
 
     /// The samples' size when compressed.
@@ -108,7 +132,9 @@ struct Search {
 
 fn search(preset: Preset) -> Search {
     let (codec, trial, levels, most): (_, _, &[u32], _) = match preset {
+        Preset::Fastest => (Codec::Lz4, 0, &[0], PIECE),
         Preset::Fast => (Codec::Lz4, 1, &[1], PIECE),
+        Preset::Fastread => (Codec::Lz4, 1, &[9], PIECE),
         Preset::Quick | Preset::Auto => (Codec::Zstd, 1, &[1], PIECE),
         Preset::Medium => (Codec::Zstd, 1, &[1, 7], 2 * PIECE),
         Preset::Small => (Codec::Zstd, 3, &[1, 9], 32 << 10),
@@ -124,6 +150,8 @@ const PIECE: usize = 8 << 10;
 const PARTS: usize = 16;
 /// Less than one part in so many is not worth decompressing.
 const WORTH: usize = 50;
+/// Less than one part in so many is left of what becomes very small.
+const DENSE: usize = 32;
 /// More by one part in so many is worth the speed of LZ4.
 const NEARLY: usize = 200;
 

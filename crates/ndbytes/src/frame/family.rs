@@ -6,7 +6,8 @@ use ndbytes_format::{Code, Header};
 
 use crate::array::ArrayView;
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkEncoder, number};
+use crate::frame::choose::Chooser;
+use crate::frame::chunk::{ChunkEncoder, number, typesize};
 use crate::frame::grid;
 use crate::frame::piece::Items;
 use crate::frame::pipeline::{Pipeline, Preset};
@@ -25,7 +26,7 @@ pub(super) fn plan(
         }
         Some(shape) => shape.clone(),
         None => {
-            grid::balanced(facts.shape(), itemsize, facts.order(), grid::target(facts.nbytes()))
+            grid::balanced(facts.shape(), itemsize, facts.order(), target(array, options.pipeline)?)
         }
     };
     let pipeline = match tried(array, options.pipeline)? {
@@ -41,6 +42,27 @@ pub(super) fn plan(
         _ => Family::Blosc,
     };
     Ok((FrameHeader::new(facts, family, chunk_shape)?, pipeline))
+}
+
+/// Bytes of a chunk. Chunks of noise, and such as become very small, are large: what stands around each
+/// counts there, and to decode more than is wanted costs little.
+fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
+    let (facts, target) = (array.header()?, grid::target(array.nbytes()));
+    if !matches!(pipeline, Pipeline::Preset(_))
+        || target == grid::LARGEST
+        || facts.nbytes() <= 2 * target
+        || facts.dtype().itemsize() > SMALLEST_PIECE
+    {
+        return Ok(target);
+    }
+    let itemsize = facts.dtype().itemsize();
+    let piece = SMALLEST_PIECE / itemsize;
+    let mut items = vec![0; PIECES * piece * itemsize];
+    for (i, items) in items.chunks_mut(piece * itemsize).enumerate() {
+        array.copy_to(items, (facts.count() - piece) / (PIECES - 1) * i, facts.order())?;
+    }
+    let is_extreme = Chooser::default().is_extreme(&items, typesize(facts.dtype()))?;
+    Ok(if is_extreme { grid::LARGEST } else { target })
 }
 
 /// What Blosc and pco made of samples of the array, where a preset is to choose between them.
@@ -101,7 +123,10 @@ impl Trial {
     fn of(preset: Preset, facts: &Header) -> Option<Self> {
         let itemsize = facts.dtype().itemsize();
         let (level, gain, part) = match (preset, itemsize) {
-            (Preset::Fast | Preset::Quick | Preset::Medium, _) => return None,
+            (
+                Preset::Fastest | Preset::Fast | Preset::Quick | Preset::Fastread | Preset::Medium,
+                _,
+            ) => return None,
             // Of small numbers pco does few bytes a second, and a small array is to be quick.
             (Preset::Auto, 0..4) => return None,
             (Preset::Auto, _) if facts.nbytes() < 1 << 18 => return None,

@@ -102,7 +102,7 @@ const CHUNKS: usize = 16;
 const SMALLEST: usize = 1 << 19;
 const GROWING: usize = 2 << 20;
 /// Large enough for the choice of a pipeline to cost little.
-const LARGEST: usize = 4 << 20;
+pub(super) const LARGEST: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {

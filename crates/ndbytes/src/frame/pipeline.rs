@@ -29,12 +29,16 @@ pub enum Pipeline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
+    /// Least time: LZ4 that searches little, behind a byte shuffle, with nothing tried.
+    Fastest,
     /// Little time: LZ4 where it gains anything.
     Fast,
     /// A little more time: Zstandard at its lowest level.
     Quick,
     /// Both: Zstandard at its lowest level, or pco for a frame of numbers that gain much by it.
     Auto,
+    /// Little time to read, often, what is written once: LZ4 HC at level 9.
+    Fastread,
     /// Fewer bytes, that are read as fast: Zstandard at level 7.
     Medium,
     /// Few bytes: Zstandard at level 9, or pco.
@@ -45,15 +49,25 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset.
-    pub const ALL: &'static [Preset] =
-        &[Self::Fast, Self::Quick, Self::Auto, Self::Medium, Self::Small, Self::Smallest];
+    pub const ALL: &'static [Preset] = &[
+        Self::Fastest,
+        Self::Fast,
+        Self::Quick,
+        Self::Auto,
+        Self::Fastread,
+        Self::Medium,
+        Self::Small,
+        Self::Smallest,
+    ];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Preset::Fastest => "fastest",
             Preset::Fast => "fast",
             Preset::Quick => "quick",
             Preset::Auto => "auto",
+            Preset::Fastread => "fastread",
             Preset::Medium => "medium",
             Preset::Small => "small",
             Preset::Smallest => "smallest",
@@ -76,7 +90,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fast, quick, auto, medium, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fastest, fast, quick, auto, fastread, medium, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)
@@ -110,7 +124,7 @@ impl FromStr for Pipeline {
         let shuffled = filter.unwrap_or(Filter::Shuffle);
         match codec {
             "raw" if level.is_none() && filter.is_none() => Ok(Self::Raw),
-            "lz4" => Ok(Self::Blosc(Codec::Lz4, leveled(1, 1, 12)?, shuffled)),
+            "lz4" => Ok(Self::Blosc(Codec::Lz4, leveled(0, 1, 12)?, shuffled)),
             "zstd" => Ok(Self::Blosc(Codec::Zstd, leveled(1, 3, 19)?, shuffled)),
             "zlib" => Ok(Self::Blosc(Codec::Zlib, leveled(1, 6, 9)?, shuffled)),
             "pco" if filter.is_none() => Ok(Self::Pco(leveled(0, 8, 12)?)),
