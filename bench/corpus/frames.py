@@ -1,6 +1,7 @@
 """Frames, by our presets, and those of python-blosc2: from an array to bytes, and back.
 
-Blosc2 has each codec at levels 1, 5 and 9 with either shuffle, and its default.
+Blosc2 has each codec at levels 1, 5 and 9 with either shuffle, and its default. What it stores as it
+is, `raw` is held against.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ import ndbytes as nb
 from turns import Array, Way
 
 THREADS = 2
-PRESETS = ["fastest", "fast", "quick", "auto", "fastread", "medium", "small", "smallest"]
+PRESETS = [
+    "raw",
+    "fastest",
+    "fast",
+    "quick",
+    "auto",
+    "fastread",
+    "medium",
+    "small",
+    "smallest",
+]
 # Not compressed: what "auto" is held against where nothing can be compressed.
 PLAIN = "dumps"
 DEFAULT = "blosc2"

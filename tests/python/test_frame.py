@@ -19,7 +19,9 @@ from sockets import WAIT, running
 
 CODECS = [
     "auto",
+    "fastest",
     "fast",
+    "fastread",
     "quick",
     "medium",
     "small",

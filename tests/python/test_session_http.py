@@ -115,6 +115,15 @@ def test_what_is_refused_is_told(served, where, name, error, said):
     assert files == ({"twice.npy"} if name == "twice" else set())
 
 
+def test_metadata_is_not_lost_without_a_word(served):
+    folder, url = served
+    link = connect(url)
+    with pytest.raises(OSError, match="metadata has no place"):  # noqa: PT012: as above
+        link.send(np.zeros(3), "a", {"step": 1})
+        link.close()
+    assert list(folder.iterdir()) == []
+
+
 def test_without_write_nothing_is_written(tmp_path):
     with serving(tmp_path) as (netloc, _):
         link = connect(f"http://{netloc}/stream/")
@@ -133,7 +142,9 @@ def test_urls_are_looked_at_before_anything_is_asked():
     with pytest.raises(nb.ArgumentError, match="not encrypted"):
         nb.connect("http://192.0.2.1/", token="x" * 16, timeout=1)
     with pytest.raises(ConnectionError):
-        nb.connect("http://127.0.0.1:9/")
+        nb.connect("http://127.0.0.1:9/").recv()
+    with pytest.raises(ConnectionError):
+        nb.connect("http://127.0.0.1:9/").send(np.zeros(3), "a")
 
 
 def test_a_server_that_is_killed_is_a_cut(tmp_path):
@@ -206,11 +217,13 @@ def test_the_command_sends_and_receives(served, tmp_path):
     nb.savez(tmp_path / "two.npz", x=a, y=b)
     nb.save(tmp_path / "three.ndb", b, codec="fast")
     (tmp_path / "many.npy").write_bytes(nb.dumps(a) + nb.dumps(b))
-    files = [tmp_path / name for name in ("one.npy", "two.npz", "three.ndb", "many.npy")]
+    nb.save(tmp_path / "many_1.npy", a)
+    names = ("one.npy", "two.npz", "three.ndb", "many.npy", "many_1.npy")
+    files = [tmp_path / name for name in names]
     done = run("send", *files, url)
     assert done.returncode == 0, done.stderr
     names = {path.name for path in folder.iterdir()}
-    assert names == {f"{n}.npy" for n in ("one", "x", "y", "three", "many", "many_1")}
+    assert names == {f"{n}.npy" for n in ("one", "x", "y", "three", "many", "many_1", "many_1_1")}
     assert same(np.load(folder / "many_1.npy"), b)
 
     nb.savez(folder / "two.npz", x=a, y=b)

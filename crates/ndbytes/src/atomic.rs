@@ -147,6 +147,18 @@ impl AtomicFile {
         Ok(())
     }
 
+    /// Has the system write to the disk what was written until now, if the file is to be durable: to commit it
+    /// then takes no long time.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn synchronize(&mut self) -> Result<()> {
+        if self.options.durable && self.is_regular() {
+            self.file()?.sync_data()?;
+        }
+        Ok(())
+    }
+
     /// Closes the file and gives it its name. Errors of flushing and closing are reported, and
     /// the old file is then still there.
     ///

@@ -182,18 +182,25 @@ enum Sink<'a> {
 struct Names {
     /// The name of what is sent now.
     base: String,
-    /// How many there were of each.
-    used: HashMap<String, u64>,
+    /// Those that were given.
+    used: HashSet<String>,
+    /// How many there were of each base.
+    count: HashMap<String, u64>,
 }
 
 impl Names {
     /// The name of the next array of a file.
     fn next(&mut self) -> String {
-        let used = self.used.entry(self.base.clone()).or_default();
-        *used += 1;
-        match *used {
-            1 => self.base.clone(),
-            more => format!("{}_{}", self.base, more - 1),
+        let count = self.count.entry(self.base.clone()).or_default();
+        loop {
+            let name = match *count {
+                0 => self.base.clone(),
+                more => format!("{}_{more}", self.base),
+            };
+            *count += 1;
+            if self.used.insert(name.clone()) {
+                return name;
+            }
         }
     }
 }

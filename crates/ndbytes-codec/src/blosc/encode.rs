@@ -169,8 +169,6 @@ fn most_of_a_block(options: &Options, filter: Filter) -> usize {
     match filter {
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,
-        // Twice as far back as LZ4 refers.
-        Filter::Bitshuffle if options.codec.is_without_tables() => SMALL_BLOCK_SIZE,
         _ if options.codec.is_without_tables() => BLOCK_SIZE,
         _ => LARGE_BLOCK_SIZE,
     }
@@ -194,8 +192,6 @@ fn reserve(vec: &mut Vec<u8>, more: usize) -> Result<(), FormatError> {
 
 /// Where longer streams mean fewer tables of codes, which are most of what planes cost.
 const LARGE_BLOCK_SIZE: usize = 1 << 22;
-/// Where more would be searched in vain.
-const SMALL_BLOCK_SIZE: usize = 1 << 17;
 /// Less than this is stored, and blocks are no smaller, as in c-blosc.
 const MIN_NBYTES: usize = 128;
 

@@ -125,7 +125,7 @@ fn zstd_context(level: u32) -> Result<zstd_safe::CCtx<'static>, FormatError> {
 pub(super) const LZ4_LEVELS: std::ops::RangeInclusive<u32> = 0..=12;
 /// How much sooner level 0 gives a place up.
 #[cfg(feature = "lz4")]
-const ACCELERATION: i32 = 8;
+const ACCELERATION: i32 = 4;
 
 #[cold]
 fn broken() -> FormatError {

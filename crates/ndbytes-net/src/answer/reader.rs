@@ -1,6 +1,7 @@
 //! An answer of HTTP/1.1 on a connection of its own: its head, and its body as it comes (RFC 9112).
 
 use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use super::refusal;
 
@@ -16,6 +17,10 @@ pub struct AnswerReader<R> {
     start: usize,
     end: usize,
     body: Body,
+    /// How long a head, or what is between two chunks, may take.
+    patience: Option<Duration>,
+    /// When it began to come.
+    since: Option<Instant>,
 }
 
 /// What comes next.
@@ -38,7 +43,16 @@ impl<R: Read> AnswerReader<R> {
     /// Of a connection on which this was asked for.
     pub fn new(source: R, url: &str) -> Self {
         let bytes = vec![0; BUFFER].into_boxed_slice();
-        Self { source, url: url.to_owned(), bytes, start: 0, end: 0, body: Body::Head }
+        let (body, url) = (Body::Head, url.to_owned());
+        Self { source, url, bytes, start: 0, end: 0, body, patience: None, since: None }
+    }
+
+    /// The same, which gives up when a head takes longer than that as a whole, or what is between two
+    /// chunks; any time unless given. How long the source may say nothing is the source's.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Option<Duration>) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Whether bytes lie here that were read ahead.
@@ -62,11 +76,17 @@ impl<R: Read> AnswerReader<R> {
             }
         };
         self.end += n;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.patience.is_some_and(|most| since.elapsed() > most) {
+            let message = format!("{}: the server does not get on with its answer", self.url);
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
         Ok(n > 0)
     }
 
     /// Reads heads until one is final.
     fn head(&mut self) -> io::Result<()> {
+        let mut interim = 0;
         loop {
             let Some(head) = self.parse()? else {
                 if !self.pull()? {
@@ -74,7 +94,12 @@ impl<R: Read> AnswerReader<R> {
                 }
                 continue;
             };
+            interim += 1;
+            if interim > MOST_FIELDS {
+                return Err(self.wrong("an answer that begins again and again"));
+            }
             self.start += head.len;
+            self.since = None;
             self.body = head.body;
             match head.status {
                 100..=199 if head.status != 101 => self.body = Body::Head,
@@ -137,14 +162,16 @@ impl<R: Read> AnswerReader<R> {
     fn line(&mut self) -> io::Result<Option<String>> {
         loop {
             let here = &self.bytes[self.start..self.end];
-            if let Some(len) = here.iter().position(|&byte| byte == b'\n') {
+            let end = here.iter().position(|&byte| byte == b'\n');
+            if end.unwrap_or(here.len()) > MOST_LINE {
+                return Err(self.wrong("a line between chunks has no end"));
+            }
+            if let Some(len) = end {
                 let line = here[..len].strip_suffix(b"\r").unwrap_or(&here[..len]);
                 let line = String::from_utf8_lossy(line).into_owned();
                 self.start += len + 1;
+                self.since = None;
                 return Ok(Some(line));
-            }
-            if here.len() > MOST_LINE {
-                return Err(self.wrong("a line between chunks has no end"));
             }
             if !self.pull()? {
                 return Ok(None);
@@ -185,9 +212,13 @@ impl<R: Read> AnswerReader<R> {
         if self.start == self.end && most >= BUFFER {
             return self.source.read(&mut buffer[..most]);
         }
-        if self.start == self.end && !self.pull()? {
-            return Ok(0);
+        if self.start == self.end {
+            self.since = None;
+            if !self.pull()? {
+                return Ok(0);
+            }
         }
+        self.since = None;
         let n = most.min(self.end - self.start);
         buffer[..n].copy_from_slice(&self.bytes[self.start..self.start + n]);
         self.start += n;
@@ -198,12 +229,16 @@ impl<R: Read> AnswerReader<R> {
     fn refused(&mut self, status: u16, reason: &str, location: Option<String>) -> io::Error {
         let mut said = vec![0; SAID];
         let mut have = 0;
-        // Whatever else is wrong, the status was understood.
+        // Whatever else is wrong, the status was understood. A body without an end is not waited for.
+        let endless = self.body == Body::UntilEnd;
         while have < SAID
-            && self.body != Body::Head
+            && !matches!(status, 100..=199 | 304)
             && let Ok(n @ 1..) = self.read(&mut said[have..])
         {
             have += n;
+            if endless {
+                break;
+            }
         }
         self.body = Body::Done;
         let said = match (300..400).contains(&status).then_some(location).flatten() {

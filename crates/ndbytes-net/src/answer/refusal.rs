@@ -14,7 +14,7 @@ pub fn refusal(url: &str, status: u16, reason: &str, said: &[u8]) -> Error {
     let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let said = match said.starts_with('<') || said.is_empty() {
         true => String::new(),
-        false => format!(": {}", said.replace(char::is_control, " ")),
+        false => format!(": {}", said.replace(char::is_control, " ").trim()),
     };
     let space = if reason.is_empty() { "" } else { " " };
     let message = format!("{url}: the server answers {status}{space}{reason}{said}");

@@ -133,9 +133,11 @@ fn answer(
             Ok(Ok(permit))
                 if service.write && method == Method::POST && stream_in::is_ours(uri.path()) =>
             {
-                flight.hold(permit);
                 let patience = shared.options.write_timeout;
-                stream_in::answer(service.clone(), request, body, patience).await
+                let answer = stream_in::answer(service.clone(), request, body, patience).await;
+                // Streams have places of their own for as long as they take.
+                drop(permit);
+                answer
             }
             Ok(Ok(permit)) => {
                 drop(body);

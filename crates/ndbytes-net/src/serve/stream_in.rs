@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use ndbytes::{Error, Limits};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::Service;
 use super::body::{Body, empty};
@@ -45,7 +45,7 @@ pub(super) async fn answer(
     let mut who = None;
     let waits = request.headers.contains_key(header::EXPECT);
     let response = match prepare(&service, &request, &mut who).await {
-        Ok(storing) => converse(service, storing, body, patience).await,
+        Ok(storing) => converse(service, storing, body, patience, waits).await,
         Err(problem) => answered(Err(problem), body, waits),
     };
     router::finished(response, who)
@@ -58,6 +58,13 @@ async fn prepare(
 ) -> Result<Storing, Problem> {
     *who = Some(service.admit(request, Scope::Write)?);
     router::query(request, &[])?;
+    // What a page of another site can have a browser send without asking is not this.
+    let kind = request.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case(KIND) {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Problem::new(status, "http.body", format!("a stream is sent as {KIND}")));
+    }
     let encoding = request.headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -78,19 +85,21 @@ async fn converse(
     storing: Storing,
     body: Incoming,
     patience: Duration,
+    waits: bool,
 ) -> Response<Body> {
     let Ok(place) = service.streams.clone().try_acquire_owned() else {
         let detail = format!("{MOST_STREAMS} streams are coming already: try again");
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "http.busy", detail);
-        return answered(Err(problem.with(header::RETRY_AFTER, "1")), body, false);
+        return answered(Err(problem.with(header::RETRY_AFTER, "1")), body, waits);
     };
     let (came, coming) = channel(AHEAD);
     let (said, saying) = channel(AHEAD);
     let (begun, begins) = oneshot::channel();
     let begun: Beginning = Arc::new(Mutex::new(Some(begun)));
+    let waiting = Waiting::default();
+    let reader = Reader { coming, here: Bytes::new(), waiting: waiting.clone() };
     let work = move || {
         let _place = place;
-        let reader = Reader { coming, here: Bytes::new() };
         let writer = Writer { said, begun: begun.clone() };
         let done = storing.run(&service, reader, writer, patience);
         if let Err(problem) = &done {
@@ -99,9 +108,9 @@ async fn converse(
         begin(&begun, Began::Done(done));
     };
     if let Err(error) = thread::Builder::new().name("ndbytes-stream".to_owned()).spawn(work) {
-        return answered(Err(error.into()), body, false);
+        return answered(Err(error.into()), body, waits);
     }
-    tokio::spawn(pass_on(body, came, patience));
+    tokio::spawn(pass_on(body, came, waiting, patience));
     match begins.await {
         Ok(Began::Said) => {
             let mut response = Response::new(Body::told(saying));
@@ -120,16 +129,22 @@ async fn converse(
     }
 }
 
-/// Hands a body over to a thread that reads it.
-async fn pass_on(mut body: Incoming, came: Sender<Came>, patience: Duration) {
+/// Hands a body over to a thread that reads it. Nobody is silent as long as nobody listens.
+async fn pass_on(mut body: Incoming, came: Sender<Came>, waiting: Waiting, patience: Duration) {
     loop {
-        let sent = match timeout(patience, next(&mut body)).await {
+        let since = waiting.since();
+        let deadline = since.unwrap_or_else(Instant::now) + patience;
+        let sent = match timeout_at(deadline.into(), next(&mut body)).await {
             Ok(None) => return,
-            Ok(Some(Ok(frame))) => came.send(Ok(frame.into_data().unwrap_or_default())).await,
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) if !data.is_empty() => came.send(Ok(data)).await,
+                _ => continue,
+            },
             Ok(Some(Err(error))) => {
                 let message = format!("the body breaks off: {error}");
                 came.send(Err((io::ErrorKind::ConnectionAborted, message))).await
             }
+            Err(_) if since.is_none() || waiting.since() != since => continue,
             Err(_) => {
                 let message = "nothing of the stream came for too long".to_owned();
                 came.send(Err((io::ErrorKind::TimedOut, message))).await
@@ -167,12 +182,30 @@ fn begin(beginning: &Beginning, began: Began) {
 struct Reader {
     coming: Receiver<Came>,
     here: Bytes,
+    waiting: Waiting,
+}
+
+/// Since when something is waited for.
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<Option<Instant>>>);
+
+impl Waiting {
+    fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.here.is_empty() && !buffer.is_empty() {
-            match self.coming.blocking_recv() {
+            self.waiting.set(Some(Instant::now()));
+            let came = self.coming.blocking_recv();
+            self.waiting.set(None);
+            match came {
                 Some(Ok(bytes)) => self.here = bytes,
                 Some(Err((kind, message))) => return Err(io::Error::new(kind, message)),
                 None => return Ok(0),
@@ -223,9 +256,12 @@ impl Storing {
         let options = SessionOptions::default()
             .with_timeout(Some(patience))
             .with_limits(limits)
-            .with_whole(MOST_HELD)
+            .with_whole(MOST_UNPACKED)
             .with_ack(false);
-        let link = Link::over(Box::new(reader), Box::new(writer), &options, false);
+        // Acknowledgements wait for who does not listen, and arrays go on.
+        let said = writer.said.clone();
+        let is_ready = Box::new(move || said.capacity() > 0);
+        let link = Link::over_when(Box::new(reader), Box::new(writer), is_ready, &options, false);
         let link = link.map_err(broken)?;
         while let Some(array) = link.receive().map_err(broken)? {
             self.store(service, &link, array)?;
@@ -250,6 +286,7 @@ impl Storing {
         place.file.write_all(&head).map_err(|error| refused(stored(error.into())))?;
         // What fails here, the client is told.
         array.read_pieces(&mut |piece| Ok(place.file.write_all(piece)?)).map_err(broken)?;
+        place.file.synchronize().map_err(|error| refused(stored(error)))?;
         place.publish(service, &self.headers).map_err(refused)?;
         tracing::info!(path, "an array is stored");
         Ok(())
@@ -265,6 +302,10 @@ impl Storing {
             let detail = "an array without a name: its name is that of the file that it becomes";
             return Err(Problem::bad_request("http.name", detail));
         };
+        if array.tag().meta.is_some() {
+            let detail = "metadata has no place in an .npy file: send the array without";
+            return Err(Problem::bad_request("http.meta", detail));
+        }
         let file = format!("{name}.npy");
         session::check_name(&file)?;
         if array.is_frame() && array.header().nbytes() as u64 > MOST_HELD {
@@ -294,6 +335,8 @@ fn broken(error: Error) -> Problem {
 pub(super) const MOST_STREAMS: usize = 64;
 /// Pieces that wait to be read.
 const AHEAD: usize = 4;
-/// Bytes of an array that is held as a whole.
-const MOST_HELD: u64 = 256 << 20;
+/// Bytes of a frame's array, which is held as a whole.
+const MOST_HELD: u64 = 64 << 20;
+/// Bytes of an array in a Zstandard frame, the same.
+const MOST_UNPACKED: u64 = 16 << 20;
 const MAX_HEADER: usize = 1 << 16;

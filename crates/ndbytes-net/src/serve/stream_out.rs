@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::Bytes;
-use ndbytes::Header;
 use ndbytes::zip::key_of;
+use ndbytes::{Code, Error, Header};
 
 use super::array::{Array, Held};
 use super::body::Producer;
@@ -36,6 +36,7 @@ impl Arrays {
     fn new(held: Held, path: &RelativePath) -> Result<Self, Problem> {
         let known = match &held {
             Held::Array(array) => {
+                only(array)?;
                 let name = path.segments().last().map_or(&[][..], Vec::as_slice);
                 let name = String::from_utf8_lossy(name);
                 let suffixes = [".npy", ".ndb"].iter();
@@ -43,6 +44,11 @@ impl Arrays {
                 vec![(stem.unwrap_or(&name).to_owned(), sent(array)?)]
             }
             Held::Archive(archive) => {
+                if archive.entries().len() > MOST_MEMBERS {
+                    let count = archive.entries().len();
+                    let message = format!("{count} members, and a stream has {MOST_MEMBERS}");
+                    return Err(Error::new(Code::TooManyMembers, message).into());
+                }
                 let member = |(index, entry): (usize, &ndbytes::zip::Entry)| {
                     let array = Array::member(archive, index)?;
                     Ok((key_of(&entry.name).to_owned(), sent(&array)?))
@@ -71,10 +77,23 @@ impl Arrays {
         let mut total = (front()?.len() + end(0, 0, 0)?.len()) as u64;
         for (name, header) in &self.known {
             total += (tag(name)?.len() + header.encode()?.len() + sum(0)?.len()) as u64;
-            total += header.nbytes() as u64;
+            total = total.checked_add(header.nbytes() as u64).ok_or_else(|| {
+                Error::new(Code::TooManyBytes, "the members have more bytes than there can be")
+            })?;
         }
         Ok(total)
     }
+}
+
+/// Refuses a file in which more follows: what is left out would seem not to be there.
+fn only(array: &Array) -> Result<(), Problem> {
+    let Array::Plain { header, source, offset } = array else { return Ok(()) };
+    let end = *offset + header.nbytes() as u64;
+    if source.len() == end {
+        return Ok(());
+    }
+    let message = "more follows the array: /files/ gives all of it";
+    Err(Error::new(Code::DataTrailing, message).at(end).into())
 }
 
 /// The header that the elements of this array are sent with.
@@ -162,6 +181,8 @@ fn encoded(record: &Record) -> ndbytes::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Members that are looked at before the first one is sent.
+const MOST_MEMBERS: usize = 10_000;
 /// The type of a stream.
 pub(super) const KIND: &str = "application/x-ndbytes-stream";
 /// `end` with its largest numbers.

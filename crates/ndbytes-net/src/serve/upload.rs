@@ -101,8 +101,9 @@ impl Upload {
         if let Some(digest) = self.digest {
             digest.check()?;
         }
-        let path = self.place.path.clone();
-        let was_there = self.place.publish(service, &request.headers)?;
+        let (path, mut place) = (self.place.path.clone(), self.place);
+        place.file.synchronize().map_err(stored)?;
+        let was_there = place.publish(service, &request.headers)?;
         let status = if was_there { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
         Ok(stored_as(service, &path, status))
     }
@@ -124,7 +125,8 @@ impl Place {
         Ok(Self { file, _folder: folder, path })
     }
 
-    /// Gives the file its name; whether there was one of that name.
+    /// Gives the file its name; whether there was one of that name. Its bytes should be on the disk by now:
+    /// others wait meanwhile.
     pub(super) fn publish(self, service: &Service, headers: &HeaderMap) -> Result<bool, Problem> {
         // Of two that are sent for the same version, the second one is for another by now.
         let _one = service.publishing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -88,7 +88,11 @@ impl Inner {
                     | io::ErrorKind::ConnectionAborted
             )
         );
-        if !is_gone {
+        // A proxy that has answered may take nothing more, and stay.
+        let is_stuck = self.one_way
+            && error.io().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
+            && self.control.wait_to_read(Duration::ZERO).unwrap_or(false);
+        if !is_gone && !is_stuck {
             return error;
         }
         let Some(mut inbox) = self.inbox.try_take() else { return error };

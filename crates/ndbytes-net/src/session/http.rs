@@ -1,12 +1,14 @@
 //! A session in the bodies of one request and its answer, of HTTP/1.1: what is sent is the body of a
 //! POST, what is received that of its answer, or of the answer to a GET where nothing was sent before.
+//!
+//! Nothing is connected before one of them is wanted: servers do not wait long for a request.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use ndbytes::{Code, Error, write_all_vectored};
+use ndbytes::{Code, Error, Result, write_all_vectored};
 
 use super::address::Address;
 use super::inner::lock;
@@ -15,16 +17,21 @@ use crate::answer::AnswerReader;
 
 /// What both directions share.
 struct Exchange {
+    request: Request,
+    connect: Box<dyn Fn() -> Result<Wire> + Send + Sync>,
     sending: Mutex<Sending>,
+    /// The answer, until somebody reads it.
+    answer: Mutex<Option<Box<dyn Read + Send>>>,
+    /// The connection, once there is one.
+    under: OnceLock<Under>,
     /// Bytes of the answer lie here that were read ahead.
     ahead: AtomicBool,
-    under: Arc<dyn Control>,
+    closed: AtomicBool,
 }
 
-struct Sending {
-    sink: Box<dyn Write + Send>,
-    request: Request,
-    begun: Begun,
+struct Under {
+    control: Arc<dyn Control>,
+    method: Method,
 }
 
 /// What is asked for, and how.
@@ -35,35 +42,47 @@ struct Request {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begun {
-    Nothing,
+enum Method {
     Get,
     Post,
-    /// The body of a POST has ended.
-    Posted,
+}
+
+/// The body of a POST.
+enum Sending {
+    Nothing,
+    Open(Box<dyn Write + Send>),
+    /// It has ended, or nothing can be sent.
+    Done,
 }
 
 struct Reader {
     exchange: Arc<Exchange>,
-    answer: AnswerReader<Box<dyn Read + Send>>,
+    answer: Option<AnswerReader<Box<dyn Read + Send>>>,
+    url: String,
+    patience: Option<Duration>,
 }
 
 struct Writer(Arc<Exchange>);
 
 impl Wire {
-    /// The same connection for one exchange about this address.
-    pub(super) fn http(self, address: &Address, token: Option<&str>) -> Self {
+    /// One exchange about this address, over a connection that is made when it is needed.
+    pub(super) fn http(
+        address: &Address,
+        token: Option<&str>,
+        patience: Option<Duration>,
+        connect: Box<dyn Fn() -> Result<Self> + Send + Sync>,
+    ) -> Self {
         let exchange = Arc::new(Exchange {
-            sending: Mutex::new(Sending {
-                sink: self.write,
-                request: Request::new(address, token),
-                begun: Begun::Nothing,
-            }),
+            request: Request::new(address, token),
+            connect,
+            sending: Mutex::new(Sending::Nothing),
+            answer: Mutex::new(None),
+            under: OnceLock::new(),
             ahead: AtomicBool::new(false),
-            under: self.control,
+            closed: AtomicBool::new(false),
         });
-        let answer = AnswerReader::new(self.read, &address.to_string());
-        let reader = Reader { exchange: exchange.clone(), answer };
+        let url = address.to_string();
+        let reader = Reader { exchange: exchange.clone(), answer: None, url, patience };
         Self::new(Box::new(reader), Box::new(Writer(exchange.clone())), exchange)
     }
 }
@@ -80,71 +99,90 @@ impl Request {
         }
         Self { target: target.to_owned(), fields }
     }
+
+    fn head(&self, method: Method) -> String {
+        let Self { target, fields } = self;
+        match method {
+            Method::Get => format!("GET {target} HTTP/1.1\r\n{fields}\r\n"),
+            Method::Post => format!(
+                "POST {target} HTTP/1.1\r\n{fields}Content-Type: {KIND}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ),
+        }
+    }
 }
 
-impl Sending {
-    /// Sends the head of a request.
-    fn begin(&mut self, begun: Begun) -> io::Result<()> {
-        let (method, more) = match begun {
-            Begun::Get => ("GET", String::new()),
-            _ => ("POST", format!("Content-Type: {KIND}\r\nTransfer-Encoding: chunked\r\n")),
-        };
-        let Request { target, fields } = &self.request;
-        let head = format!("{method} {target} HTTP/1.1\r\n{fields}{more}\r\n");
+impl Exchange {
+    fn method(&self) -> Option<Method> {
+        self.under.get().map(|under| under.method)
+    }
+
+    /// Connects and sends the head of a request, unless there is one.
+    fn begin(&self, sending: &mut Sending, method: Method) -> io::Result<()> {
+        if !matches!(sending, Sending::Nothing) {
+            return Ok(());
+        }
         // What has failed once is not begun again.
-        self.begun = begun;
-        self.sink.write_all(head.as_bytes())
+        *sending = Sending::Done;
+        let mut wire = (self.connect)()?;
+        *lock(&self.answer) = Some(wire.read);
+        let control = wire.control.clone();
+        let under = self.under.get_or_init(|| Under { control: wire.control, method });
+        // Whoever closes from now on finds the connection.
+        if self.closed.load(Ordering::SeqCst) {
+            control.close();
+        }
+        wire.write.write_all(self.request.head(under.method).as_bytes())?;
+        if method == Method::Post {
+            *sending = Sending::Open(wire.write);
+        }
+        Ok(())
     }
 
     /// Sends these bytes as a chunk of the body.
-    fn chunk(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn chunk(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = parts.iter().map(|part| part.len()).sum();
-        match self.begun {
-            _ if len == 0 => return Ok(0),
-            Begun::Nothing => self.begin(Begun::Post)?,
-            Begun::Post => {}
-            // What would be said to who sends, nobody hears.
-            Begun::Get | Begun::Posted => return Err(io::ErrorKind::BrokenPipe.into()),
+        if len == 0 {
+            return Ok(0);
         }
+        let mut sending = lock(&self.sending);
+        self.begin(&mut sending, Method::Post)?;
+        // What would be said to who sends, nobody hears.
+        let Sending::Open(sink) = &mut *sending else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
         let size = format!("{len:x}\r\n");
         let mut whole: Vec<&[u8]> = vec![size.as_bytes()];
         whole.extend(parts.iter().map(|part| &**part));
         whole.push(b"\r\n");
-        write_all_vectored(&mut *self.sink, &whole)?;
+        write_all_vectored(&mut **sink, &whole)?;
         Ok(len)
-    }
-
-    /// Ends the body of a POST.
-    fn end(&mut self) -> io::Result<()> {
-        if self.begun != Begun::Post {
-            return Ok(());
-        }
-        self.begun = Begun::Posted;
-        self.sink.write_all(b"0\r\n\r\n")
     }
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        {
-            let mut sending = lock(&self.exchange.sending);
-            if sending.begun == Begun::Nothing {
-                sending.begin(Begun::Get)?;
+        if self.answer.is_none() {
+            if self.exchange.under.get().is_none() {
+                self.exchange.begin(&mut lock(&self.exchange.sending), Method::Get)?;
             }
+            let answer = lock(&self.exchange.answer).take();
+            let answer = answer.ok_or(io::ErrorKind::NotConnected)?;
+            self.answer = Some(AnswerReader::new(answer, &self.url).with_patience(self.patience));
         }
-        let read = self.answer.read(buffer);
-        self.exchange.ahead.store(self.answer.is_ahead(), Ordering::Release);
+        let Some(answer) = &mut self.answer else { return Err(io::ErrorKind::NotConnected.into()) };
+        let read = answer.read(buffer);
+        self.exchange.ahead.store(answer.is_ahead(), Ordering::Release);
         read
     }
 }
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0.sending).chunk(&[IoSlice::new(bytes)])
+        self.0.chunk(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        lock(&self.0.sending).chunk(parts)
+        self.0.chunk(parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -154,15 +192,18 @@ impl Write for Writer {
 
 impl Control for Exchange {
     fn shut_write(&self) -> io::Result<()> {
-        lock(&self.sending).end()
+        self.finish().map(drop)
     }
 
     fn close(&self) {
-        self.under.close();
+        self.closed.store(true, Ordering::SeqCst);
+        if let Some(under) = self.under.get() {
+            under.control.close();
+        }
     }
 
     fn is_ready(&self) -> bool {
-        self.under.is_ready()
+        self.under.get().is_none_or(|under| under.control.is_ready())
     }
 
     fn drain(&self, _most: Option<Duration>) -> io::Result<()> {
@@ -170,11 +211,16 @@ impl Control for Exchange {
     }
 
     fn wait_to_read(&self, patience: Duration) -> io::Result<bool> {
-        Ok(self.ahead.load(Ordering::Acquire) || self.under.wait_to_read(patience)?)
+        match self.under.get() {
+            Some(under) if !self.ahead.load(Ordering::Acquire) => {
+                under.control.wait_to_read(patience)
+            }
+            _ => Ok(true),
+        }
     }
 
     fn may_send(&self) -> io::Result<()> {
-        if lock(&self.sending).begun != Begun::Get {
+        if self.method() != Some(Method::Get) {
             return Ok(());
         }
         let message =
@@ -184,8 +230,12 @@ impl Control for Exchange {
 
     fn finish(&self) -> io::Result<bool> {
         let mut sending = lock(&self.sending);
-        sending.end()?;
-        Ok(sending.begun == Begun::Posted)
+        if let Sending::Open(sink) = &mut *sending {
+            let ended = sink.write_all(b"0\r\n\r\n");
+            *sending = Sending::Done;
+            ended?;
+        }
+        Ok(self.method() == Some(Method::Post))
     }
 }
 

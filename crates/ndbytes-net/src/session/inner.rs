@@ -161,6 +161,10 @@ impl Inner {
 
     /// Writes what is held and what is pending.
     pub(super) fn flush(self: &Arc<Self>, outbox: &mut Outbox) -> Result<()> {
+        // Over HTTP, who receives says nothing.
+        if self.one_way && outbox.held.is_empty() {
+            return Ok(());
+        }
         self.state().take_pending(&mut outbox.held)?;
         if outbox.held.is_empty() {
             return Ok(());
@@ -174,7 +178,7 @@ impl Inner {
     /// another would wait for ever. What fails is told to who sends.
     pub(super) fn send_pending(self: &Arc<Self>) {
         loop {
-            if self.state().pending.is_empty() {
+            if !self.state().has_word() {
                 return;
             }
             // Who has it sends it when they are done, unless they have just looked.
@@ -209,10 +213,7 @@ impl Inner {
                 return;
             }
             if state.is_session() && state.granted > state.said {
-                state.wanted = Some(state.granted);
-                if state.acknowledge().is_err() {
-                    return;
-                }
+                state.due = true;
             }
         }
         self.send_pending();
@@ -281,7 +282,7 @@ impl Inner {
                     }
                     let read = self.read_ack(&mut inbox, keep);
                     drop(inbox);
-                    self.guard(read)?;
+                    self.guard(read.map_err(|error| self.as_cut(error)))?;
                     self.send_pending();
                     // Something moves. Who only lingers does not wait for more.
                     if most != Some(LINGER) {

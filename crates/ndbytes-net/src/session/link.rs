@@ -109,7 +109,23 @@ impl Link {
         options: &SessionOptions,
         connects: bool,
     ) -> Result<Self> {
-        let (wire, address) = (Wire::over(read, write), Address::Tcp("a pipe".to_owned()));
+        Self::over_when(read, write, Box::new(|| true), options, connects)
+    }
+
+    /// As [`Link::over`]; `is_ready` says whether a short word would leave without a wait. What does not is
+    /// said later, so that who reads goes on reading.
+    ///
+    /// # Errors
+    /// As [`Link::over`].
+    pub fn over_when(
+        read: Box<dyn io::Read + Send>,
+        write: Box<dyn Write + Send>,
+        is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+        options: &SessionOptions,
+        connects: bool,
+    ) -> Result<Self> {
+        let (wire, address) =
+            (Wire::over(read, write, is_ready), Address::Tcp("a pipe".to_owned()));
         let link = Self::new(wire, &address, "a pipe".to_owned(), options, None, !connects);
         if connects {
             link.greet()?;
@@ -170,7 +186,9 @@ impl Link {
         };
         outbox.count(passed, sum)?;
         let number = outbox.arrays;
-        if !options.more || !small || outbox.held.len() >= HELD {
+        // Which way a link over HTTP goes, its first array says.
+        let first = self.0.one_way && number == 1;
+        if !options.more || !small || first || outbox.held.len() >= HELD {
             self.0.flush(outbox)?;
         }
         Ok(number)
@@ -280,10 +298,7 @@ impl Link {
         {
             let mut state = self.0.state();
             state.granted = state.received - state.waiting.len() as u64;
-            if state.is_session() {
-                state.wanted = Some(state.granted);
-                state.acknowledge()?;
-            }
+            state.due = state.is_session();
         }
         self.0.send_pending();
         Ok(())
@@ -343,8 +358,10 @@ impl Link {
             }
             (outbox.arrays, talks)
         };
-        let answered = self.0.control.finish();
-        let answered = self.0.guard(answered.map_err(Error::from))?;
+        let answered = match self.0.control.finish() {
+            Err(_) if talks && self.0.state().acked >= sent => return Ok(()),
+            answered => self.0.guard(answered.map_err(Error::from))?,
+        };
         if talks {
             return self.0.await_end(sent);
         }

@@ -45,6 +45,25 @@ pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
         return Err(Error::new(Code::Argument, "a token is of visible ASCII characters"));
     }
     let wire = match address {
+        Address::Http { .. } | Address::Https { .. } => {
+            let (to, how) = (address.clone(), options.clone());
+            let connect = Box::new(move || wire(&to, &how));
+            Wire::http(address, token, options.timeout, connect)
+        }
+        _ => wire(address, options)?,
+    };
+    // Over HTTP it has a field of its own.
+    let token = options.token.clone().filter(|_| !address.is_http());
+    let options = options.clone().with_token(token);
+    let link = Link::new(wire, address, address.to_string(), &options, None, false);
+    link.greet()?;
+    Ok(link)
+}
+
+/// A connection to who listens there.
+fn wire(address: &Address, options: &SessionOptions) -> Result<Wire> {
+    let about = |error: io::Error| named(address, error);
+    Ok(match address {
         Address::Tcp(_) | Address::Http { .. } => {
             let stream = connect_tcp(address, options).map_err(about)?;
             Wire::tcp(stream, options).map_err(about)?
@@ -59,14 +78,7 @@ pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
         Address::Unix(path) => {
             Wire::unix(UnixStream::connect(path).map_err(about)?, options).map_err(about)?
         }
-    };
-    let (mut wire, mut options) = (wire, options.clone());
-    if address.is_http() {
-        wire = wire.http(address, options.token.take().as_deref());
-    }
-    let link = Link::new(wire, address, address.to_string(), &options, None, false);
-    link.greet()?;
-    Ok(link)
+    })
 }
 
 /// Listens until it is dropped.

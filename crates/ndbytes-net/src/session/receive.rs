@@ -409,7 +409,9 @@ impl Inner {
     pub(super) fn as_cut(&self, error: Error) -> Error {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
         let kind = error.io().map(std::io::Error::kind);
-        if matches!(kind, Some(ConnectionAborted | ConnectionReset)) && self.state().is_session() {
+        if matches!(kind, Some(ConnectionAborted | ConnectionReset))
+            && (self.one_way || self.state().is_session())
+        {
             return cut(&format!("by a reset: {}", error.message()));
         }
         error
@@ -417,7 +419,7 @@ impl Inner {
 
     /// An array has come whole.
     fn arrived(self: &Arc<Self>, bytes: u64, sum: Option<u32>) -> Result<()> {
-        self.state().count(bytes, sum, self.options.ack)?;
+        self.state().count(bytes, sum, self.options.ack);
         self.send_pending();
         self.acknowledge_soon();
         Ok(())
@@ -560,7 +562,7 @@ impl Inner {
                         return Err(self.too_much());
                     }
                     state.kept += size;
-                    state.count(bytes, sum, self.options.ack)?;
+                    state.count(bytes, sum, self.options.ack);
                     state.waiting.push_back((tag, array));
                 }
                 self.send_pending();

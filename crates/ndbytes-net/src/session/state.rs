@@ -70,6 +70,8 @@ pub(super) struct State {
     pub(super) looked_after: bool,
     /// How many the peer wants to know of.
     pub(super) wanted: Option<u64>,
+    /// Whether an acknowledgement is to leave with what leaves.
+    pub(super) due: bool,
     /// Arrays of ours that the peer has.
     pub(super) acked: u64,
     /// Whether something was acknowledged after we ended our direction.
@@ -118,7 +120,7 @@ impl State {
     }
 
     /// An array has come whole.
-    pub(super) fn count(&mut self, bytes: u64, sum: Option<u32>, grant: bool) -> Result<()> {
+    pub(super) fn count(&mut self, bytes: u64, sum: Option<u32>, grant: bool) {
         self.received += 1;
         self.bytes += bytes;
         if let Some(sum) = sum {
@@ -127,23 +129,28 @@ impl State {
         if grant {
             self.granted = self.received;
         }
-        self.acknowledge()
+        self.acknowledge();
     }
 
     /// Says what the peer wants to know, if it is so.
-    pub(super) fn acknowledge(&mut self) -> Result<()> {
+    pub(super) fn acknowledge(&mut self) {
         if self.wanted.is_some_and(|wanted| self.granted >= wanted) {
             self.wanted = None;
-            self.said = self.granted;
-            Record::Ack(self.granted).encode(&mut self.pending)?;
+            self.due = true;
         }
-        Ok(())
+    }
+
+    /// Whether something is to leave by itself.
+    pub(super) fn has_word(&self) -> bool {
+        self.due || !self.pending.is_empty()
     }
 
     /// What is to leave with what leaves.
     pub(super) fn take_pending(&mut self, held: &mut Vec<u8>) -> Result<()> {
         held.append(&mut self.pending);
-        if self.is_session() && self.granted > self.said {
+        // One for all that have come, however long nothing could leave.
+        if self.is_session() && (self.due || self.granted > self.said) {
+            self.due = false;
             self.said = self.granted;
             Record::Ack(self.granted).encode(held)?;
         }
@@ -160,7 +167,8 @@ impl State {
             return Err(Error::new(Code::StreamCut, message));
         }
         self.wanted = Some(arrays);
-        self.acknowledge()
+        self.acknowledge();
+        Ok(())
     }
 }
 

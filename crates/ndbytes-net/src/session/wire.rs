@@ -210,7 +210,7 @@ impl<S: Socket> Control for Plug<S> {
 }
 
 /// Control of a stream that somebody else made: it waits, and ends, as that does.
-struct Loose;
+struct Loose(Box<dyn Fn() -> bool + Send + Sync>);
 
 impl Control for Loose {
     fn shut_write(&self) -> io::Result<()> {
@@ -220,7 +220,7 @@ impl Control for Loose {
     fn close(&self) {}
 
     fn is_ready(&self) -> bool {
-        true
+        (self.0)()
     }
 
     fn drain(&self, _most: Option<Duration>) -> io::Result<()> {
@@ -234,8 +234,12 @@ impl Control for Loose {
 
 impl Wire {
     /// A stream that somebody else made.
-    pub(super) fn over(read: Box<dyn Read + Send>, write: Box<dyn Write + Send>) -> Self {
-        Self::new(read, write, Arc::new(Loose))
+    pub(super) fn over(
+        read: Box<dyn Read + Send>,
+        write: Box<dyn Write + Send>,
+        is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    ) -> Self {
+        Self::new(read, write, Arc::new(Loose(is_ready)))
     }
 
     /// A stream over TCP.

@@ -844,3 +844,64 @@ mod shared {
         }
     }
 }
+
+/// A peer that takes nothing of what is said until it is told to.
+struct Deaf(std::sync::Arc<Ears>);
+
+#[derive(Default)]
+struct Ears {
+    /// Whether they are open, and what was heard.
+    state: std::sync::Mutex<(bool, Vec<u8>)>,
+    told: std::sync::Condvar,
+}
+
+impl std::io::Write for Deaf {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let Ears { state, told } = &*self.0;
+        let mut state = state.lock().unwrap();
+        while !state.0 {
+            state = told.wait(state).unwrap();
+        }
+        state.1.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn who_does_not_listen_is_received_from_all_the_same() {
+    let many = 3000;
+    let mut stream = Vec::new();
+    Record::Hello { sums: false, files: false, token: None }.encode(&mut stream).unwrap();
+    let view = ArrayView::contiguous("|u1".parse().unwrap(), &[1], Order::C, &[7]).unwrap();
+    let message = ndbytes::dumps(&view).unwrap();
+    for _ in 0..many {
+        stream.extend(&message);
+    }
+    let bytes = many * message.len() as u64;
+    Record::End { arrays: many, bytes, sums: 0 }.encode(&mut stream).unwrap();
+    let heard = std::sync::Arc::<Ears>::default();
+    let (read, write) = (std::io::Cursor::new(stream), Deaf(std::sync::Arc::clone(&heard)));
+    let options = SessionOptions::default().with_ack(false);
+    let ready = Box::new(|| false);
+    let link = Link::over_when(Box::new(read), Box::new(write), ready, &options, false).unwrap();
+    let mut came = 0;
+    while let Some(incoming) = link.receive().unwrap() {
+        incoming.read(&Progress::default()).unwrap();
+        link.ack().unwrap();
+        came += 1;
+    }
+    assert_eq!(came, many);
+    let Ears { state, told } = &*heard;
+    state.lock().unwrap().0 = true;
+    told.notify_all();
+    link.close().unwrap();
+    let said = std::mem::take(&mut state.lock().unwrap().1);
+    let said = String::from_utf8_lossy(&said);
+    // One acknowledgement stands for all before it.
+    assert!(said.contains("{\"arrays\":3000,\"kind\":\"ack\"}"), "{said}");
+    assert!(said.matches("\"ack\"").count() < 10, "{said}");
+}

@@ -318,10 +318,12 @@ fn by_hand(name: &str, array: &[u8]) -> Vec<u8> {
     body
 }
 
+const KIND: &str = "Content-Type: application/x-ndbytes-stream\r\n";
+
 fn post(served: &Served, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = served.connect();
     let mut head = format!(
-        "POST /stream/in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
+        "POST /stream/in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{KIND}Content-Length: {}\r\n",
         body.len()
     );
     for (name, value) in headers {
@@ -359,8 +361,80 @@ fn any_client_of_http_can_send_a_session() {
     assert_eq!(post(&served, &[], b"").status, 204);
     post(&served, &[], b"garbage").fails(422, "npy.magic");
     post(&served, &[("Content-Encoding", "gzip")], b"").fails(415, "http.body");
-    // A Zstandard frame is made whole before it is stored: there are limits.
+    // What a browser sends for any page, without asking whether it may.
+    for kind in ["text/plain", "application/octet-stream"] {
+        let headers = [("Content-Type", kind)];
+        served.ask("POST", "/stream/in", &headers).fails(415, "http.body");
+    }
+    served.ask("POST", "/stream/in", &[]).fails(415, "http.body");
     assert_eq!(settled(&served), ["a.npy"]);
+}
+
+#[test]
+fn nothing_is_connected_before_it_is_needed() {
+    let served = Served::with(|options| {
+        options.write = true;
+        options.header_timeout = Duration::from_millis(200);
+    });
+    let small = array("|u1", Order::C, &[3]);
+    let address = format!("http://{}/stream/", served.address).parse().unwrap();
+    let link = connect(&address, &options()).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    send(&link, &small, "a").unwrap();
+    link.close().unwrap();
+    let address = format!("http://{}/stream/a.npy", served.address).parse().unwrap();
+    let link = connect(&address, &options()).unwrap();
+    // There is nothing to send, and that changes nothing.
+    link.flush().unwrap();
+    link.sync().unwrap();
+    let came = link.receive().unwrap().unwrap().read(&Progress::default()).unwrap();
+    assert_eq!(came.bytes(), small.bytes());
+    link.flush().unwrap();
+    assert!(link.receive().unwrap().is_none());
+    link.close().unwrap();
+}
+
+#[test]
+fn an_array_that_was_held_back_says_which_way_the_link_goes() {
+    let served = served();
+    let small = array("|u1", Order::C, &[3]);
+    let link = link(&served, "in/");
+    let more = SendOptions::default().with_more(true);
+    link.send(&small.view(), &named("a"), &more).unwrap();
+    link.send(&small.view(), &named("b"), &more).unwrap();
+    link.close().unwrap();
+    assert_eq!(names(&served), ["a.npy", "b.npy"]);
+}
+
+#[test]
+fn who_has_all_need_not_hear_the_end() {
+    let served = Served::with(|options| {
+        options.write = true;
+        options.write_timeout = Duration::from_millis(400);
+    });
+    let address = format!("http://{}/stream/", served.address).parse().unwrap();
+    let link = connect(&address, &options()).unwrap();
+    send(&link, &array("|u1", Order::C, &[3]), "a").unwrap();
+    link.sync().unwrap();
+    // The server gives the silent stream up.
+    thread::sleep(Duration::from_millis(1200));
+    link.close().unwrap();
+    assert!(served.folder.path().join("a.npy").exists());
+}
+
+#[test]
+fn what_cannot_be_stored_as_it_is_is_refused() {
+    let served = served();
+    let small = array("|u1", Order::C, &[3]);
+    let link = link(&served, "in/");
+    let tag = Tag::new(Some("a".to_owned()), Some("{\"step\":1}".to_owned()));
+    let sent = link.send(&small.view(), &tag, &SendOptions::default());
+    let error = sent.and_then(|_| link.close()).unwrap_err();
+    assert!(error.message().contains("http.meta"), "{error}");
+    let message = ndbytes::dumps(&small.view()).unwrap();
+    served.put("two.npy", &[&message[..], &message].concat());
+    served.get("/stream/two.npy").fails(422, "data.trailing");
+    assert_eq!(settled(&served), [""; 0]);
 }
 
 #[test]
@@ -374,7 +448,9 @@ fn a_stream_that_stalls_is_ended_and_leaves_nothing() {
     let mut streams = Vec::new();
     for at in [0, 9, 150, 600] {
         let mut stream = served.connect();
-        let head = "POST /stream/in/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n";
+        let head = format!(
+            "POST /stream/in/ HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: 99999\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(&body[..at]).unwrap();
         streams.push(stream);
@@ -396,7 +472,9 @@ fn streams_that_wait_keep_nobody_waiting() {
     let mut streams = Vec::new();
     for _ in 0..64 {
         let mut stream = served.connect();
-        let head = "POST /stream/in/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n";
+        let head = format!(
+            "POST /stream/in/ HTTP/1.1\r\nHost: localhost\r\n{KIND}Content-Length: 99999\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(&by_hand("a", b"x")[..100]).unwrap();
         streams.push(stream);

@@ -72,8 +72,10 @@ pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Ex
                 let typesize = typesize(header.array().dtype());
                 let chosen = chooser.choose(preset, items.bytes(), typesize)?;
                 let (sample, sizes) = chooser.tried();
-                let sizes = sizes.iter().map(|(options, size)| (of(options), *size)).collect();
-                (of(&chosen), Some(Trials { sample, sizes }))
+                let sizes: Vec<_> =
+                    sizes.iter().map(|(options, size)| (of(options), *size)).collect();
+                // Some presets try nothing.
+                (of(&chosen), (!sizes.is_empty()).then_some(Trials { sample, sizes }))
             }
             pipeline => (pipeline, None),
         };

@@ -48,6 +48,9 @@ pub(super) fn plan(
 /// counts there, and to decode more than is wanted costs little.
 fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
     let (facts, target) = (array.header()?, grid::target(array.nbytes()));
+    if pipeline == Pipeline::Raw {
+        return Ok(grid::LARGEST);
+    }
     if !matches!(pipeline, Pipeline::Preset(_))
         || target == grid::LARGEST
         || facts.nbytes() <= 2 * target
