@@ -166,7 +166,25 @@ def large(size: int, folder: Path) -> Iterator[Task]:
         }
         name = f"GET .npy of {size >> 20} MiB"
         yield Task(name, data.nbytes, ways, right, 0.9, "nginx, sendfile")
+        yield _link(servers["ndbytes"], ways["ndbytes"], data, size)
     (folder / "large.npy").unlink()
+
+
+def _link(server: Server, file: Way, data: np.ndarray[Any, Any], size: int) -> Task:
+    """The same array as a session, checked and with an end, and the file's bytes as they are."""
+    elements = np.zeros(size // 8)
+
+    def by_link() -> np.ndarray[Any, Any]:
+        with nb.connect(server.url("/stream/large.npy")) as link:
+            return link.recv(elements)
+
+    def right(got: np.ndarray[Any, Any]) -> bool:
+        same = np.array_equal(got.view("u1")[-size:], data[-size:])
+        got[:] = 0
+        return same
+
+    ways = {"ndbytes": by_link, "GET of the file": file}
+    return Task(f"link, http, {size >> 20} MiB", data.nbytes, ways, right, None, "GET of the file")
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Frames, by our presets, and those of python-blosc2: from an array to bytes, and back.
 
-Blosc2 has each codec at levels 1, 5 and 9 with either shuffle, and its default. What it stores as it
-is, `raw` is held against.
+Blosc2 has each codec at levels 1, 5 and 9 with either shuffle, and its default. What it stores as
+it is, `raw` is held against.
 """
 
 from __future__ import annotations
