@@ -18,6 +18,8 @@ pub(super) struct Segment {
 pub(super) struct Parser {
     effort: Effort,
     period: usize,
+    /// 2 to the power of 64, divided by the period and rounded up: to multiply is faster than to divide.
+    reciprocal: u64,
     finder: Finder,
     prices: Prices,
     pace: Pace,
@@ -41,6 +43,7 @@ impl Parser {
         let mut parser = Self {
             effort,
             period: 1,
+            reciprocal: 0,
             finder: Finder::new(8),
             prices: Prices::new(),
             pace: Pace::probing(1),
@@ -54,6 +57,7 @@ impl Parser {
     /// Sets the period of the blocks to come.
     pub(super) fn set_period(&mut self, period: usize) {
         self.period = if (2..=MAX_PERIOD).contains(&period) { period } else { 1 };
+        self.reciprocal = (u64::MAX / self.period as u64).wrapping_add(1);
     }
 
     /// Parses `data` into `steps`; returns the segments.
@@ -140,8 +144,10 @@ impl Parser {
         let searchable = limit.min(data.len().saturating_sub(8));
         while at < searchable {
             let differ = word_at(data, at) ^ word_at(data, at - self.period);
-            if differ << 40 != 0 {
-                at += 1;
+            // Of the three bytes, nothing begins at or before the last one that differs.
+            let last = (differ << 40).leading_zeros() >> 3;
+            if last < 3 {
+                at += 3 - last as usize;
                 continue;
             }
             let length = match_length(data, at, at - self.period);
@@ -314,7 +320,12 @@ impl Parser {
 
     #[inline(always)]
     fn phase(&self, at: usize) -> usize {
-        if self.period.is_power_of_two() { at & (self.period - 1) } else { at % self.period }
+        if self.period.is_power_of_two() {
+            return at & (self.period - 1);
+        }
+        // Exact below 2 to the power of 58, since periods are 64 at most.
+        let periods = (u128::from(self.reciprocal) * at as u128) >> 64;
+        at - periods as usize * self.period
     }
 }
 
@@ -381,10 +392,16 @@ impl Pace {
         if self.period == 1 {
             return;
         }
-        let live = |phase: usize| self.hits[phase] * 16 > most;
-        for phase in 0..self.period {
-            let next = (1..self.period).find(|&step| live((phase + step) % self.period));
-            self.steps[phase] = next.unwrap_or(self.period) as u8;
+        // The next one of each, from the back, and around.
+        let mut next = None;
+        for around in [self.period, 0] {
+            for phase in (0..self.period).rev() {
+                let step = next.map_or(self.period, |next: usize| next - (phase + around));
+                self.steps[phase] = step as u8;
+                if self.hits[phase] * 16 > most {
+                    next = Some(phase + around);
+                }
+            }
         }
     }
 }
@@ -402,3 +419,19 @@ const STRETCH: usize = 4096;
 const SEARCHED: u32 = 14;
 const UNSEARCHED: u32 = 10;
 const UNSEARCHED_MOST: u32 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_are_remainders() {
+        let mut parser = Parser::new(Effort::of(6), 1);
+        for period in 1..=MAX_PERIOD {
+            parser.set_period(period);
+            for at in (0..5000).chain([1 << 19, (1 << 32) - 1, 1 << 32, (1 << 48) + 7]) {
+                assert_eq!(parser.phase(at), at % period, "{at} {period}");
+            }
+        }
+    }
+}
