@@ -57,15 +57,19 @@ pub fn http_answer(data: &[u8]) {
         let mut body = Vec::new();
         let source = HostileReader::new(Cursor::new(answer.to_vec()), rule);
         let read = AnswerReader::new(source, "http://a/").read_to_end(&mut body);
-        (body, read.map_err(|error| (error.kind(), error.to_string())))
+        // How much is told of what a server says depends on how it comes.
+        (
+            body,
+            read.map_err(|error| {
+                assert!(!error.to_string().is_empty() && error.to_string().len() < 8000);
+                error.kind()
+            }),
+        )
     };
     let (whole, parts) = (read(bytes, ReadRule::Whole), read(bytes, rule));
     assert_eq!(whole, parts);
     assert!(whole.0.len() <= bytes.len());
-    if let Err((kind, message)) = whole.1 {
-        assert!(!message.is_empty() && message.len() < 8000);
-        assert_ne!(kind, io::ErrorKind::UnexpectedEof, "{message}");
-    }
+    assert_ne!(whole.1, Err(io::ErrorKind::UnexpectedEof));
     let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for chunk in bytes.chunks(usize::from(choice).max(1)) {
         chunked.extend(format!("{:x}\r\n", chunk.len()).bytes());
