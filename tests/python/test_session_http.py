@@ -237,6 +237,15 @@ def test_the_command_sends_and_receives(served, tmp_path):
     assert done.returncode == 2
     assert "404" in done.stderr
     assert not (tmp_path / "no.npz").exists()
+    nb.savez(tmp_path / "deep.npz", **{"a": a, "b/c": a})
+    done = run("send", tmp_path / "deep.npz", url)
+    assert done.returncode == 2
+    assert "b/c" in done.stderr
+    assert not (folder / "a.npy").exists()
+    nb.savez(tmp_path / "empty.npz")
+    assert run("send", tmp_path / "empty.npz", url).returncode == 0
+    assert run("send", tmp_path / "empty.npz", url + "no/").returncode == 2
+    assert run("send", tmp_path / "empty.npz", "http://127.0.0.1:9/").returncode == 2
     done = run("send", tmp_path / "one.npy", url + "no/")
     assert done.returncode == 2
     assert "404" in done.stderr

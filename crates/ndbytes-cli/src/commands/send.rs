@@ -101,6 +101,10 @@ fn over(
         let message = format!("two of the files are called {name}, and would be one there");
         return Err((Failure::trouble(message), false));
     }
+    if address.is_http() {
+        files.iter().try_for_each(File::check_members).map_err(|failure| (failure, false))?;
+        link.begin().map_err(failed)?;
+    }
     // Whoever serves HTTP makes files of arrays, which have names.
     let mut sink = Sink::Link(link, address, address.is_http().then(Names::default));
     for (number, file) in files.iter().enumerate() {
@@ -227,6 +231,23 @@ impl File {
             }
             _ => Self::Piped(input, holds),
         })
+    }
+
+    /// Refuses an archive of which a member cannot become a file.
+    fn check_members(&self) -> Result<(), Failure> {
+        let (Self::Whole { input, holds: Holds::Npz, .. } | Self::Piped(input, Holds::Npz)) = self
+        else {
+            return Ok(());
+        };
+        let reader = input.npz()?;
+        let bad = |key: &&str| key.is_empty() || key.starts_with('.') || key.contains('/');
+        match reader.entries().iter().map(|entry| key_of(&entry.name)).find(bad) {
+            None => Ok(()),
+            Some(key) => Err(Failure::trouble(format!(
+                "{}: the member `{key}` has no name that a file may have there",
+                input.name.display()
+            ))),
+        }
     }
 
     /// Sends array by array.

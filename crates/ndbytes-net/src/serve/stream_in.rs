@@ -134,10 +134,18 @@ async fn pass_on(mut body: Incoming, came: Sender<Came>, waiting: Waiting, patie
     loop {
         let since = waiting.since();
         let deadline = since.unwrap_or_else(Instant::now) + patience;
-        let sent = match timeout_at(deadline.into(), next(&mut body)).await {
+        let came_next = tokio::select! {
+            came = timeout_at(deadline.into(), next(&mut body)) => came,
+            // So that the client reads why.
+            () = came.closed() => return pass_over(body),
+        };
+        let sent = match came_next {
             Ok(None) => return,
             Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) if !data.is_empty() => came.send(Ok(data)).await,
+                Ok(data) if !data.is_empty() => {
+                    waiting.set(None);
+                    came.send(Ok(data)).await
+                }
                 _ => continue,
             },
             Ok(Some(Err(error))) => {
@@ -151,7 +159,6 @@ async fn pass_on(mut body: Incoming, came: Sender<Came>, waiting: Waiting, patie
             }
         };
         if sent.is_err() {
-            // So that the client reads why.
             return pass_over(body);
         }
     }

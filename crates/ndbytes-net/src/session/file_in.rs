@@ -304,8 +304,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether a file may be called so: in the folder, and not hidden.
-/// Whether a file may be called so that somebody else names.
+/// Whether a file may be called so that somebody else names: in the folder, and not hidden.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let bad = name.is_empty()
         || name.len() > MAX_NAME

@@ -27,6 +27,8 @@ struct Exchange {
     /// Bytes of the answer lie here that were read ahead.
     ahead: AtomicBool,
     closed: AtomicBool,
+    /// Why there is no connection.
+    failed: OnceLock<(io::ErrorKind, String)>,
 }
 
 struct Under {
@@ -80,6 +82,7 @@ impl Wire {
             under: OnceLock::new(),
             ahead: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            failed: OnceLock::new(),
         });
         let url = address.to_string();
         let reader = Reader { exchange: exchange.clone(), answer: None, url, patience };
@@ -123,7 +126,10 @@ impl Exchange {
         }
         // What has failed once is not begun again.
         *sending = Sending::Done;
-        let mut wire = (self.connect)()?;
+        let connected = (self.connect)().map_err(io::Error::from);
+        let mut wire = connected.inspect_err(|error| {
+            self.failed.get_or_init(|| (error.kind(), error.to_string()));
+        })?;
         *lock(&self.answer) = Some(wire.read);
         let control = wire.control.clone();
         let under = self.under.get_or_init(|| Under { control: wire.control, method });
@@ -138,6 +144,14 @@ impl Exchange {
         Ok(())
     }
 
+    /// Why nothing can be sent or read.
+    fn lost(&self) -> io::Error {
+        match self.failed.get() {
+            Some((kind, message)) => io::Error::new(*kind, message.clone()),
+            None => io::ErrorKind::BrokenPipe.into(),
+        }
+    }
+
     /// Sends these bytes as a chunk of the body.
     fn chunk(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = parts.iter().map(|part| part.len()).sum();
@@ -146,9 +160,9 @@ impl Exchange {
         }
         let mut sending = lock(&self.sending);
         self.begin(&mut sending, Method::Post)?;
-        // What would be said to who sends, nobody hears.
         let Sending::Open(sink) = &mut *sending else {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            self.may_send()?;
+            return Err(self.lost());
         };
         let size = format!("{len:x}\r\n");
         let mut whole: Vec<&[u8]> = vec![size.as_bytes()];
@@ -166,7 +180,7 @@ impl Read for Reader {
                 self.exchange.begin(&mut lock(&self.exchange.sending), Method::Get)?;
             }
             let answer = lock(&self.exchange.answer).take();
-            let answer = answer.ok_or(io::ErrorKind::NotConnected)?;
+            let answer = answer.ok_or_else(|| self.exchange.lost())?;
             self.answer = Some(AnswerReader::new(answer, &self.url).with_patience(self.patience));
         }
         let Some(answer) = &mut self.answer else { return Err(io::ErrorKind::NotConnected.into()) };
@@ -192,7 +206,11 @@ impl Write for Writer {
 
 impl Control for Exchange {
     fn shut_write(&self) -> io::Result<()> {
-        self.finish().map(drop)
+        // Who connects just now is not waited for.
+        match self.under.get() {
+            Some(_) => self.finish().map(drop),
+            None => Ok(()),
+        }
     }
 
     fn close(&self) {

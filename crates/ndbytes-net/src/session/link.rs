@@ -194,6 +194,18 @@ impl Link {
         Ok(number)
     }
 
+    /// Connects now where that would wait for the first array, and says that arrays will come: over HTTP.
+    ///
+    /// # Errors
+    /// As [`Link::send`].
+    pub fn begin(&self) -> Result<()> {
+        self.0.control.may_send()?;
+        let outbox = &mut *lock(&self.0.outbox);
+        outbox.begun = true;
+        outbox.held.append(&mut outbox.greeting);
+        self.0.flush(outbox)
+    }
+
     /// Sends what was held back.
     ///
     /// # Errors
@@ -298,6 +310,7 @@ impl Link {
         {
             let mut state = self.0.state();
             state.granted = state.received - state.waiting.len() as u64;
+            state.acknowledge();
             state.due = state.is_session();
         }
         self.0.send_pending();
@@ -324,7 +337,8 @@ impl Link {
                 return Ok(());
             }
             outbox.ended = true;
-            if self.0.one_way && outbox.arrays == 0 {
+            // Nobody was asked for anything.
+            if self.0.one_way && outbox.arrays == 0 && !outbox.begun {
                 return Ok(());
             }
             let (talks, ended, has_all) = {
@@ -362,12 +376,16 @@ impl Link {
             Err(_) if talks && self.0.state().acked >= sent => return Ok(()),
             answered => self.0.guard(answered.map_err(Error::from))?,
         };
+        // Whether it was allowed, also where nothing is acknowledged.
+        if answered && (!talks || sent == 0) {
+            let answer = self.0.inbox.take().peek(1).map(drop);
+            self.0.guard(answer.map_err(Error::from))?;
+        }
         if talks {
             return self.0.await_end(sent);
         }
         if answered {
-            let answer = self.0.inbox.take().peek(1).map(drop);
-            return self.0.guard(answer.map_err(Error::from));
+            return Ok(());
         }
         if !self.0.state().ended {
             let ended = self.0.control.shut_write().map_err(|error| match error.kind() {

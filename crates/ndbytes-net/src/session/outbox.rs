@@ -14,6 +14,8 @@ pub(super) struct Outbox {
     pub(super) sink: Box<dyn Write + Send>,
     /// What is said before the first array, and with it.
     pub(super) greeting: Vec<u8>,
+    /// Whether it has left, or will, without an array.
+    pub(super) begun: bool,
     /// What leaves with what comes next.
     pub(super) held: Vec<u8>,
     pub(super) arrays: u64,
@@ -30,6 +32,7 @@ impl Outbox {
         Self {
             sink,
             greeting: Vec::new(),
+            begun: false,
             held: Vec::new(),
             arrays: 0,
             bytes: 0,

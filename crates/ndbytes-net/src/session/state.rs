@@ -142,7 +142,8 @@ impl State {
 
     /// Whether something is to leave by itself.
     pub(super) fn has_word(&self) -> bool {
-        self.due || !self.pending.is_empty()
+        // To who knows no records, nothing is acknowledged, whatever it says.
+        (self.due && self.is_session()) || !self.pending.is_empty()
     }
 
     /// What is to leave with what leaves.

@@ -905,3 +905,20 @@ fn who_does_not_listen_is_received_from_all_the_same() {
     assert!(said.contains("{\"arrays\":3000,\"kind\":\"ack\"}"), "{said}");
     assert!(said.matches("\"ack\"").count() < 10, "{said}");
 }
+
+#[test]
+fn who_says_no_hello_is_acknowledged_nothing() {
+    let end = Record::End { arrays: 0, bytes: 0, sums: 0 };
+    for (first, connects) in
+        [(end.clone(), false), (Record::Sync(0), false), (end, true), (Record::Sync(0), true)]
+    {
+        let mut stream = Vec::new();
+        first.encode(&mut stream).unwrap();
+        let options = SessionOptions::default();
+        let read = Box::new(std::io::Cursor::new(stream));
+        let link = Link::over(read, Box::new(Vec::new()), &options, connects).unwrap();
+        // It ends, one way or the other.
+        let _ = link.receive().map(|came| assert!(came.is_none()));
+        let _ = link.close();
+    }
+}

@@ -359,6 +359,12 @@ fn any_client_of_http_can_send_a_session() {
     let plain = ndbytes::dumps(&array("|u1", Order::C, &[3]).view()).unwrap();
     post(&served, &[], &plain).fails(400, "http.name");
     assert_eq!(post(&served, &[], b"").status, 204);
+    // Words alone, before any greeting.
+    for record in [Record::Sync(0), Record::End { arrays: 0, bytes: 0, sums: 0 }] {
+        let mut body = Vec::new();
+        record.encode(&mut body).unwrap();
+        assert!(post(&served, &[], &body).status > 0);
+    }
     post(&served, &[], b"garbage").fails(422, "npy.magic");
     post(&served, &[("Content-Encoding", "gzip")], b"").fails(415, "http.body");
     // What a browser sends for any page, without asking whether it may.
