@@ -104,12 +104,12 @@ impl IncomingFile<'_> {
         let _coming = Coming::begin((found.st_dev, found.st_ino), link, self.inbox.heard());
         let sha256 = digest.value();
         self.say(&Record::Have { size: len, sha256 })?;
-        let begin = match self.link.answer(&mut self.inbox)? {
+        let begin = match self.link.answer(&mut self.inbox, size)? {
             Record::From(at) if at == 0 || at == len => at,
             other => return Err(unexpected(&format!("`{}`", other.kind()))),
         };
         if whole && begin == size {
-            let done = self.link.answer(&mut self.inbox)?;
+            let done = self.link.answer(&mut self.inbox, size)?;
             if done != Record::Done(sha256) {
                 return Err(unexpected(&format!("`{}`", done.kind())));
             }

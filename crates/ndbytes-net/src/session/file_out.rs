@@ -1,9 +1,10 @@
 //! A file is sent: from where the other side has it, by its contents.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ndbytes::{Code, Error, Progress, Result, write_all_vectored};
 
@@ -85,7 +86,7 @@ impl Inner {
         progress: &Progress,
     ) -> Result<FileSent> {
         self.say(outbox, &Record::File { name: name.to_owned(), size })?;
-        let (have, theirs) = match self.answer(inbox)? {
+        let (have, theirs) = match self.answer(inbox, size)? {
             Record::Have { size: have, sha256 } if have <= size => (have, sha256),
             other => return Err(unexpected(&format!("`{}`", other.kind()))),
         };
@@ -115,7 +116,7 @@ impl Inner {
             progress.tell(at, size)?;
         }
         self.say(outbox, &Record::Done(digest.value()))?;
-        match self.answer(inbox)? {
+        match self.answer(inbox, size)? {
             Record::Stored => Ok(FileSent { size, begin }),
             other => Err(unexpected(&format!("`{}`", other.kind()))),
         }
@@ -127,11 +128,22 @@ impl Inner {
         self.flush(outbox)
     }
 
-    /// Waits for a record that says something of a file.
-    pub(super) fn answer(&self, inbox: &mut Inbox) -> Result<Record> {
+    /// Waits for a record that says something of a file of so many bytes. A peer may be busy with it, but not
+    /// for ever.
+    pub(super) fn answer(&self, inbox: &mut Inbox, size: u64) -> Result<Record> {
+        // It may wait for another session first, as long as it has patience.
+        let most = self.patience.timeout.map(|timeout| {
+            timeout.saturating_mul(2).saturating_add(Duration::from_secs(size / HASHED))
+        });
+        let begin = Instant::now();
         loop {
             if let Some(record) = self.note(inbox)? {
                 return Ok(record);
+            }
+            if most.is_some_and(|most| begin.elapsed() > most) {
+                let seconds = begin.elapsed().as_secs_f64();
+                let message = format!("the peer says for {seconds:.1} s that it is busy");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message).into());
             }
         }
     }
@@ -174,3 +186,6 @@ impl Inner {
         }
     }
 }
+
+/// Bytes a second that a peer computes a digest of, at least.
+const HASHED: u64 = 1 << 20;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ndbytes::{Code, Progress};
 use ndbytes_net::session::{
-    Address, FileSent, FileStored, Listener, Next, SessionOptions, connect,
+    Address, FileSent, FileStored, Listener, Next, Record, SessionOptions, connect,
 };
 use ndbytes_testkit::proxy::{Fault, Plan, Proxy, Way};
 
@@ -288,4 +288,31 @@ fn who_is_gone_without_a_word_makes_room() {
         assert!(sent.is_err() && came.is_err());
     });
     assert_eq!(place.names(), ["a.npy"]);
+}
+
+#[test]
+fn who_is_busy_for_ever_is_given_up() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", server.local_addr().unwrap()).parse().unwrap();
+    let busy = thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut said = Vec::new();
+        Record::Hello { sums: false, files: true, token: None }.encode(&mut said).unwrap();
+        let mut word = Vec::new();
+        Record::Other("busy".to_owned()).encode(&mut word).unwrap();
+        while std::io::Write::write_all(&mut stream, &said).is_ok() {
+            said.clone_from(&word);
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    std::fs::write(&path, b"abc").unwrap();
+    let options = options().with_timeout(Some(Duration::from_millis(200)));
+    let link = connect(&address, &options).unwrap();
+    let error = link.send_file(&path, "a.npy", &Progress::default()).unwrap_err();
+    assert_eq!(error.io().map(std::io::Error::kind), Some(std::io::ErrorKind::TimedOut), "{error}");
+    assert!(error.message().contains("busy"), "{error}");
+    drop(link);
+    busy.join().unwrap();
 }
