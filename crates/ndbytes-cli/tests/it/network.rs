@@ -237,7 +237,12 @@ fn refused_connections_and_bad_addresses_are_trouble() {
     folder.run(&["send", "a.npy", &address]).fails(2, "refused");
     folder.run(&["recv", &address, "--connect"]).fails(2, "refused");
     folder.run(&["send", "a.npy", "unix:///nonexistent/socket"]).fails(2, "no such");
-    folder.run(&["send", "a.npy", "http://localhost"]).fails(2, "no address");
+    let url = format!("http://127.0.0.1:{port}/stream/");
+    folder.run(&["send", "a.npy", &url]).fails(2, "refused");
+    folder.run(&["recv", &url]).fails(2, "refused");
+    folder.run(&["recv", &url, "--keep"]).fails(2, "ndbytes serve");
+    folder.run(&["send", "a.npy", "ftp://localhost"]).fails(2, "no address");
+    folder.run(&["send", "a.npy", "http://a b/"]).fails(2, "no URL");
 }
 
 #[test]
