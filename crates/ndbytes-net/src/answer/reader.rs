@@ -30,9 +30,9 @@ enum Body {
     Head,
     /// So many bytes, and nothing after them.
     Length(u64),
-    /// So many bytes of a chunk.
+    /// So many bytes of a chunk, and the end of its line.
     Chunk(u64),
-    /// The end of a chunk's line, and the size of the next one.
+    /// The size of the next chunk.
     Size,
     /// All until the connection ends.
     UntilEnd,
@@ -130,7 +130,7 @@ impl<R: Read> AnswerReader<R> {
         let body = match (&codings[..], &lengths[..]) {
             // What says both was put together by somebody who wants it to be read in two ways.
             ([_, ..], [_, ..]) => return Err(self.wrong("an answer with two lengths")),
-            ([coding], []) if coding.eq_ignore_ascii_case("chunked") => Body::Chunk(0),
+            ([coding], []) if coding.eq_ignore_ascii_case("chunked") => Body::Size,
             ([_, ..], _) => return Err(self.wrong("an answer in a coding that was not asked for")),
             ([], []) => Body::UntilEnd,
             ([], [length]) => {
@@ -149,11 +149,7 @@ impl<R: Read> AnswerReader<R> {
             status: answer.code.unwrap_or_default(),
             reason: answer.reason.unwrap_or_default().to_owned(),
             location: values("location").next(),
-            body: match body {
-                // Its first line is not preceded by the end of another.
-                Body::Chunk(_) => Body::Size,
-                body => body,
-            },
+            body,
             len,
         }))
     }

@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 has them: `application/problem+json`, with a stable code.
 
+use std::fmt::Display;
 use std::io;
 
 use http::header::{self, HeaderName, HeaderValue};
@@ -7,7 +8,6 @@ use http::{Response, StatusCode};
 use ndbytes::{Error, ErrorKind};
 use rustix::io::Errno;
 use serde_json::json;
-use tokio::task::JoinError;
 
 use super::body::Body;
 
@@ -44,7 +44,7 @@ impl Problem {
     }
 
     /// Work that panicked.
-    pub(super) fn fault(error: &JoinError) -> Self {
+    pub(super) fn fault(error: &dyn Display) -> Self {
         tracing::error!(%error, "an answer panicked");
         let detail = "the server has a fault: its log has more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "http.fault", detail)

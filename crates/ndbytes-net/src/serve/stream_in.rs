@@ -24,10 +24,9 @@ use super::incoming::{answered, next, off, pass_over};
 use super::problem::Problem;
 use super::root::Node;
 use super::router;
-use super::stream_out::KIND;
 use super::upload::{Place, conflict, stored};
 use crate::request::RelativePath;
-use crate::session::{self, Link, SessionOptions};
+use crate::session::{self, KIND, Link, SessionOptions};
 use crate::tokens::Scope;
 
 /// Whether a path is one of streams.
@@ -121,11 +120,7 @@ async fn converse(
         }
         Ok(Began::Done(Ok(()))) => empty(StatusCode::NO_CONTENT),
         Ok(Began::Done(Err(problem))) => problem.into_response(),
-        Err(_) => {
-            let detail = "the server has a fault: its log has more";
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Problem::new(status, "http.fault", detail).into_response()
-        }
+        Err(error) => Problem::fault(&error).into_response(),
     }
 }
 

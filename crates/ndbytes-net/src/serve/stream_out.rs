@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::slice;
 use super::source::Source;
 use crate::request::RelativePath;
-use crate::session::Record;
+use crate::session::{KIND, Record};
 
 /// The array of a file, or those of an archive, each with its name, and an end.
 pub(super) fn content(source: Source, path: &RelativePath) -> Result<Content, Problem> {
@@ -183,8 +183,6 @@ fn encoded(record: &Record) -> ndbytes::Result<Vec<u8>> {
 
 /// Members that are looked at before the first one is sent.
 const MOST_MEMBERS: usize = 10_000;
-/// The type of a stream.
-pub(super) const KIND: &str = "application/x-ndbytes-stream";
 /// `end` with its largest numbers.
 const LEAST: usize = 96;
 

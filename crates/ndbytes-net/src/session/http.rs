@@ -258,4 +258,4 @@ impl Control for Exchange {
 }
 
 /// The type of a stream.
-const KIND: &str = "application/x-ndbytes-stream";
+pub(crate) const KIND: &str = "application/x-ndbytes-stream";

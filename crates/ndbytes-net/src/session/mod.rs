@@ -56,6 +56,8 @@ pub use address::Address;
 pub(crate) use file_in::check_name;
 pub use file_in::{FileStored, IncomingFile};
 pub use file_out::FileSent;
+#[cfg(feature = "serve")]
+pub(crate) use http::KIND;
 pub use link::{Link, SendOptions};
 pub use listener::{Listener, PROTOCOL, connect};
 #[cfg(target_os = "linux")]
