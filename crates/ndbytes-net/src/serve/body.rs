@@ -23,6 +23,8 @@ pub(super) trait Producer: Send {
 pub(super) struct Body {
     state: State,
     left: u64,
+    /// What was made, and is to be given next.
+    made: Bytes,
     /// What is given back when the answer has been sent, or will not be.
     flight: Option<Flight>,
 }
@@ -48,22 +50,21 @@ enum State {
 impl Body {
     pub(super) fn once(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { left: bytes.len() as u64, state: State::Once(bytes), flight: None }
+        Self::new(bytes.len() as u64, State::Once(bytes))
     }
 
     /// A body of exactly `len` bytes.
-    pub(super) fn streamed(len: u64, producer: impl Producer + 'static) -> Self {
-        Self::boxed(len, Box::new(producer))
-    }
-
-    /// As [`Body::streamed`].
-    pub(super) fn boxed(len: u64, producer: Box<dyn Producer>) -> Self {
-        Self { left: len, state: State::Ready(producer), flight: None }
+    pub(super) fn streamed(len: u64, producer: Box<dyn Producer>) -> Self {
+        Self::new(len, State::Ready(producer))
     }
 
     /// What comes from there, until nobody sends.
     pub(super) fn told(pieces: Receiver<Bytes>) -> Self {
-        Self { left: 0, state: State::Told(pieces), flight: None }
+        Self::new(0, State::Told(pieces))
+    }
+
+    fn new(left: u64, state: State) -> Self {
+        Self { state, left, made: Bytes::new(), flight: None }
     }
 
     /// Bytes to come, as far as they are known.
@@ -73,7 +74,7 @@ impl Body {
 
     /// No bytes, as an answer to HEAD has.
     pub(super) fn emptied(self) -> Self {
-        Self { state: State::Done, left: 0, ..self }
+        Self { state: State::Done, left: 0, made: Bytes::new(), ..self }
     }
 
     /// The same, counted.
@@ -87,11 +88,19 @@ impl Body {
         Poll::Ready(Some(Err(error)))
     }
 
-    fn give(&mut self, bytes: Bytes) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let len = bytes.len() as u64;
-        if len > self.left {
+    /// Gives what was made. Where only the next request for more tells that something was taken, it is given
+    /// in parts: a client gets on that takes one.
+    fn give(&mut self, made: Bytes) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if made.len() as u64 > self.left {
             return self.fail(io::Error::other("more bytes than were announced"));
         }
+        self.made = made;
+        let most = match &self.flight {
+            Some(flight) if flight.is_http2() => PART,
+            _ => self.made.len(),
+        };
+        let bytes = self.made.split_to(self.made.len().min(most));
+        let len = bytes.len() as u64;
         self.left -= len;
         if let Some(flight) = &self.flight {
             flight.gave(len, self.left == 0);
@@ -113,6 +122,10 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if let Some(flight) = &self.flight {
             flight.asked();
+        }
+        if !self.made.is_empty() {
+            let made = std::mem::take(&mut self.made);
+            return self.give(made);
         }
         loop {
             match std::mem::replace(&mut self.state, State::Done) {
@@ -171,6 +184,9 @@ impl http_body::Body for Body {
         }
     }
 }
+
+/// Bytes that are given at once.
+const PART: usize = 1 << 18;
 
 fn start(mut producer: Box<dyn Producer>) -> JoinHandle<Made> {
     spawn_blocking(move || {

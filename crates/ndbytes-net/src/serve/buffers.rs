@@ -2,6 +2,7 @@
 //! cost as much as what is read into them.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -25,10 +26,16 @@ impl Buffers {
     ) -> io::Result<Bytes> {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut lent = Lent { bytes: free.unwrap_or_default(), home: self.clone() };
+        LENT.fetch_add(len, Ordering::Relaxed);
         lent.bytes.resize(len, 0);
         fill(&mut lent.bytes)?;
         Ok(Bytes::from_owner(lent))
     }
+}
+
+/// Whether so much waits to be sent, of all bodies, that each must make do with little.
+pub(super) fn are_scarce() -> bool {
+    LENT.load(Ordering::Relaxed) > MANY
 }
 
 impl AsRef<[u8]> for Lent {
@@ -40,6 +47,7 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
+        LENT.fetch_sub(bytes.len(), Ordering::Relaxed);
         let mut free = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < KEPT {
             free.push(bytes);
@@ -47,8 +55,12 @@ impl Drop for Lent {
     }
 }
 
+/// Bytes of pieces that are made or sent.
+static LENT: AtomicUsize = AtomicUsize::new(0);
+
 /// One is made while another is sent.
 const KEPT: usize = 3;
+const MANY: usize = 128 << 20;
 
 #[cfg(test)]
 mod tests {

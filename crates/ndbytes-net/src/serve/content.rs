@@ -15,6 +15,7 @@ use ring::digest::{Context, SHA256, SHA512};
 
 use super::body::{Body, Producer};
 use super::buffers::Buffers;
+use super::pace::Pace;
 use super::problem::Problem;
 use super::source::Source;
 use crate::request::{
@@ -114,7 +115,7 @@ impl Content {
         let segments = match data {
             Data::Segments(segments) => segments,
             Data::Stream(len, producer) => {
-                let mut response = facts.head(StatusCode::OK, Body::boxed(len, producer));
+                let mut response = facts.head(StatusCode::OK, body(method, len, producer)?);
                 length(&mut response, len, "none");
                 return Ok(response);
             }
@@ -153,7 +154,7 @@ impl Content {
         }
         let len = total(&sent);
         length(&mut response, len, "bytes");
-        *response.body_mut() = Body::streamed(len, Segments::new(sent));
+        *response.body_mut() = body(method, len, Box::new(Segments::new(sent)))?;
         Ok(response)
     }
 }
@@ -226,6 +227,25 @@ fn length(response: &mut Response<Body>, len: u64, ranges: &'static str) {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, len.into());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
+}
+
+/// What is small is made at once: another thread would take longer to begin.
+fn body(method: &Method, len: u64, mut producer: Box<dyn Producer>) -> io::Result<Body> {
+    if *method != Method::GET || len > SMALL {
+        return Ok(Body::streamed(len, producer));
+    }
+    let first = producer.produce()?.unwrap_or_default();
+    if first.len() as u64 == len {
+        return Ok(Body::once(first));
+    }
+    let mut all = Vec::from(first);
+    while let Some(piece) = producer.produce()? {
+        all.extend_from_slice(&piece);
+    }
+    match all.len() as u64 == len {
+        true => Ok(Body::once(all)),
+        false => Err(io::Error::other("not as many bytes as were announced")),
+    }
 }
 
 /// What is sent for one range or several, which changes the headers.
@@ -317,18 +337,19 @@ impl Segment {
 struct Segments {
     left: VecDeque<Segment>,
     buffers: Buffers,
+    pace: Pace,
 }
 
 impl Segments {
     fn new(segments: Vec<Segment>) -> Self {
-        Self { left: segments.into(), buffers: Buffers::default() }
+        Self { left: segments.into(), buffers: Buffers::default(), pace: Pace::default() }
     }
 }
 
 impl Producer for Segments {
     fn produce(&mut self) -> io::Result<Option<Bytes>> {
         let Some(segment) = self.left.pop_front() else { return Ok(None) };
-        let len = segment.len().min(PIECE);
+        let len = segment.len().min(self.pace.next() as u64);
         if len < segment.len() {
             self.left.push_front(segment.part(len, segment.len() - len));
         }
@@ -372,8 +393,8 @@ pub(super) fn digest_text(kind: DigestKind, digest: &[u8]) -> String {
     format!("{}=:{}:", kind.as_str(), BASE64_STANDARD.encode(digest))
 }
 
-/// Bytes that are read at once.
-const PIECE: u64 = 1 << 19;
+/// Bytes that are not worth a thread of their own.
+const SMALL: u64 = 1 << 18;
 /// Longer than a client waits for the first byte.
 const MOST_DIGESTED: u64 = 16 << 30;
 const MOST_KEPT: usize = 1024;

@@ -39,6 +39,7 @@ pub(super) struct Flight {
     begin: Instant,
     progress: Arc<Progress>,
     number: u64,
+    http2: bool,
     permit: Option<OwnedSemaphorePermit>,
     who: Option<Who>,
 }
@@ -110,7 +111,7 @@ impl Flight {
     pub(super) fn new(metrics: Arc<Metrics>, progress: Arc<Progress>, http2: bool) -> Self {
         metrics.flying.fetch_add(1, Ordering::Relaxed);
         let number = progress.begin(http2);
-        Self { metrics, begin: Instant::now(), progress, number, permit: None, who: None }
+        Self { metrics, begin: Instant::now(), progress, number, http2, permit: None, who: None }
     }
 
     /// Keeps this until the end.
@@ -123,10 +124,16 @@ impl Flight {
         self.who = Some(who);
     }
 
+    /// Whether others share its connection.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
     /// Bytes of the body are given; there are more unless it is the last time.
     pub(super) fn gave(&self, bytes: u64, last: bool) {
         self.metrics.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if !last {
+        // Of HTTP/1 the connection itself tells, byte by byte.
+        if self.http2 && !last {
             self.progress.gave(self.number);
         }
     }

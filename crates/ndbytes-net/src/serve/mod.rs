@@ -21,6 +21,7 @@ mod incoming;
 mod listing;
 mod metrics;
 mod options;
+mod pace;
 mod page;
 mod partial;
 mod problem;

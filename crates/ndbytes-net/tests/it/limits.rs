@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use ndbytes::{ArrayView, FrameOptions, Order, dump_frame};
+
 use crate::client::{Answer, Served};
 
 /// Reads until the server closes.
@@ -12,6 +14,15 @@ fn closed(stream: &mut std::net::TcpStream) -> bool {
         Ok(_) => true,
         Err(error) => error.kind() == ErrorKind::ConnectionReset,
     }
+}
+
+/// What a client of HTTP/2 says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, id: u8, payload: &[u8]) -> Vec<u8> {
+    let len = (payload.len() as u32).to_be_bytes();
+    [&len[1..], &[kind, flags, 0, 0, 0, id], payload].concat()
 }
 
 #[test]
@@ -24,7 +35,7 @@ fn who_sends_a_header_for_ever_is_cut_off() {
     let mut silent = served.connect();
     let mut slow = served.connect();
     let mut http2 = served.connect();
-    http2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    http2.write_all(PREFACE).unwrap();
     let mut second = served.connect();
     second.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut answer = [0; 20];
@@ -67,21 +78,63 @@ fn who_opens_no_window_is_cut_off() {
     let served = Served::with(|options| options.write_timeout = Duration::from_millis(500));
     served.put("a.bin", &vec![0; 16 << 20]);
     let mut stream = served.connect();
-    let frame = |kind: u8, flags: u8, id: u8, payload: &[u8]| {
-        let len = (payload.len() as u32).to_be_bytes();
-        [&len[1..], &[kind, flags, 0, 0, 0, id], payload].concat()
-    };
     // SETTINGS_INITIAL_WINDOW_SIZE is 0; then GET, HPACK by its static table.
     let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let fields = [&b"\x82\x86\x04\x0c/files/a.bin\x01\x09localhost"[..]].concat();
     let request = frame(1, 5, 1, &fields);
-    let bytes = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings, &request].concat();
-    stream.write_all(&bytes).unwrap();
+    stream.write_all(&[PREFACE, &settings, &request].concat()).unwrap();
     let begin = Instant::now();
     assert!(closed(&mut stream));
     assert!(begin.elapsed() > Duration::from_millis(400), "it was answered at first");
     assert!(served.get("/metrics").text().contains("ndbytes_connections_timed_out_total 1"));
     assert!(served.get("/metrics").text().contains("{status=\"2xx\"} 2"));
+}
+
+/// Elements of a frame are made many at once, and taken little by little: each is progress.
+#[test]
+fn who_takes_slowly_gets_all() {
+    let served = Served::with(|options| options.write_timeout = Duration::from_secs(1));
+    let size = 40 << 20;
+    let zeros = vec![0; size];
+    let view = ArrayView::contiguous("|u1".parse().unwrap(), &[size], Order::C, &zeros).unwrap();
+    served.put("a.ndb", &dump_frame(&view, &FrameOptions::default()).unwrap());
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stream = served.connect();
+            let text = b"GET /arrays/a.ndb?slice= HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            stream.write_all(text).unwrap();
+            let mut taken = vec![0; 1 << 20];
+            for _ in 0..size >> 20 {
+                stream.read_exact(&mut taken).unwrap();
+                std::thread::sleep(Duration::from_millis(150));
+            }
+        });
+        let mut stream = served.connect();
+        // A window of 1 MiB, and as much again each time.
+        let settings = frame(4, 0, 0, &[0, 4, 0, 16, 0, 0]);
+        let more = |id| frame(8, 0, id, &[0, 16, 0, 0]);
+        let path = b"/arrays/a.ndb?slice=";
+        let fields =
+            [&b"\x82\x86\x04"[..], &[path.len() as u8], path, b"\x01\x09localhost"].concat();
+        let request = frame(1, 5, 1, &fields);
+        stream.write_all(&[PREFACE, &settings, &request, &more(0)].concat()).unwrap();
+        let (mut taken, mut allowed) = (0, 1 << 20);
+        while taken < size {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).unwrap();
+            let len = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+            let mut payload = vec![0; len];
+            stream.read_exact(&mut payload).unwrap();
+            taken += if head[3] == 0 { len } else { 0 };
+            if taken + (64 << 10) > allowed {
+                std::thread::sleep(Duration::from_millis(150));
+                stream.write_all(&[more(0), more(1)].concat()).unwrap();
+                allowed += 1 << 20;
+            }
+        }
+    });
+    assert!(begin.elapsed() > Duration::from_secs(3), "it was not slow");
 }
 
 #[test]
