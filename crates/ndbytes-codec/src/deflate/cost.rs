@@ -83,7 +83,14 @@ impl Counts {
 /// a whole bit on them.
 fn entropy(counts: &[u32]) -> u64 {
     let total = log2(counts.iter().sum());
-    counts.iter().map(|&n| u64::from(n) * u64::from((total - log2(n).min(total)).max(BIT))).sum()
+    let bits = |&n: &u32| u64::from(n) * u64::from((total - log2(n).min(total)).max(BIT));
+    counts.chunks(FEW).filter(|few| !are_zero(few)).flatten().map(bits).sum()
+}
+
+/// Whether none of these symbols occurs, as most do not where most is alike.
+#[inline(always)]
+fn are_zero(few: &[u32]) -> bool {
+    few.iter().fold(0, |all, n| all | n) == 0
 }
 
 /// Prices of symbols, with their extra bits.
@@ -102,13 +109,24 @@ impl Prices {
     /// Prices by what occurred. What did not has a price as well, since it may yet occur.
     pub(super) fn set(&mut self, counts: &Counts) {
         let total = log2(counts.litlen.iter().sum::<u32>() + LITLENS as u32);
-        for (price, &count) in self.literals.iter_mut().zip(&counts.litlen) {
-            *price = (total - log2(count + 1)).clamp(BIT, 12 * BIT);
+        let literal = |count| (total - log2(count + 1)).clamp(BIT, LITERAL_CAP);
+        let rarest = literal(0);
+        for (prices, few) in self.literals.chunks_mut(FEW).zip(counts.litlen.chunks(FEW)) {
+            if are_zero(few) {
+                prices.fill(rarest);
+                continue;
+            }
+            for (price, &count) in prices.iter_mut().zip(few) {
+                *price = literal(count);
+            }
+        }
+        let mut slots = [0; LENGTH_EXTRA.len()];
+        for (slot, price) in slots.iter_mut().enumerate() {
+            let symbol = (total - log2(counts.litlen[257 + slot] + 1)).clamp(BIT, LENGTH_CAP);
+            *price = symbol + u32::from(LENGTH_EXTRA[slot]) * BIT;
         }
         for length in MIN_MATCH..=MAX_MATCH {
-            let slot = length_slot(length);
-            let price = (total - log2(counts.litlen[257 + slot] + 1)).clamp(BIT, LENGTH_CAP);
-            self.lengths[length] = price + u32::from(LENGTH_EXTRA[slot]) * BIT;
+            self.lengths[length] = slots[length_slot(length)];
         }
         let total = log2(counts.distance.iter().sum::<u32>() + DISTANCES as u32);
         let kinds = counts.distance.iter().zip(&DISTANCE_EXTRA);
@@ -141,6 +159,9 @@ pub(super) fn log2(n: u32) -> u32 {
 }
 
 const FRACTION: u32 = 8;
+/// Symbols that are looked at together.
+const FEW: usize = 64;
+const LITERAL_CAP: u32 = 12 * BIT;
 /// A price for rare things that keeps them from never being tried.
 const LENGTH_CAP: u32 = 10 * BIT;
 const DISTANCE_CAP: u32 = 7 * BIT;
