@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,23 @@ class Point:
         return min(self.ratio, self.pack, self.unpack)
 
 
+@dataclass(frozen=True)
+class Near:
+    """One of our ways, and its quotients over a point of Blosc2."""
+
+    name: str
+    over: Point
+
+    def beats(self) -> bool:
+        return self.over.least() >= 1
+
+
+def nearest(ways: dict[str, Point], theirs: Point) -> Near:
+    """Return the way that beats a point of Blosc2, or comes nearest."""
+    found = (Near(name, point.over(theirs)) for name, point in ways.items())
+    return max(found, key=lambda near: near.over.least())
+
+
 @dataclass
 class Measured:
     """What was taken of one array, by way."""
@@ -38,6 +55,10 @@ class Measured:
     nbytes: int
     archives: dict[str, Taken]
     frames: dict[str, Taken]
+    # The points of Blosc2 that no preset beats, once more, with ours that are alike and took turns
+    # with them.
+    again: dict[str, Taken] = field(default_factory=dict)
+    pipelines: dict[str, Taken] = field(default_factory=dict)
 
     def point(self, taken: Taken) -> Point:
         pack, unpack = (
@@ -56,21 +77,20 @@ class Measured:
         own = {frames.PLAIN, *frames.PRESETS}
         return {name: p for name, p in self.frame_points().items() if name not in own}
 
-    def nearest(self, theirs: Point) -> tuple[str, Point]:
-        """Return the preset that beats a point of Blosc2, or comes nearest, and the quotients.
+    def unbeaten(self) -> Iterator[tuple[str, Point, Near]]:
+        """Yield the points of Blosc2 that no preset beats, with the nearest.
 
-        A point is beaten by one preset that is at least as good in all three.
+        A point is beaten by one way that is at least as good in all three.
         """
-        quotients = {name: point.over(theirs) for name, point in self.presets().items()}
-        name = max(quotients, key=lambda name: quotients[name].least())
-        return name, quotients[name]
-
-    def unbeaten(self) -> Iterator[tuple[str, Point, str, Point]]:
-        """Yield the points of Blosc2 that no preset beats, with the nearest and its quotients."""
         for name, theirs in self.blosc2().items():
-            preset, quotients = self.nearest(theirs)
-            if quotients.least() < 1:
-                yield name, theirs, preset, quotients
+            preset = nearest(self.presets(), theirs)
+            if not preset.beats():
+                yield name, theirs, preset
+
+    def by_name(self, point: str) -> Near:
+        """Return which of our pipelines beats a point that no preset beats, or comes nearest."""
+        ours = {name: self.point(self.pipelines[name]) for name in frames.namesakes([point])}
+        return nearest(ours, self.point(self.again[point]))
 
 
 @dataclass
@@ -90,8 +110,9 @@ class Run:
     def read(cls, path: Path) -> Run:
         run = cls(**json.loads(path.read_text()))
         for name, found in run.arrays.items():
-            halves = ({w: Taken(**t) for w, t in found[h].items()} for h in ("archives", "frames"))
-            run.arrays[name] = Measured(found["nbytes"], *halves)
+            parts = ("archives", "frames", "again", "pipelines")
+            taken = ({w: Taken(**t) for w, t in found.get(part, {}).items()} for part in parts)
+            run.arrays[name] = Measured(found["nbytes"], *taken)
         return run
 
 

@@ -5,7 +5,8 @@
 
 Every answer is checked before its time counts; the ways take turns, with two processors for all.
 What was measured is kept as JSON (``--to``), from which ``--from`` makes tables and figures again.
-``--ways`` measures some of it anew: names of presets or of Blosc2's points, or ``archives``.
+``--ways`` measures some of it anew: names of presets or of Blosc2's points, ``archives``, or
+``by-name``, which are our pipelines where no preset beats a point.
 ``--write`` puts the tables into ``docs/corpus.md`` and the figures into ``docs/plots/corpus``.
 """
 
@@ -36,6 +37,7 @@ from points import Measured, Run
 from turns import measure
 
 DATA = Path(__file__).parent / "data"
+BY_NAME = "by-name"
 PAGE = document.DOCS / "corpus.md"
 PLOTS = document.DOCS / "plots" / "corpus"
 
@@ -57,6 +59,8 @@ def main() -> None:
             before = run.arrays.setdefault(name, measured)
             before.archives |= measured.archives
             before.frames |= measured.frames
+            if measured.frames or BY_NAME in options.ways.split(","):
+                by_name(name, before, options.seconds)
             print("\n".join(summary(name, before)), flush=True)
             run.write(options.to)
     print("\n".join(tables.goals(run)))
@@ -93,6 +97,20 @@ def measure_all(names: list[str], only: str, seconds: float) -> Iterator[tuple[s
             yield name, Measured(array.nbytes, *halves)
 
 
+def by_name(name: str, m: Measured, seconds: float) -> None:
+    """Measure the points of Blosc2 that no preset beats, and our pipelines of that kind."""
+    left = [point for point, *_ in m.unbeaten()]
+    if not left:
+        return
+    all_ = frames.ways()
+    # Some of ours have the names of Blosc2's.
+    theirs = {f"blosc2: {point}": all_[point] for point in left}
+    ours = frames.namesakes(left)
+    taken = measure(np.load(DATA / f"{name}.npy"), theirs | ours, seconds)
+    m.again = {point: taken[f"blosc2: {point}"] for point in left}
+    m.pipelines = {way: taken[way] for way in ours}
+
+
 def use_processors(count: int) -> None:
     """Leave so many to this process; who asks how many there are takes as many threads."""
     if hasattr(os, "sched_setaffinity"):
@@ -116,10 +134,11 @@ def summary(name: str, m: Measured) -> Iterator[str]:
         point = m.point(taken)
         if way in m.archives or way in {*frames.PRESETS, frames.DEFAULT}:
             yield f"   {way:24} {point.ratio:10.3f} {point.pack:8.0f} {point.unpack:8.0f}"
-    for way, point, preset, near in m.unbeaten():
+    for way, point, preset in m.unbeaten():
+        near = m.by_name(way)
         yield (
-            f"   ! {way:22} {point.ratio:10.3f} {point.pack:8.0f} {point.unpack:8.0f}"
-            f"   {preset}: {tables.quotient(near.ratio)} {near.pack:.2f} {near.unpack:.2f}"
+            f"   {' ' if near.beats() else '!'} {way:22} {point.ratio:10.3f} {point.pack:8.0f}"
+            f" {point.unpack:8.0f}   {tables.quotients(preset)}   {tables.quotients(near)}"
         )
 
 

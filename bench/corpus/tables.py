@@ -8,7 +8,7 @@ from typing import Any
 
 import archives
 import frames
-from points import Measured, Point, Run, mean, mean_point
+from points import Measured, Near, Point, Run, mean, mean_point
 
 
 def goals(run: Run) -> Iterator[str]:
@@ -20,12 +20,20 @@ def goals(run: Run) -> Iterator[str]:
         yield from archive_goals(large)
     yield f"| `np.load` of our file gives the same array | {len(run.arrays)} arrays | all |"
     count = sum(len(m.blosc2()) for m in run.arrays.values())
-    near = [q.least() for m in run.arrays.values() for _, _, _, q in m.unbeaten()]
-    yield (
-        f"| points of Blosc2 that a preset beats | {count - len(near):,} of {count:,}"
-        f" ({sum(least >= NOISE for least in near)} of the others within"
-        f" {1 - NOISE:.0%}) | all |"
-    )
+    presets, by_name = [], []
+    for m in run.arrays.values():
+        for point, _, preset in m.unbeaten():
+            presets.append(preset)
+            by_name.append(m.by_name(point))
+    for what, near in [
+        ("that a preset beats", presets),
+        ("that a preset beats or a pipeline by name", [way for way in by_name if not way.beats()]),
+    ]:
+        close = sum(way.over.least() >= NOISE for way in near)
+        yield (
+            f"| points of Blosc2 {what} | {count - len(near):,} of {count:,}"
+            f" ({close} of the others within {1 - NOISE:.0%}) | all |"
+        )
     auto = mean_point(auto_over_default(m) for m in run.arrays.values())
     yield f"| `auto` against Blosc2's default: ratio, {MEAN} | {goal(auto.ratio, 1.2)} |"
     yield f"| the same: speed of compressing, {MEAN} | {goal(auto.pack, 2)} |"
@@ -105,31 +113,43 @@ def presets(run: Run) -> Iterator[str]:
 
 def unbeaten_by_point(run: Run) -> Iterator[str]:
     """Yield of each point of Blosc2 in how many arrays it is not beaten, and the worst of them."""
-    found: dict[str, list[tuple[float, str]]] = {}
+    found: dict[str, list[tuple[float, str, bool]]] = {}
     of: Counter[str] = Counter()
     for array, m in run.arrays.items():
         of.update(m.blosc2().keys())
-        for name, _, _, near in m.unbeaten():
-            found.setdefault(name, []).append((near.least(), array))
-    yield "| point of Blosc2 | not beaten | within 5 % | furthest, by the nearest preset |"
-    yield "|---|---:|---:|---|"
+        for name, _, preset in m.unbeaten():
+            row = (preset.over.least(), array, m.by_name(name).beats())
+            found.setdefault(name, []).append(row)
+    yield (
+        "| point of Blosc2 | not beaten | within 5 % | furthest, by the nearest preset"
+        " | not beaten by name |"
+    )
+    yield "|---|---:|---:|---|---:|"
     for name, count in of.items():
         rows = found.get(name, [])
-        least = "{:.2f} (`{}`)".format(*min(rows)) if rows else ""
-        close = sum(value >= NOISE for value, _ in rows)
-        yield f"| {name} | {len(rows)} of {count} | {close} | {least} |"
+        least = "{:.2f} (`{}`)".format(*min(rows)[:2]) if rows else ""
+        close = sum(value >= NOISE for value, _, _ in rows)
+        left = sum(not beaten for _, _, beaten in rows)
+        yield f"| {name} | {len(rows)} of {count} | {close} | {least} | {left} |"
 
 
 def unbeaten(run: Run) -> Iterator[str]:
-    """Yield each point that is not beaten, with the quotients of the nearest preset."""
-    yield "| array | point of Blosc2 | ratio, MB/s | nearest | ratio | compress | decompress |"
-    yield "|---|---|---|---|---:|---:|---:|"
+    """Yield each point that no preset beats, with the quotients of what comes nearest."""
+    yield (
+        "| array | point of Blosc2 | ratio, MB/s | nearest preset: ratio, compress, decompress"
+        " | nearest pipeline by name |"
+    )
+    yield "|---|---|---|---|---|"
     for array, m in run.arrays.items():
-        for name, theirs, preset, near in m.unbeaten():
-            yield (
-                f"| `{array}` | {name} | {cell(theirs)} | `{preset}`"
-                f" | {quotient(near.ratio)} | {near.pack:.2f} | {near.unpack:.2f} |"
-            )
+        for name, theirs, preset in m.unbeaten():
+            near = f"{quotients(preset)} | {quotients(m.by_name(name))}"
+            yield f"| `{array}` | {name} | {cell(theirs)} | {near} |"
+
+
+def quotients(near: Near) -> str:
+    """Return which way it is, and its quotients."""
+    over = near.over
+    return f"`{near.name}`: {quotient(over.ratio)}, {over.pack:.2f}, {over.unpack:.2f}"
 
 
 def corpus(entries: list[dict[str, Any]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 //! Bodies of answers: made piece by piece by threads that may wait for disks, so that a slow client
 //! holds memory for two pieces, and no thread.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -17,6 +18,21 @@ use super::metrics::Flight;
 /// Makes the pieces of a body; none when there are no more.
 pub(super) trait Producer: Send {
     fn produce(&mut self) -> io::Result<Option<Bytes>>;
+}
+
+/// Pieces that were made already, and those that are to be.
+pub(super) struct Begun {
+    pub(super) pieces: VecDeque<Bytes>,
+    pub(super) rest: Box<dyn Producer>,
+}
+
+impl Producer for Begun {
+    fn produce(&mut self) -> io::Result<Option<Bytes>> {
+        match self.pieces.pop_front() {
+            Some(piece) => Ok(Some(piece)),
+            None => self.rest.produce(),
+        }
+    }
 }
 
 /// The body of an answer. Its length is known, unless somebody else makes it as it goes.
@@ -103,7 +119,7 @@ impl Body {
         let len = bytes.len() as u64;
         self.left -= len;
         if let Some(flight) = &self.flight {
-            flight.gave(len, self.left == 0);
+            flight.gave(len);
         }
         if self.left == 0 {
             self.state = State::Done;
@@ -141,7 +157,7 @@ impl http_body::Body for Body {
                     if let Poll::Ready(Some(bytes)) = &polled
                         && let Some(flight) = &self.flight
                     {
-                        flight.gave(bytes.len() as u64, false);
+                        flight.gave(bytes.len() as u64);
                     }
                     if !matches!(polled, Poll::Ready(None)) {
                         self.state = State::Told(pieces);
@@ -186,7 +202,7 @@ impl http_body::Body for Body {
 }
 
 /// Bytes that are given at once.
-const PART: usize = 1 << 18;
+const PART: usize = 1 << 16;
 
 fn start(mut producer: Box<dyn Producer>) -> JoinHandle<Made> {
     spawn_blocking(move || {

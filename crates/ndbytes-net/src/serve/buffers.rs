@@ -25,15 +25,18 @@ impl Buffers {
         fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
     ) -> io::Result<Bytes> {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut lent = Lent { bytes: free.unwrap_or_default(), home: self.clone() };
-        LENT.fetch_add(len, Ordering::Relaxed);
-        lent.bytes.resize(len, 0);
+        // A large one is not held for little.
+        let free = free.filter(|bytes| bytes.capacity() / 2 <= len);
+        let mut bytes = free.unwrap_or_default();
+        bytes.resize(len, 0);
+        LENT.fetch_add(bytes.capacity(), Ordering::Relaxed);
+        let mut lent = Lent { bytes, home: self.clone() };
         fill(&mut lent.bytes)?;
         Ok(Bytes::from_owner(lent))
     }
 }
 
-/// Whether so much waits to be sent, of all bodies, that each must make do with little.
+/// Whether so much of files waits to be sent, of all bodies, that each must make do with little.
 pub(super) fn are_scarce() -> bool {
     LENT.load(Ordering::Relaxed) > MANY
 }
@@ -47,7 +50,7 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        LENT.fetch_sub(bytes.len(), Ordering::Relaxed);
+        LENT.fetch_sub(bytes.capacity(), Ordering::Relaxed);
         let mut free = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < KEPT {
             free.push(bytes);

@@ -165,7 +165,7 @@ fn answer(
             flight.of(who);
         }
         // From now on it can be taken.
-        flight.gave(0, bytes == 0);
+        flight.gave(0);
         response.map(|body| body.with_flight(flight))
     }
 }

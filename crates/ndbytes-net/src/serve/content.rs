@@ -13,7 +13,7 @@ use http::{Method, Response, StatusCode};
 use ndbytes::ReadAt;
 use ring::digest::{Context, SHA256, SHA512};
 
-use super::body::{Body, Producer};
+use super::body::{Begun, Body, Producer};
 use super::buffers::Buffers;
 use super::pace::Pace;
 use super::problem::Problem;
@@ -229,23 +229,25 @@ fn length(response: &mut Response<Body>, len: u64, ranges: &'static str) {
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
 }
 
-/// What is small is made at once: another thread would take longer to begin.
+/// What is small, and soon made, is made at once: another thread would take longer to begin.
 fn body(method: &Method, len: u64, mut producer: Box<dyn Producer>) -> io::Result<Body> {
     if *method != Method::GET || len > SMALL {
         return Ok(Body::streamed(len, producer));
     }
-    let first = producer.produce()?.unwrap_or_default();
-    if first.len() as u64 == len {
-        return Ok(Body::once(first));
+    let (mut pieces, mut made) = (VecDeque::new(), 0);
+    // Few bytes may be much work, of which the client is to see that it goes on.
+    while pieces.len() < FEW && made < len {
+        let Some(piece) = producer.produce()? else { break };
+        made += piece.len() as u64;
+        pieces.push_back(piece);
     }
-    let mut all = Vec::from(first);
-    while let Some(piece) = producer.produce()? {
-        all.extend_from_slice(&piece);
+    if made != len {
+        return Ok(Body::streamed(len, Box::new(Begun { pieces, rest: producer })));
     }
-    match all.len() as u64 == len {
-        true => Ok(Body::once(all)),
-        false => Err(io::Error::other("not as many bytes as were announced")),
-    }
+    Ok(match pieces.len() {
+        1 => Body::once(pieces.remove(0).unwrap_or_default()),
+        _ => Body::once(pieces.into_iter().flatten().collect::<Vec<_>>()),
+    })
 }
 
 /// What is sent for one range or several, which changes the headers.
@@ -395,6 +397,7 @@ pub(super) fn digest_text(kind: DigestKind, digest: &[u8]) -> String {
 
 /// Bytes that are not worth a thread of their own.
 const SMALL: u64 = 1 << 18;
+const FEW: usize = 4;
 /// Longer than a client waits for the first byte.
 const MOST_DIGESTED: u64 = 16 << 30;
 const MOST_KEPT: usize = 1024;

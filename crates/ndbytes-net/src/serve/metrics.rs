@@ -129,11 +129,11 @@ impl Flight {
         self.http2
     }
 
-    /// Bytes of the body are given; there are more unless it is the last time.
-    pub(super) fn gave(&self, bytes: u64, last: bool) {
+    /// Bytes of the body are given.
+    pub(super) fn gave(&self, bytes: u64) {
         self.metrics.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Of HTTP/1 the connection itself tells, byte by byte.
-        if self.http2 && !last {
+        // Of HTTP/1 the connection itself tells whether they are taken.
+        if self.http2 {
             self.progress.gave(self.number);
         }
     }

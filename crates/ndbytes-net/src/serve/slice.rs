@@ -10,7 +10,7 @@ use ndbytes::{
 };
 
 use super::array::Array;
-use super::body::Producer;
+use super::body::{Begun, Producer};
 use super::content::{Content, Segment};
 use super::problem::Problem;
 use super::source::Source;
@@ -149,21 +149,6 @@ fn elements(
 
 fn too_large(what: String) -> Problem {
     Problem::of(Error::new(Code::TooManyBytes, format!("{what}: more than is held at once")))
-}
-
-/// Pieces that were made already, and those that are to be.
-struct Begun {
-    pieces: VecDeque<Bytes>,
-    rest: Box<dyn Producer>,
-}
-
-impl Producer for Begun {
-    fn produce(&mut self) -> io::Result<Option<Bytes>> {
-        match self.pieces.pop_front() {
-            Some(piece) => Ok(Some(piece)),
-            None => self.rest.produce(),
-        }
-    }
 }
 
 /// Elements by their places among bytes that lie one after another.

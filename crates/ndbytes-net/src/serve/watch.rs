@@ -95,7 +95,8 @@ impl Progress {
                 let untaken = state.untaken.values().copied().min();
                 let blocked = [state.blocked, untaken].into_iter().flatten().min();
                 let blocked = blocked.map(|since| since + options.write_timeout);
-                let idle = (state.requests == 0).then(|| match (state.used, state.reading) {
+                let is_idle = state.requests == 0 && blocked.is_none();
+                let idle = is_idle.then(|| match (state.used, state.reading) {
                     (false, _) => state.since + options.header_timeout,
                     (true, Some(since)) => since.max(state.since) + options.header_timeout,
                     (true, None) => state.since + options.idle_timeout,
@@ -128,7 +129,9 @@ impl<S> Watched<S> {
     fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
         let mut state = self.progress.lock();
         match poll {
-            Poll::Ready(_) => state.blocked = None,
+            // What was held back may have been the end of an answer: from now on it is idle.
+            Poll::Ready(_) if state.blocked.take().is_some() => state.since = Instant::now(),
+            Poll::Ready(_) => {}
             Poll::Pending => {
                 state.blocked.get_or_insert_with(Instant::now);
             }

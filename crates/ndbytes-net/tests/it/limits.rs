@@ -1,6 +1,7 @@
 //! Clients that are slow, many, or in the middle of something.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use ndbytes::{ArrayView, FrameOptions, Order, dump_frame};
@@ -8,7 +9,7 @@ use ndbytes::{ArrayView, FrameOptions, Order, dump_frame};
 use crate::client::{Answer, Served};
 
 /// Reads until the server closes.
-fn closed(stream: &mut std::net::TcpStream) -> bool {
+fn closed(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
         Ok(_) => true,
@@ -77,23 +78,36 @@ fn who_takes_nothing_is_cut_off() {
 fn who_opens_no_window_is_cut_off() {
     let served = Served::with(|options| options.write_timeout = Duration::from_millis(500));
     served.put("a.bin", &vec![0; 16 << 20]);
+    served.put("b.bin", &[0; 1000]);
+    for name in [b"a", b"b"] {
+        let begin = Instant::now();
+        assert!(closed(&mut windowless(&served, name)));
+        assert!(begin.elapsed() > Duration::from_millis(400), "it was answered at first");
+    }
+    let metrics = served.get("/metrics");
+    assert!(metrics.text().contains("ndbytes_connections_timed_out_total 2"));
+    assert!(metrics.text().contains("{status=\"2xx\"} 2"));
+}
+
+/// A connection that asks for `/files/NAME.bin` and takes nothing.
+fn windowless(served: &Served, name: &[u8]) -> TcpStream {
     let mut stream = served.connect();
     // SETTINGS_INITIAL_WINDOW_SIZE is 0; then GET, HPACK by its static table.
     let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
-    let fields = [&b"\x82\x86\x04\x0c/files/a.bin\x01\x09localhost"[..]].concat();
+    let fields = [&b"\x82\x86\x04\x0c/files/"[..], name, b".bin\x01\x09localhost"].concat();
     let request = frame(1, 5, 1, &fields);
     stream.write_all(&[PREFACE, &settings, &request].concat()).unwrap();
-    let begin = Instant::now();
-    assert!(closed(&mut stream));
-    assert!(begin.elapsed() > Duration::from_millis(400), "it was answered at first");
-    assert!(served.get("/metrics").text().contains("ndbytes_connections_timed_out_total 1"));
-    assert!(served.get("/metrics").text().contains("{status=\"2xx\"} 2"));
+    stream
 }
 
 /// Elements of a frame are made many at once, and taken little by little: each is progress.
 #[test]
 fn who_takes_slowly_gets_all() {
-    let served = Served::with(|options| options.write_timeout = Duration::from_secs(1));
+    let served = Served::with(|options| {
+        options.write_timeout = Duration::from_secs(1);
+        // The end of an answer, which was made long before it is taken, is no idleness.
+        options.idle_timeout = Duration::from_millis(100);
+    });
     let size = 40 << 20;
     let zeros = vec![0; size];
     let view = ArrayView::contiguous("|u1".parse().unwrap(), &[size], Order::C, &zeros).unwrap();

@@ -50,9 +50,9 @@ impl Chooser {
             return Ok(options(Codec::Raw, 1, Filter::None));
         }
         if matches!(preset, Preset::Quick | Preset::Auto)
-            && self.size(&options(Codec::Lz4, 1, filter))? <= size + size / NEARLY
+            && self.size(&lz4(filter, typesize))? <= size + size / NEARLY
         {
-            return Ok(options(Codec::Lz4, 1, filter));
+            return Ok(lz4(filter, typesize));
         }
         if let &[level] = levels {
             return Ok(options(codec, level, filter));
@@ -75,20 +75,13 @@ impl Chooser {
         if self.is_noise(typesize)? {
             return Ok(true);
         }
-        let options = Options { codec: Codec::Lz4, level: 1, typesize, ..Default::default() };
-        Ok(self.size(&options)? < items.len() / DENSE)
+        Ok(self.size(&lz4(Filter::None, typesize))? < items.len() / DENSE)
     }
 
     /// Whether nothing can be made of the sample.
     fn is_noise(&mut self, typesize: usize) -> Result<bool> {
-        let options = Options {
-            codec: Codec::Lz4,
-            level: 1,
-            filter: Filter::None,
-            typesize,
-            ..Default::default()
-        };
-        Ok(noise::is_even(&self.sample, typesize) && self.size(&options)? >= self.sample.len())
+        Ok(noise::is_even(&self.sample, typesize)
+            && self.size(&lz4(Filter::None, typesize))? >= self.sample.len())
     }
 
     /// The samples' size when compressed.
@@ -117,6 +110,11 @@ impl Chooser {
             self.sample.extend_from_slice(&items[at..at + piece]);
         }
     }
+}
+
+/// LZ4 where it is quick.
+fn lz4(filter: Filter, typesize: usize) -> Options {
+    Options { codec: Codec::Lz4, level: 1, filter, typesize, ..Default::default() }
 }
 
 /// What a preset looks for, and how hard.

@@ -62,10 +62,16 @@ fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
     let piece = SMALLEST_PIECE / itemsize;
     let mut items = vec![0; PIECES * piece * itemsize];
     for (i, items) in items.chunks_mut(piece * itemsize).enumerate() {
-        array.copy_to(items, (facts.count() - piece) / (PIECES - 1) * i, facts.order())?;
+        copy_piece(array, &facts, i, items)?;
     }
     let is_extreme = Chooser::default().is_extreme(&items, typesize(facts.dtype()))?;
     Ok(if is_extreme { grid::LARGEST } else { target })
+}
+
+/// Copies the `i`-th of [`PIECES`] runs of items that lie all over the array, as many as `items` holds.
+fn copy_piece(array: &ArrayView<'_>, facts: &Header, i: usize, items: &mut [u8]) -> Result<()> {
+    let count = items.len() / facts.dtype().itemsize();
+    array.copy_to(items, (facts.count() - count) / (PIECES - 1) * i, facts.order())
 }
 
 /// What Blosc and pco made of samples of the array, where a preset is to choose between them.
@@ -159,8 +165,7 @@ impl Trial {
         let (mut by_pco, mut by_blosc) = (0, 0);
         let mut encoder = ChunkEncoder::default();
         for i in 0..PIECES {
-            let from = (facts.count() - piece) / (PIECES - 1) * i;
-            array.copy_to(&mut items, from, facts.order())?;
+            copy_piece(array, facts, i, &mut items)?;
             let items = Items::Gathered(&items);
             by_blosc += encoder.record(&blosc, Pipeline::Preset(self.preset), items)?.len();
             by_pco += encoder.record(&pco, Pipeline::Pco(self.level), items)?.len();
