@@ -169,8 +169,12 @@ fn most_of_a_block(options: &Options, filter: Filter) -> usize {
     match filter {
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,
-        _ if options.codec.is_without_tables() => BLOCK_SIZE,
-        _ => LARGE_BLOCK_SIZE,
+        _ if !options.codec.is_without_tables() => LARGE_BLOCK_SIZE,
+        // Of planes of bits, each is but an eighth of one of bytes.
+        Filter::Bitshuffle if options.level < 3 => 2 * BLOCK_SIZE,
+        // More than that takes longer, for who looks at much of what came before.
+        _ if options.level >= 3 => BLOCK_SIZE / 4 * 5,
+        _ => BLOCK_SIZE,
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Options {
     /// Bytes of an item, which the filter takes apart. Over 255 counts as 1, as in c-blosc.
     pub typesize: usize,
     /// Bytes of a block, rounded down to whole items; unless given, [`BLOCK_SIZE`] or, where a
-    /// codec gains by it, 4 MiB.
+    /// codec gains by it, up to 4 MiB.
     pub block_size: Option<usize>,
     /// Whether each byte of an item is a stream by itself, where the format allows it; unless given,
     /// where the codec gains by it.

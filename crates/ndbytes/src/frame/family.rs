@@ -47,10 +47,15 @@ pub(super) fn plan(
 /// Bytes of a chunk. Chunks of noise, and such as become very small, are large: what stands around each
 /// counts there, and to decode more than is wanted costs little.
 fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
-    let (facts, target) = (array.header()?, grid::target(array.nbytes()));
-    if pipeline == Pipeline::Raw {
-        return Ok(grid::LARGEST);
-    }
+    let (facts, nbytes) = (array.header()?, array.nbytes());
+    let target = match pipeline {
+        Pipeline::Raw => return Ok(grid::LARGEST),
+        // What is found in more bytes counts more there than what more threads do at once.
+        Pipeline::Preset(Preset::Medium | Preset::Small | Preset::Smallest) => {
+            grid::target(nbytes).max(grid::GROWING.min(nbytes / 4))
+        }
+        _ => grid::target(nbytes),
+    };
     if !matches!(pipeline, Pipeline::Preset(_))
         || target == grid::LARGEST
         || facts.nbytes() <= 2 * target

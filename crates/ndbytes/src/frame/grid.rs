@@ -100,7 +100,8 @@ pub(super) fn grown(header: &FrameHeader, nbytes: usize) -> usize {
 /// Enough chunks for threads to share, and for slices to touch few bytes.
 const CHUNKS: usize = 16;
 const SMALLEST: usize = 1 << 19;
-const GROWING: usize = 2 << 20;
+/// For what is to go on growing, or to become small.
+pub(super) const GROWING: usize = 2 << 20;
 /// Large enough for the choice of a pipeline to cost little.
 pub(super) const LARGEST: usize = 4 << 20;
 
