@@ -26,11 +26,20 @@ enum Target {
 impl Output {
     /// Begins to write; nothing stands at the path until [`Output::commit`].
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        Self::with(path, &SaveOptions::default())
+    }
+
+    /// As [`Output::create`], for what somebody else is told to be stored: it is on the disk then.
+    pub(crate) fn durable(path: &Path) -> Result<Self, Failure> {
+        Self::with(path, &SaveOptions::default().with_durable(true))
+    }
+
+    fn with(path: &Path, options: &SaveOptions) -> Result<Self, Failure> {
         if is_dash(path) {
             let target = Target::Stdout(BufWriter::with_capacity(1 << 16, Stdout::new()));
             return Ok(Self { target, path: "standard output".into(), written: 0 });
         }
-        let file = Box::new(AtomicFile::create(path, &SaveOptions::default())?);
+        let file = Box::new(AtomicFile::create(path, options)?);
         let doomed = file.temporary().map(Doomed::new);
         Ok(Self { target: Target::File { file, doomed }, path: path.to_owned(), written: 0 })
     }

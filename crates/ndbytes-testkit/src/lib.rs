@@ -13,6 +13,7 @@
 pub mod arrays;
 pub mod forge;
 pub mod golden;
+pub mod line;
 pub mod oracle;
 pub mod pieces;
 #[cfg(unix)]

@@ -221,7 +221,13 @@ impl<'a> Reception<'a> {
                 Source::Link(_, address) => peer::failure(error, address),
             },
         };
-        message.then(&format!("{} arrived whole", self.text()))
+        let from = match self.source {
+            Source::Link(link, address) if link.peer() != address.to_string() => {
+                format!(" from {}", link.peer())
+            }
+            _ => String::new(),
+        };
+        message.then(&format!("{} arrived whole{from}", self.text()))
     }
 }
 
@@ -256,7 +262,7 @@ impl Store {
         match suffix {
             "npy" if is_file => Ok(Self::File { path: path.to_owned(), output: None }),
             "npz" if is_file => {
-                Ok(Self::Archive { writer: Box::new(NpzWriter::new(Output::create(path)?)) })
+                Ok(Self::Archive { writer: Box::new(NpzWriter::new(Output::durable(path)?)) })
             }
             _ => {
                 std::fs::create_dir_all(path).map_err(|error| Failure::io(error, path))?;
@@ -299,14 +305,14 @@ impl Store {
                         path.display()
                     )));
                 }
-                let mut file = Output::create(path)?;
+                let mut file = Output::durable(path)?;
                 write_npy(&mut file, &array.view())?;
                 *output = Some(file);
             }
             Self::Folder { path, overwrite, next } => {
                 let path = numbered(path, next.fetch_add(1, Ordering::Relaxed));
                 refuse_old(&path, *overwrite)?;
-                let mut file = Output::create(&path)?;
+                let mut file = Output::durable(&path)?;
                 write_npy(&mut file, &array.view())?;
                 file.commit()?;
                 let (path, shape) = (path.display(), shape_text(array.shape()));

@@ -49,10 +49,10 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
         None => drive(&shared, stream, peer).await,
         Some(tls) => match timeout(shared.options.header_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => drive(&shared, stream, peer).await,
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => return tracing::warn!(%peer, %error, "a handshake fails"),
             Err(_) => {
                 shared.service.metrics.timed_out.fetch_add(1, Ordering::Relaxed);
-                Err("the TLS handshake takes too long".into())
+                return tracing::warn!(%peer, "a handshake takes too long");
             }
         },
     };

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use ndbytes::{Code, Error};
 
+use super::wire::Patience;
+
 /// An address of arrays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,18 +79,24 @@ impl Address {
     }
 
     /// What the host's name stands for.
-    pub(super) fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
-        Ok(self.host().unwrap_or_default().to_socket_addrs()?.collect())
+    pub(super) fn resolve(&self, patience: &Patience) -> std::io::Result<Vec<SocketAddr>> {
+        let host = self.host().unwrap_or_default().to_owned();
+        if let Ok(address) = host.parse() {
+            return Ok(vec![address]);
+        }
+        patience
+            .in_time("has a name that was looked up", move || Ok(host.to_socket_addrs()?.collect()))
     }
 
     /// What comes of the first of these addresses that something comes of; else why nothing came of the
     /// last one.
     pub(super) fn first<T>(
         &self,
+        patience: &Patience,
         mut attempt: impl FnMut(SocketAddr) -> std::io::Result<T>,
     ) -> std::io::Result<T> {
         let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-        for address in self.resolve()? {
+        for address in self.resolve(patience)? {
             match attempt(address) {
                 Ok(done) => return Ok(done),
                 Err(error) => last = error,
@@ -98,8 +106,8 @@ impl Address {
     }
 
     /// Whether it is of this machine alone.
-    pub(super) fn is_near(&self) -> std::io::Result<bool> {
-        Ok(self.resolve()?.iter().all(|address| address.ip().is_loopback()))
+    pub(super) fn is_near(&self, patience: &Patience) -> std::io::Result<bool> {
+        Ok(self.resolve(patience)?.iter().all(|address| address.ip().is_loopback()))
     }
 
     /// Whether what passes can be read, or changed, on its way.

@@ -393,7 +393,8 @@ impl Link {
                 io::ErrorKind::NotConnected => io::ErrorKind::ConnectionReset.into(),
                 _ => error,
             });
-            ended.and_then(|()| self.0.control.drain(self.0.options.linger))?;
+            ended.and_then(|()| self.0.control.delivered())?;
+            self.0.control.drain(self.0.options.linger)?;
         }
         Ok(())
     }

@@ -34,7 +34,8 @@ pub const PROTOCOL: &str = "ndbytes/1";
 pub fn connect(address: &Address, options: &SessionOptions) -> Result<Link> {
     let about = |error: io::Error| named(address, error);
     let shows = options.token.is_some() && address.is_open() && !options.insecure;
-    if shows && !address.is_near().map_err(about)? {
+    let patience = Patience::of(options);
+    if shows && !address.is_near(&patience).map_err(about)? {
         let message = format!(
             "{address} is not encrypted, and a token could be read on the way: connect by tls://, quic:// or https://"
         );
@@ -76,7 +77,9 @@ fn wire(address: &Address, options: &SessionOptions) -> Result<Wire> {
         }
         Address::Quic(_) => quic::connect(address, options)?,
         Address::Unix(path) => {
-            Wire::unix(UnixStream::connect(path).map_err(about)?, options).map_err(about)?
+            let to = path.clone();
+            let stream = Patience::of(options).in_time(ACCEPTS, || UnixStream::connect(to));
+            Wire::unix(stream.map_err(about)?, options).map_err(about)?
         }
     })
 }
@@ -109,7 +112,7 @@ impl Listener {
             return Err(Error::new(Code::Argument, message));
         }
         if address.host().is_some() && !options.insecure {
-            let near = address.is_near().map_err(about)?;
+            let near = address.is_near(&Patience::of(options)).map_err(about)?;
             if !near && (address.is_open() || options.tokens.is_none()) {
                 let message = format!(
                     "{address} can be reached from other machines: that takes tls:// or quic:// and tokens, or to be told to let anybody in (insecure)"
@@ -137,7 +140,7 @@ impl Listener {
                 (Kind::Unix(bind_unix(path).map_err(about)?, path.clone()), address.clone())
             }
             (_, config) => {
-                let addresses = address.resolve().map_err(about)?;
+                let addresses = address.resolve(&Patience::of(options)).map_err(about)?;
                 let listener = TcpListener::bind(&addresses[..]).map_err(about)?;
                 listener.set_nonblocking(true).map_err(about)?;
                 let address = address.at(listener.local_addr().map_err(about)?);
@@ -273,11 +276,19 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 fn connect_tcp(address: &Address, options: &SessionOptions) -> io::Result<TcpStream> {
-    address.first(|address| match options.timeout {
-        Some(timeout) => TcpStream::connect_timeout(&address, timeout),
-        None => TcpStream::connect(address),
+    let patience = Patience::of(options);
+    address.first(&patience, |address| {
+        let timeout = options.timeout;
+        // Signals are heard meanwhile.
+        patience.in_time(ACCEPTS, move || match timeout {
+            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
+            None => TcpStream::connect(address),
+        })
     })
 }
+
+/// What a peer has not done to whom we cannot connect.
+const ACCEPTS: &str = "did not answer";
 
 /// Tells a peer why there is no session, if it can be told at once.
 fn refuse(mut wire: Wire, most: usize, address: &Address) {

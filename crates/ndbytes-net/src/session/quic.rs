@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use bytes::{Buf, Bytes};
 use ndbytes::{Code, Error, Result};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, Connection, EndpointConfig, Incoming, MtuDiscoveryConfig, RecvStream, SendStream,
-    ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    ClientConfig, Connection, ConnectionError, EndpointConfig, Incoming, MtuDiscoveryConfig,
+    RecvStream, SendStream, ServerConfig, StoppedError, TokioRuntime, TransportConfig, VarInt,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
@@ -89,8 +89,9 @@ pub(super) fn connect(address: &Address, options: &SessionOptions) -> Result<Wir
     let mut client = ClientConfig::new(Arc::new(crypto));
     client.transport_config(transport());
     let handle = runtime().map_err(named)?;
-    let connected =
-        address.first(|to| connect_to(to, address.host_name(), &client, &handle, options));
+    let connected = address.first(&Patience::of(options), |to| {
+        connect_to(to, address.host_name(), &client, &handle, options)
+    });
     connected.map_err(named)
 }
 
@@ -131,7 +132,8 @@ impl Endpoint {
         let mut server = ServerConfig::with_crypto(Arc::new(crypto));
         server.transport_config(transport());
         let handle = runtime().map_err(named)?;
-        let bound = address.first(|at| endpoint(at, Some(server.clone()), &handle));
+        let bound =
+            address.first(&Patience::of(options), |at| endpoint(at, Some(server.clone()), &handle));
         let endpoint = bound.map_err(named)?;
         let (found, coming) = sync_channel(options.max_connections.clamp(1, BACKLOG));
         let most = options.timeout.unwrap_or(HANDSHAKE).min(HANDSHAKE);
@@ -186,24 +188,30 @@ async fn take(
         let found = found.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            if let Ok(Some(stream)) = timeout(most, shake_hands(incoming)).await {
-                // Nobody accepts so many.
-                if let Err(refused) = found.try_send(stream) {
-                    let (connection, ..) = match refused {
-                        std::sync::mpsc::TrySendError::Full(stream)
-                        | std::sync::mpsc::TrySendError::Disconnected(stream) => stream,
-                    };
-                    connection.close(VarInt::from_u32(1), b"there are too many connections");
-                }
+            let peer = incoming.remote_address();
+            let stream = match timeout(most, shake_hands(incoming)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return tracing::warn!(%peer, %error, "a handshake fails"),
+                Err(_) => return tracing::warn!(%peer, "a handshake takes too long"),
+            };
+            // Nobody accepts so many.
+            if let Err(refused) = found.try_send(stream) {
+                let (connection, ..) = match refused {
+                    TrySendError::Full(stream) | TrySendError::Disconnected(stream) => stream,
+                };
+                tracing::warn!(%peer, "too many connections: one is refused");
+                connection.close(VarInt::from_u32(1), b"there are too many connections");
             }
         });
     }
 }
 
-async fn shake_hands(incoming: Incoming) -> Option<(Connection, SendStream, RecvStream)> {
-    let connection = incoming.await.ok()?;
-    let (send, recv) = connection.accept_bi().await.ok()?;
-    Some((connection, send, recv))
+async fn shake_hands(
+    incoming: Incoming,
+) -> std::result::Result<(Connection, SendStream, RecvStream), ConnectionError> {
+    let connection = incoming.await?;
+    let (send, recv) = connection.accept_bi().await?;
+    Ok((connection, send, recv))
 }
 
 fn wire(
@@ -338,6 +346,36 @@ impl Control for Plug {
         Ok(())
     }
 
+    fn delivered(&self) -> io::Result<()> {
+        let mut stopped = std::pin::pin!(lock(&self.stream).stopped());
+        let sent = || self.connection.stats().frame_tx.stream;
+        let (mut before, mut since) = (sent(), Instant::now());
+        loop {
+            match self.handle.block_on(async { timeout(SLICE, stopped.as_mut()).await }) {
+                // Who closes, and no more than that, has what it wants.
+                Ok(
+                    Ok(None)
+                    | Err(StoppedError::ConnectionLost(ConnectionError::ApplicationClosed(_))),
+                ) => {
+                    return Ok(());
+                }
+                Ok(Ok(Some(_))) => {
+                    let message = "QUIC: the peer reads no more, and not all has arrived";
+                    return Err(io::Error::new(io::ErrorKind::ConnectionReset, message));
+                }
+                Ok(Err(StoppedError::ConnectionLost(error))) => return Err(lost(error)),
+                Ok(Err(error)) => return Err(io::Error::other(error)),
+                Err(_) => self.patience.interrupted()?,
+            }
+            let now = sent();
+            if now != before {
+                (before, since) = (now, Instant::now());
+            } else if self.patience.timeout.is_some_and(|most| since.elapsed() >= most) {
+                return Err(self.patience.silence("took nothing"));
+            }
+        }
+    }
+
     fn close(&self) {
         self.connection.close(VarInt::from_u32(0), b"");
         self.pump.told.notify_all();
@@ -378,8 +416,8 @@ fn wait<T>(
 }
 
 /// Why a connection is no more.
-fn lost(error: quinn::ConnectionError) -> io::Error {
-    use quinn::ConnectionError::*;
+fn lost(error: ConnectionError) -> io::Error {
+    use ConnectionError::*;
     let kind = match &error {
         TimedOut => io::ErrorKind::TimedOut,
         ConnectionClosed(_) | TransportError(_) | VersionMismatch => {

@@ -13,6 +13,7 @@ use ndbytes::{
 use ndbytes_net::session::{
     Address, Link, Listener, Record, SendOptions, SessionOptions, Tag, Tokens, connect,
 };
+use ndbytes_testkit::line::Line;
 use ndbytes_testkit::proxy::{Plan, Proxy};
 
 /// Options whose waits end soon, with a certificate that `localhost` may show.
@@ -54,6 +55,9 @@ impl Place {
         (listener, at.parse().unwrap())
     }
 }
+
+/// How long who waits in vain does so.
+const WAIT: Duration = Duration::from_secs(2);
 
 fn accept(listener: &Listener) -> Link {
     listener.accept(Some(Duration::from_secs(10))).unwrap().expect("a peer")
@@ -325,6 +329,44 @@ fn a_peer_that_knows_arrays_alone_is_understood() {
     });
     link.close().unwrap();
     assert_eq!(reader.join().unwrap(), npy);
+}
+
+/// Sends so many bytes, plain, over a slow line by QUIC, and closes; what came of it.
+fn sent_over(place: &Place, listener: &Listener, len: usize, most: usize) -> ndbytes::Result<()> {
+    let server = listener.address().host().unwrap().parse().unwrap();
+    let line = Line::to(server, 2e6, most).unwrap();
+    let at = format!("quic://localhost:{}", line.address().port());
+    let options = place.options.clone().with_plain(true);
+    let link = connect(&at.parse().unwrap(), &options.with_timeout(Some(WAIT)))?;
+    link.send(&view(&bytes(len)), &Tag::default(), &plain())?;
+    link.close()
+}
+
+/// QUIC throws away at its close what is still on its way, and a peer that knows arrays alone acknowledges
+/// none: the close waits for as long as they move.
+#[test]
+fn what_is_not_acknowledged_has_left_when_the_link_is_closed() {
+    let place = Place::new();
+    let (listener, _) = place.listen(&"quic://localhost:0".parse().unwrap());
+    let len = 10 << 20;
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| sent_over(&place, &listener, len, usize::MAX));
+        let link = accept(&listener);
+        assert!(receive(&link).unwrap().1 == bytes(len));
+        assert_eq!(receive(&link), None);
+        link.close().unwrap();
+        sender.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn what_never_arrives_is_an_error_of_the_close() {
+    let place = Place::new();
+    let (listener, _) = place.listen(&"quic://localhost:0".parse().unwrap());
+    let begin = Instant::now();
+    let error = sent_over(&place, &listener, 10 << 20, 1 << 20).unwrap_err();
+    assert_eq!(error.io().map(std::io::Error::kind), Some(std::io::ErrorKind::TimedOut), "{error}");
+    assert!(begin.elapsed() < 4 * WAIT, "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -744,6 +786,30 @@ fn no_more_than_so_many_are_let_in() {
     let peer = accept(&listener);
     fourth.send(&view(b"a"), &Tag::default(), &plain()).unwrap();
     assert_eq!(receive(&peer).unwrap().1, b"a");
+}
+
+/// A Unix socket with no room for one more makes who connects wait, and has no time limit of its own.
+#[test]
+fn who_finds_no_room_does_not_wait_for_ever() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let place = Place::new();
+    let path = place.folder.path().join("full");
+    let full = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&full, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    listen(&full, 0).unwrap();
+    let options = place.options.clone().with_plain(true);
+    let options = options.with_timeout(Some(Duration::from_millis(500)));
+    let begin = Instant::now();
+    let mut held = Vec::new();
+    let error = loop {
+        match connect(&Address::Unix(path.clone()), &options) {
+            Ok(link) => held.push(link),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 16, "there is room for many");
+    };
+    assert_eq!(error.io().map(std::io::Error::kind), Some(std::io::ErrorKind::TimedOut), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
