@@ -1,5 +1,5 @@
 """What `ndbytes serve` shows as Zarr is read over HTTP with no plug-in: by zarr-python, xarray,
-tensorstore and obstore."""
+Dask, tensorstore, zarrs and obstore."""
 
 import contextlib
 import subprocess
@@ -7,12 +7,14 @@ import urllib.parse
 import warnings
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import obstore.store
 import pytest
 import tensorstore
 import xarray
 import zarr
+import zarrs
 from test_zarr import LAYOUTS, NUMBERS, OTHERS, array, same
 from zarr.storage import ObjectStore
 
@@ -115,6 +117,37 @@ def test_a_large_array_in_parts(served):
             spec = {"driver": "zarr3", "kvstore": url + place + "/"}
             opened = tensorstore.open(spec, read=True).result()
             assert np.array_equal(opened[2990:, 690:].read().result(), value[2990:, 690:]), place
+
+
+def test_dask_reads_chunks_side_by_side(served):
+    folder, url = served
+    value = np.arange(1_200_000.0).reshape(4000, 300)
+    nb.save(folder / "d.npy", value)
+    nb.save(folder / "d.ndb", value, codec="auto")
+    nb.savez_compressed(folder / "d.npz", d=value)
+    for place in ["d.npy", "d.ndb", "d.npz/d"]:
+        lazy = dask.array.from_zarr(url + place)
+        assert lazy.npartitions > 1, place
+        means = lazy[::7, 5:90].mean(axis=0).compute(scheduler="threads")
+        assert np.allclose(means, value[::7, 5:90].mean(axis=0)), place
+    lazy = xarray.open_zarr(url + "d.npz")["d"]
+    assert lazy.chunks is not None
+    assert np.array_equal(lazy[17:4000:500].compute(), value[17:4000:500])
+
+
+def test_zarrs_reads_arrays(served):
+    folder, url = served
+    value = np.arange(30_000, dtype="i4").reshape(300, 100)
+    nb.save(folder / "z.npy", value)
+    nb.save(folder / "z.ndb", value, codec="zstd")
+    for place in ["z.npy", "z.ndb"]:
+        # What zarrs cannot do, zarr-python does not do in its place.
+        pipeline = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
+        with zarr.config.set(pipeline | {"codec_pipeline.strict": True}):
+            opened = zarr.open_array(url + place, mode="r")
+            assert isinstance(opened.async_array.codec_pipeline, zarrs.ZarrsCodecPipeline)
+            assert np.array_equal(opened[...], value), place
+            assert np.array_equal(opened[100:200, 50], value[100:200, 50]), place
 
 
 def test_groups_of_zarr_and_xarray(served):

@@ -140,30 +140,47 @@ fn another_file_of_that_name_is_not_replaced_unasked() {
 #[test]
 fn what_goes_wrong_at_any_byte_loses_and_doubles_nothing() {
     const THREADS: u64 = 6;
+    // More than either says, in a conversation in which nothing goes wrong.
+    let places = [(Way::Up, 850), (Way::Down, 400)];
     let resumed: usize = thread::scope(|scope| {
-        let some = |first| {
-            move || (first..1250).step_by(THREADS as usize).map(fail_and_send_again).sum::<usize>()
-        };
-        let threads: Vec<_> = (0..THREADS).map(|first| scope.spawn(some(first))).collect();
+        let threads: Vec<_> = (0..THREADS)
+            .flat_map(|first| places.map(|(way, end)| (first, way, end)))
+            .map(|(first, way, end)| {
+                let all = move || {
+                    (first..end)
+                        .step_by(THREADS as usize)
+                        .map(|at| each_kind(way, at))
+                        .sum::<usize>()
+                };
+                scope.spawn(all)
+            })
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     // All was there when the last word was lost.
-    assert!(resumed > 100, "{resumed}");
+    assert!(resumed > 200, "{resumed}");
+    for (way, end) in places {
+        assert!(fail_and_send_again(way, end, Fault::Cut).0, "{way:?}: there is more to cut");
+    }
 }
 
-/// Has something go wrong at this byte of a conversation, and sends again; whether it went on.
-fn fail_and_send_again(at: u64) -> usize {
+/// Has the connection cut at this byte, and something else go wrong there; how often it went on.
+fn each_kind(way: Way, at: u64) -> usize {
+    let other = match at % 8 {
+        7 => Fault::Stall,
+        0 | 3 => Fault::Flip((at / 8) as u8),
+        _ => Fault::Reset,
+    };
+    [Fault::Cut, other].map(|kind| usize::from(fail_and_send_again(way, at, kind).1)).iter().sum()
+}
+
+/// Has something go wrong at this byte of a conversation, and sends again; whether it arrived at once, and
+/// whether the second time went on.
+fn fail_and_send_again(way: Way, at: u64, kind: Fault) -> (bool, bool) {
     let short = options().with_timeout(Some(Duration::from_millis(800)));
     let place = Place::with(short.clone());
     let data = bytes(300);
     let path = place.file(&data);
-    let (way, at) = if at < 850 { (Way::Up, at) } else { (Way::Down, at - 850) };
-    let kind = match at % 16 {
-        15 => Fault::Stall,
-        1 | 5 | 9 => Fault::Reset,
-        3 | 11 => Fault::Flip((at / 16) as u8),
-        _ => Fault::Cut,
-    };
     let what = format!("{way:?} {at} {kind:?}");
     let plan = move |number| match number {
         0 => Plan::fails(way, at, kind),
@@ -175,13 +192,14 @@ fn fail_and_send_again(at: u64) -> usize {
     assert!(whole.is_none() || whole.as_ref() == Some(&data), "{what}");
     // Who was told that it is stored was told the truth.
     assert!(sent.is_err() || whole.is_some(), "{what}: {came:?}");
+    let at_once = sent.is_ok();
     // A disk may take its time.
     let (sent, came) = place.send(proxy.address(), &path, options());
     let sent = sent.unwrap_or_else(|error| panic!("{what}: {error}"));
     came.unwrap();
     assert_eq!(place.stored().as_ref(), Some(&data), "{what}");
     assert_eq!(place.names(), ["a.npy"], "{what}");
-    usize::from(sent.begin > 0)
+    (at_once, sent.begin > 0)
 }
 
 #[test]
