@@ -201,6 +201,10 @@ def test_tls_and_tokens(tmp_path):
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert any(line.get("status") == 403 for line in lines)
+    messages = [line["message"] for line in lines if line["level"] == "WARN"]
+    assert messages.count("a request is denied") == 4
+    assert "a token does not allow this" in messages
+    assert messages.count("a handshake fails") == 2
     assert "0123456789abcdef" not in log
     assert "fedcba" not in log
 

@@ -369,6 +369,48 @@ with nb.connect(sys.argv[1]) as link:
         nb.shared_empty((2, -1))
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/meminfo"), reason="memory is counted on Linux")
+def test_memory_is_freed_when_all_who_hold_it_are_killed(tmp_path):
+    giver = """
+import sys, time, ndbytes as nb
+with nb.connect(sys.argv[1]) as link:
+    array = nb.shared_empty(1 << 25)
+    array[:] = 1
+    link.share(array)
+    link.recv()
+"""
+    holder = """
+import sys, time, ndbytes as nb
+with nb.listen(sys.argv[1]) as listener, listener.accept() as link:
+    array = link.recv()
+    print(int(array.sum()), flush=True)
+    time.sleep(60)
+"""
+
+    def shared():
+        with open("/proc/meminfo") as lines:
+            found = [line.split()[1] for line in lines if line.startswith("Shmem:")]
+        return int(found[0]) >> 10
+
+    before, address = shared(), f"unix://{tmp_path}/s"
+    processes = [start(holder, address, stdout=subprocess.PIPE, text=True)]
+    try:
+        while not os.path.exists(f"{tmp_path}/s"):
+            assert processes[0].poll() is None
+            time.sleep(0.01)
+        processes.append(start(giver, address))
+        assert processes[0].stdout.readline().strip() == str(1 << 25)
+        assert shared() - before > 200
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate(timeout=WAIT)
+    end = time.monotonic() + WAIT
+    while shared() - before > 56:
+        assert time.monotonic() < end, (before, shared())
+        time.sleep(0.05)
+
+
 def test_tokens_are_asked_for(tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text("alice read,write 0123456789abcdef\nbob read fedcba9876543210\n")
@@ -691,3 +733,46 @@ def test_a_receiver_that_keeps_on_serves_several_at_once(tmp_path):
         receiver.communicate(timeout=WAIT)
     assert sorted(os.listdir(out)) == ["00000.npy", "00001.npy", "00002.npy", "a.npy"]
     assert [nb.load(out / f"0000{i}.npy").tolist() for i in range(3)] == [[i] * 3 for i in range(3)]
+
+
+@with_command
+@pytest.mark.parametrize("scheme", ["tls", "quic"])
+def test_the_command_asks_for_certificates_and_tokens(tmp_path, certificate, scheme):
+    (cert, key), tokens, path = certificate, tmp_path / "tokens", tmp_path / "a.npy"
+    tokens.write_text(
+        "sender write 0123456789abcdef\n"
+        "reader read fedcba9876543210\n"
+        "late write 0000111122223333 2001-01-01T00:00:00Z\n"
+    )
+    nb.save(path, np.arange(50_000))
+    command = [COMMAND, "recv", f"{scheme}://127.0.0.1:0", "--out", tmp_path / "in", "--keep"]
+    command += ["--timeout", "20", "--cert", cert, "--key", key, "--tokens", tokens]
+    receiver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = receiver.stderr.readline().split()[-1].replace("127.0.0.1", "localhost")
+
+        def send(token, *trust):
+            command = [COMMAND, "send", path, address, "--timeout", "20", *trust]
+            if token is not None:
+                (tmp_path / "token").write_text(token)
+                command += ["--token", tmp_path / "token"]
+            return subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
+
+        trust = ["--ca", cert]
+        for token in [None, "0123456789abcdeF", "fedcba9876543210", "0000111122223333"]:
+            done = send(token, *trust)
+            assert done.returncode == 2, (token, done.stderr)
+            assert "token" in done.stderr
+        done = send("0123456789abcdef")
+        assert done.returncode == 2
+        assert "certificate" in done.stderr
+        assert os.listdir(tmp_path / "in") == []
+        done = send("0123456789abcdef", *trust)
+        assert done.returncode == 0, done.stderr
+    finally:
+        receiver.send_signal(signal.SIGINT)
+        said = receiver.communicate(timeout=WAIT)[1]
+    assert (tmp_path / "in" / "a.npy").read_bytes() == path.read_bytes()
+    # Who was refused is told apart from the others; QUIC has no connection before hands are shaken.
+    refused = said.count(f"from {scheme}://127.0.0.1:")
+    assert refused + said.count("a handshake fails") == 5, said

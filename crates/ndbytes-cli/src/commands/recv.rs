@@ -9,6 +9,7 @@ use std::thread;
 
 use ndbytes::{Array, Code, Compression, Error, ErrorKind, Limits, NpzWriter, write_npy};
 use ndbytes_net::session::{Address, FileStored, Link, Next, SessionOptions, Tag};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::Recv;
 use crate::commands::info::shape_text;
@@ -53,6 +54,7 @@ fn listen(
     out: &mut Printer,
 ) -> Result<(), Failure> {
     let options = &options.clone().with_max_connections(args.max_connections as usize);
+    log();
     let waiting = Waiting::at(address, options)?;
     let address = &waiting.address().clone();
     let out = &Mutex::new(out);
@@ -84,6 +86,14 @@ fn listen(
             }
         }
     })
+}
+
+/// Who was not let in, and never became a connection of which something could be said.
+fn log() {
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN);
+    let builder = builder.with_writer(io::stderr).with_ansi(false).without_time();
+    // It is set once in a process.
+    let _ = builder.with_target(false).try_init();
 }
 
 /// Where arrays come from.
