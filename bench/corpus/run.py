@@ -59,10 +59,13 @@ def main() -> None:
             before = run.arrays.setdefault(name, measured)
             before.archives |= measured.archives
             before.frames |= measured.frames
-            if measured.frames or BY_NAME in options.ways.split(","):
+            if BY_NAME in options.ways.split(",") or lacks_names(before):
                 by_name(name, before, options.seconds)
             print("\n".join(summary(name, before)), flush=True)
             run.write(options.to)
+    for name, measured in run.arrays.items():
+        if lacks_names(measured):
+            by_name(name, measured, options.seconds)
     print("\n".join(tables.goals(run)))
     if options.write:
         write(run, entries)
@@ -95,6 +98,11 @@ def measure_all(names: list[str], only: str, seconds: float) -> Iterator[tuple[s
             array = np.load(DATA / f"{name}.npy")
             halves = (measure(array, ways, seconds) for ways in (to_files, to_bytes))
             yield name, Measured(array.nbytes, *halves)
+
+
+def lacks_names(m: Measured) -> bool:
+    """Whether there are points that no preset beats, and of which more is to be measured."""
+    return any(point not in m.again for point, *_ in m.unbeaten())
 
 
 def by_name(name: str, m: Measured, seconds: float) -> None:

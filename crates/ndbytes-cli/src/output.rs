@@ -16,6 +16,8 @@ pub(crate) struct Output {
     target: Target,
     path: PathBuf,
     written: u64,
+    /// Of these, what may not be on the disk yet, if it is to be.
+    pending: usize,
 }
 
 enum Target {
@@ -37,11 +39,12 @@ impl Output {
     fn with(path: &Path, options: &SaveOptions) -> Result<Self, Failure> {
         if is_dash(path) {
             let target = Target::Stdout(BufWriter::with_capacity(1 << 16, Stdout::new()));
-            return Ok(Self { target, path: "standard output".into(), written: 0 });
+            return Ok(Self { target, path: "standard output".into(), written: 0, pending: 0 });
         }
         let file = Box::new(AtomicFile::create(path, options)?);
         let doomed = file.temporary().map(Doomed::new);
-        Ok(Self { target: Target::File { file, doomed }, path: path.to_owned(), written: 0 })
+        let target = Target::File { file, doomed };
+        Ok(Self { target, path: path.to_owned(), written: 0, pending: 0 })
     }
 
     /// How many bytes were written.
@@ -75,7 +78,13 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending += bytes.len();
         let result = match &mut self.target {
+            // All at once would take long in the end, when others wait for an answer.
+            Target::File { file, .. } if self.pending > PENDING => {
+                self.pending = 0;
+                file.synchronize().map_err(io::Error::from).and_then(|()| file.write(bytes))
+            }
             Target::File { file, .. } => file.write(bytes),
             Target::Stdout(out) => out.write(bytes),
         };
@@ -93,6 +102,9 @@ impl Write for Output {
         result.map_err(|error| self.named(error))
     }
 }
+
+/// Bytes that are written before the disk is asked for them.
+const PENDING: usize = 64 << 20;
 
 impl Sink for Output {
     fn can_rewrite(&self) -> bool {

@@ -1,18 +1,20 @@
 //! The bodies of the fuzz targets of sessions, and of what carries them.
 
 use std::io::{self, Cursor, Read, sink};
+use std::path::Path;
 
-use ndbytes::{Array, ArrayView, Error, ErrorKind, Limits, Order, Progress};
+use ndbytes::{ArrayView, Error, ErrorKind, Limits, Order, Progress};
 use ndbytes_net::answer::AnswerReader;
-use ndbytes_net::session::{Link, RECORD_MAGIC, SessionOptions};
+use ndbytes_net::session::{Link, Next, RECORD_MAGIC, SessionOptions};
 
 use crate::targets::MAX_BYTES;
 use crate::transport::{HostileReader, ReadRule};
 
-/// What a peer of a session sends is received or refused: no more of it than is allowed, and nothing
-/// after what was refused.
+/// What a peer of a session sends is received or refused: no more of it than is allowed, nothing after
+/// what was refused, and files in their folder alone.
 ///
-/// The first byte says how it comes, and to whom; then units follow, each by its kind and its length.
+/// The first byte says how it comes, to whom, and whether files may; then units follow, each by its kind
+/// and its length.
 pub fn session(data: &[u8]) {
     let Some((&choice, units)) = data.split_first() else { return };
     let stream = stream(units);
@@ -20,17 +22,20 @@ pub fn session(data: &[u8]) {
     let source = HostileReader::new(Cursor::new(stream.clone()), rule);
     let options = SessionOptions::default()
         .with_limits(Limits::default().with_bytes(MAX_BYTES).with_header(4096))
-        .with_plain(choice & 64 != 0);
+        .with_plain(choice & 64 != 0)
+        .with_files(choice & 32 != 0);
+    let folder = (choice & 32 != 0).then(|| tempfile::tempdir().expect("a folder"));
+    let next = |link: &Link| next(link, folder.as_ref().map(|folder| folder.path()));
     let connects = choice & 128 != 0;
     let link = Link::over(Box::new(source), Box::new(sink()), &options, connects).expect("a sink");
-    let mut arrays = 0;
+    let mut units = 0;
     loop {
         match next(&link) {
-            Ok(Some(array)) => {
-                assert!(array.bytes().len() as u64 <= MAX_BYTES);
-                arrays += 1;
+            Ok(Some(bytes)) => {
+                assert!(bytes <= MAX_BYTES);
+                units += 1;
                 // Each takes some of it.
-                assert!(arrays <= stream.len());
+                assert!(units <= stream.len());
             }
             Ok(None) => {
                 assert!(matches!(next(&link), Ok(None)));
@@ -80,9 +85,27 @@ pub fn http_answer(data: &[u8]) {
     assert_eq!(read(&chunked, rule), (bytes.to_vec(), Ok(bytes.len())));
 }
 
-fn next(link: &Link) -> Result<Option<Array>, Error> {
-    let Some(incoming) = link.receive()? else { return Ok(None) };
-    incoming.read(&Progress::default()).map(Some)
+/// How many bytes the next array has, or the next file, where there is a folder for some.
+fn next(link: &Link, folder: Option<&Path>) -> Result<Option<u64>, Error> {
+    let unit = match folder {
+        None => link.receive()?.map(|incoming| Next::Array(Box::new(incoming))),
+        Some(_) => link.next_unit()?,
+    };
+    match (unit, folder) {
+        (Some(Next::Array(incoming)), _) => {
+            let array = incoming.read(&Progress::default())?;
+            Ok(Some(array.bytes().len() as u64))
+        }
+        (Some(Next::File(file)), Some(folder)) => {
+            let (path, size) = (folder.join(file.name()), file.size());
+            let stored = file.store(folder, size % 2 == 0, &Progress::default())?;
+            assert_eq!((&stored.path, stored.size), (&path, size));
+            assert_eq!(path.parent(), Some(folder));
+            assert_eq!(std::fs::symlink_metadata(&path).expect("a file").len(), size);
+            Ok(Some(size))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The units that the bytes describe: records whose checksums are right, arrays, and anything.

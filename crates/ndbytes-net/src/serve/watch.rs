@@ -99,6 +99,10 @@ impl Progress {
                 let idle = is_idle.then(|| match (state.used, state.reading) {
                     (false, _) => state.since + options.header_timeout,
                     (true, Some(since)) => since.max(state.since) + options.header_timeout,
+                    // The end of an answer may wait for a window.
+                    (true, None) if state.http2 => {
+                        state.since + options.idle_timeout.max(options.write_timeout)
+                    }
                     (true, None) => state.since + options.idle_timeout,
                 });
                 [blocked, idle].into_iter().flatten().min()

@@ -321,11 +321,15 @@ impl Link {
     /// connection. Other calls then fail.
     ///
     /// # Errors
-    /// As [`Link::sync`]; a peer that knows arrays alone is not waited for.
+    /// As [`Link::sync`]. Of a peer that knows arrays alone no word is waited for; but over QUIC, whose
+    /// close would throw it away, that all has arrived.
     pub fn close(&self) -> Result<()> {
         let closed = self.finish();
-        // It may have ended by itself.
-        let _ = self.0.control.shut_write();
+        if closed.is_ok() {
+            // It may have ended by itself.
+            let _ = self.0.control.shut_write();
+            self.0.control.close_well();
+        }
         self.0.end(Code::Argument, "it was closed");
         closed
     }
@@ -387,13 +391,17 @@ impl Link {
         if answered {
             return Ok(());
         }
-        if !self.0.state().ended {
-            let ended = self.0.control.shut_write().map_err(|error| match error.kind() {
-                // The reset came before we got here.
-                io::ErrorKind::NotConnected => io::ErrorKind::ConnectionReset.into(),
-                _ => error,
-            });
-            ended.and_then(|()| self.0.control.delivered())?;
+        let peer_ended = self.0.state().ended;
+        let ended = self.0.control.shut_write().map_err(|error| match error.kind() {
+            // The reset came before we got here.
+            io::ErrorKind::NotConnected => io::ErrorKind::ConnectionReset.into(),
+            _ => error,
+        });
+        if !peer_ended {
+            ended?;
+        }
+        self.0.control.delivered()?;
+        if !peer_ended {
             self.0.control.drain(self.0.options.linger)?;
         }
         Ok(())

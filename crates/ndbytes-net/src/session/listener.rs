@@ -77,9 +77,10 @@ fn wire(address: &Address, options: &SessionOptions) -> Result<Wire> {
         }
         Address::Quic(_) => quic::connect(address, options)?,
         Address::Unix(path) => {
-            let to = path.clone();
-            let stream = Patience::of(options).in_time(ACCEPTS, || UnixStream::connect(to));
-            Wire::unix(stream.map_err(about)?, options).map_err(about)?
+            let (to, timeout) = (path.clone(), options.timeout);
+            let connect = move || connect_unix(&to, timeout);
+            let stream = Patience::of(options).in_time(ACCEPTS, connect).map_err(about)?;
+            Wire::unix(stream, options).map_err(about)?
         }
     })
 }
@@ -285,6 +286,31 @@ fn connect_tcp(address: &Address, options: &SessionOptions) -> io::Result<TcpStr
             None => TcpStream::connect(address),
         })
     })
+}
+
+/// Linux waits for room at the listener's for as long as may be waited to write.
+#[cfg(target_os = "linux")]
+fn connect_unix(path: &Path, timeout: Option<Duration>) -> io::Result<UnixStream> {
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt,
+    };
+    let address = SocketAddrUnix::new(path)?;
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, timeout)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) => Ok(UnixStream::from(socket)),
+        Err(rustix::io::Errno::AGAIN) => {
+            let message = "the peer has no room for another connection";
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn connect_unix(path: &Path, _timeout: Option<Duration>) -> io::Result<UnixStream> {
+    UnixStream::connect(path)
 }
 
 /// What a peer has not done to whom we cannot connect.

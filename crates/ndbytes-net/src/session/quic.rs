@@ -197,10 +197,13 @@ async fn take(
             // Nobody accepts so many.
             if let Err(refused) = found.try_send(stream) {
                 let (connection, ..) = match refused {
-                    TrySendError::Full(stream) | TrySendError::Disconnected(stream) => stream,
+                    TrySendError::Full(stream) => stream,
+                    TrySendError::Disconnected((connection, ..)) => {
+                        return connection.close(EARLY, b"nobody listens any more");
+                    }
                 };
                 tracing::warn!(%peer, "too many connections: one is refused");
-                connection.close(VarInt::from_u32(1), b"there are too many connections");
+                connection.close(EARLY, b"there are too many connections");
             }
         });
     }
@@ -348,15 +351,18 @@ impl Control for Plug {
 
     fn delivered(&self) -> io::Result<()> {
         let mut stopped = std::pin::pin!(lock(&self.stream).stopped());
-        let sent = || self.connection.stats().frame_tx.stream;
-        let (mut before, mut since) = (sent(), Instant::now());
+        // To who is gone the same is sent again, and who takes nothing says that it is there.
+        let moved = || {
+            let stats = self.connection.stats();
+            (stats.frame_tx.stream, stats.frame_rx.acks)
+        };
+        let (mut before, mut since) = (moved(), Instant::now());
         loop {
             match self.handle.block_on(async { timeout(SLICE, stopped.as_mut()).await }) {
-                // Who closes, and no more than that, has what it wants.
-                Ok(
-                    Ok(None)
-                    | Err(StoppedError::ConnectionLost(ConnectionError::ApplicationClosed(_))),
-                ) => {
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(StoppedError::ConnectionLost(ConnectionError::ApplicationClosed(
+                    closed,
+                )))) if closed.error_code == WELL => {
                     return Ok(());
                 }
                 Ok(Ok(Some(_))) => {
@@ -367,8 +373,8 @@ impl Control for Plug {
                 Ok(Err(error)) => return Err(io::Error::other(error)),
                 Err(_) => self.patience.interrupted()?,
             }
-            let now = sent();
-            if now != before {
+            let now = moved();
+            if now.0 != before.0 && now.1 != before.1 {
                 (before, since) = (now, Instant::now());
             } else if self.patience.timeout.is_some_and(|most| since.elapsed() >= most) {
                 return Err(self.patience.silence("took nothing"));
@@ -377,7 +383,12 @@ impl Control for Plug {
     }
 
     fn close(&self) {
-        self.connection.close(VarInt::from_u32(0), b"");
+        self.connection.close(EARLY, b"");
+        self.pump.told.notify_all();
+    }
+
+    fn close_well(&self) {
+        self.connection.close(WELL, b"");
         self.pump.told.notify_all();
     }
 
@@ -482,6 +493,9 @@ fn runtime() -> io::Result<Handle> {
     Ok(runtime.handle().clone())
 }
 
+/// Why a connection is closed: all has been said and read, or not.
+const WELL: VarInt = VarInt::from_u32(0);
+const EARLY: VarInt = VarInt::from_u32(1);
 /// Bytes that may be on their way, or wait to be read.
 const WINDOW: u32 = 16 << 20;
 /// Bytes that wait to be read, beside those that QUIC itself keeps.

@@ -47,6 +47,10 @@ pub(super) trait Control: Send + Sync {
     fn shut_write(&self) -> io::Result<()>;
     /// Ends both directions; whoever waits is woken.
     fn close(&self);
+    /// As [`Control::close`], when nothing was left: the peer may be told so.
+    fn close_well(&self) {
+        self.close();
+    }
     /// Whether a record would leave without a wait.
     fn is_ready(&self) -> bool;
     /// Passes over what comes, until the peer ends or so much time has passed.

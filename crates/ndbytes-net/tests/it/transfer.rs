@@ -139,7 +139,7 @@ fn another_file_of_that_name_is_not_replaced_unasked() {
 
 #[test]
 fn what_goes_wrong_at_any_byte_loses_and_doubles_nothing() {
-    const THREADS: u64 = 6;
+    const THREADS: u64 = 3;
     // More than either says, in a conversation in which nothing goes wrong.
     let places = [(Way::Up, 850), (Way::Down, 400)];
     let resumed: usize = thread::scope(|scope| {
