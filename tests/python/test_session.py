@@ -574,6 +574,51 @@ def test_asyncio_has_the_same():
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "tls", "quic", "unix"])
+def test_asyncio_over_every_transport(tmp_path, certificate, scheme):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("alice read,write 0123456789abcdef\n")
+    cert, key = certificate
+    here = f"unix://{tmp_path}/s" if scheme == "unix" else f"{scheme}://127.0.0.1:0"
+    secured = {"cert": cert, "key": key} if scheme in {"tls", "quic"} else {}
+    trusts = {"authorities": cert} if secured else {}
+    big = np.arange(1 << 20)
+
+    async def serve(listener):
+        async with await listener.accept() as link:
+            async for item in link.items():
+                await link.send(item.array, item.name)
+
+    async def use(link):
+        await link.send(big)
+        await link.sync()
+
+    async def main():
+        async with await nb.aio.listen(here, tokens=tokens, timeout=WAIT, **secured) as listener:
+            address = listener.address.replace("127.0.0.1", "localhost")
+            server = asyncio.create_task(serve(listener))
+            options = {"token": "0123456789abcdef", "timeout": WAIT, **trusts}
+            async with await nb.aio.connect(address, **options) as link:
+                await link.send(big, "big")
+                item = await link.recv_item()
+                assert item.name == "big"
+                assert np.array_equal(item.array, big)
+                if scheme == "unix" and sys.platform == "linux":
+                    await link.share(big, "shared")
+                    assert np.array_equal((await link.recv_item()).array, big)
+                await link.sync()
+            await asyncio.wait_for(server, WAIT)
+            # A wrong token is refused, and says so.
+            server = asyncio.create_task(serve(listener))
+            link = await nb.aio.connect(address, **{**options, "token": "fedcba9876543210"})
+            with pytest.raises(PermissionError):
+                await use(link)
+            with pytest.raises(nb.NdbytesError):
+                await asyncio.wait_for(server, WAIT)
+
+    asyncio.run(main())
+
+
 def test_asyncio_loses_nobody_who_comes_while_it_is_cancelled():
     async def main():
         async with await nb.aio.listen("tcp://127.0.0.1:0", timeout=WAIT) as listener:
