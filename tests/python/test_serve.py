@@ -209,6 +209,35 @@ def test_tls_and_tokens(tmp_path):
     assert "fedcba" not in log
 
 
+def test_hands_are_shaken_for_http2_and_not_for_ever(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(cert, key)
+    folder = tmp_path / "served"
+    folder.mkdir()
+    options = ["--cert", cert, "--key", key, "--header-timeout", "1"]
+    with serving(folder, *options, log="json") as (host, process):
+        place = ("localhost", int(host.rsplit(":", 1)[1]))
+        for offered, chosen in [(["h2", "http/1.1"], "h2"), (["http/1.1"], "http/1.1")]:
+            trust = ssl.create_default_context(cafile=str(cert))
+            trust.set_alpn_protocols(offered)
+            with (
+                socket.create_connection(place, WAIT) as plain,
+                trust.wrap_socket(plain, server_hostname="localhost") as secured,
+            ):
+                assert secured.selected_alpn_protocol() == chosen
+                if chosen == "h2":
+                    settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+                    secured.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+                    # A frame of SETTINGS, which is the first.
+                    assert secured.recv(9)[3] == 4
+        with socket.create_connection(place, WAIT) as silent:
+            assert silent.recv(1) == b""
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=WAIT)[1]
+    messages = [json.loads(line)["message"] for line in log.splitlines()]
+    assert messages.count("a handshake takes too long") == 1
+
+
 def make_certificate(cert, key):
     openssl = shutil.which("openssl")
     if openssl is None:
