@@ -50,8 +50,8 @@ def files(array, tmp_path_factory):
     place = tmp_path_factory.mktemp("files")
     nb.save(place / "a.npy", array)
     nb.save(place / "a", array, codec="lz4")
-    integers = np.random.default_rng(0).integers(0, 1000, 2 * array.size).astype("f8")
-    nb.save(place / "z", integers, codec="zlib-1-bitshuffle", chunks=(1 << 16,))
+    nibbles = np.random.default_rng(0).integers(0, 16, 3 * NBYTES, dtype="u1")
+    nb.save(place / "z", nibbles, codec="zlib-1", chunks=(1 << 19,))
     archives(place, array)
     return place
 
