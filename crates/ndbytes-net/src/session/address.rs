@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use ndbytes::{Code, Error};
 
-use super::wire::Patience;
+use super::patience::Patience;
 
 /// An address of arrays.
 #[derive(Clone, Debug, PartialEq, Eq)]

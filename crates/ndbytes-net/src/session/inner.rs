@@ -13,10 +13,11 @@ use super::inbox::Inbox;
 use super::memory::Descriptors;
 use super::options::SessionOptions;
 use super::outbox::Outbox;
+use super::patience::Patience;
 use super::record::Record;
 use super::slot::Slot;
 use super::state::{Peer, State, Tag, denied};
-use super::wire::{Control, Patience};
+use super::wire::Control;
 use crate::tokens::Scope;
 
 /// What both directions share.

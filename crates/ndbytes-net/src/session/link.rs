@@ -14,11 +14,12 @@ use super::inner::{Inner, Place, lock};
 use super::memory::SharedFile;
 use super::options::SessionOptions;
 use super::outbox::Outbox;
+use super::patience::Patience;
 use super::record::Record;
 use super::slot::Slot;
 use super::state::{Peer, Tag};
 use super::sum::Summed;
-use super::wire::{Patience, Wire};
+use super::wire::Wire;
 
 /// One session over one connection.
 ///

@@ -18,9 +18,10 @@ use super::address::Address;
 use super::inner::Place;
 use super::link::Link;
 use super::options::SessionOptions;
+use super::patience::Patience;
 use super::quic;
 use super::record::Record;
-use super::wire::{Patience, Wire, wait};
+use super::wire::{Wire, wait};
 use crate::tls;
 
 /// The name of this protocol in TLS and QUIC (ALPN).

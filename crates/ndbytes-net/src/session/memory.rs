@@ -17,7 +17,7 @@ use rustix::net::{
 };
 
 use super::inner::lock;
-use super::wire::Patience;
+use super::patience::Patience;
 
 /// An array in memory that other processes may map: the file that it is, its header, and where its
 /// elements begin. It lasts as long as anybody has it open or mapped.

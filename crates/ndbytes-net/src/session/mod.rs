@@ -41,6 +41,7 @@ mod listener;
 mod memory;
 mod options;
 mod outbox;
+mod patience;
 mod quic;
 mod receive;
 mod record;

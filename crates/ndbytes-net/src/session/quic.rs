@@ -28,7 +28,8 @@ use super::address::Address;
 use super::inner::lock;
 use super::listener::{ANY, PROTOCOL, named};
 use super::options::SessionOptions;
-use super::wire::{Control, Patience, Wire};
+use super::patience::Patience;
+use super::wire::{Control, Wire};
 use crate::tls;
 
 /// Who listens for connections.

@@ -11,7 +11,8 @@ use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerCon
 
 use super::inner::lock;
 use super::options::SessionOptions;
-use super::wire::{Control, Half, Patience, Plug, Wire, prepare, wait};
+use super::patience::Patience;
+use super::wire::{Control, Half, Plug, Wire, prepare, wait};
 
 /// What both directions share. Nobody waits for the peer while they hold the connection.
 struct Tls {

@@ -5,7 +5,6 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +12,8 @@ use rustix::net::sockopt;
 
 #[cfg(target_os = "linux")]
 use super::memory::Descriptors;
-use super::options::{OnSignal, SessionOptions};
+use super::options::SessionOptions;
+use super::patience::Patience;
 
 /// A connected stream.
 pub(super) struct Wire {
@@ -68,78 +68,6 @@ pub(super) trait Control: Send + Sync {
     /// All was said. Ends what has an end of its own; whether an answer to it comes, whatever it says.
     fn finish(&self) -> io::Result<bool> {
         Ok(false)
-    }
-}
-
-/// What waits, and for how long.
-#[derive(Clone)]
-pub(super) struct Patience {
-    pub(super) timeout: Option<Duration>,
-    pub(super) on_signal: Option<OnSignal>,
-}
-
-impl Patience {
-    pub(super) fn of(options: &SessionOptions) -> Self {
-        Self { timeout: options.timeout, on_signal: options.on_signal.clone() }
-    }
-
-    /// What a signal does: none that says nothing ends the wait.
-    pub(super) fn interrupted(&self) -> io::Result<()> {
-        self.on_signal.as_ref().map_or(Ok(()), |hear| hear())
-    }
-
-    pub(super) fn silence(&self, what: &str) -> io::Error {
-        let seconds = self.timeout.unwrap_or_default().as_secs_f64();
-        io::Error::new(io::ErrorKind::TimedOut, format!("the peer {what} for {seconds} s"))
-    }
-
-    /// What comes of a call that has no end of its own, on a thread that is left to it when it takes too
-    /// long: names are looked up like that, and a peer may have no room for who connects.
-    pub(super) fn in_time<T: Send + 'static>(
-        &self,
-        what: &str,
-        call: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        let (done, found) = sync_channel(1);
-        let call = move || {
-            // Nobody may be waiting any more.
-            let _ = done.send(call());
-        };
-        std::thread::Builder::new().name("ndbytes-connect".to_owned()).spawn(call)?;
-        let start = Instant::now();
-        loop {
-            let left = self.timeout.map_or(SLICE, |most| most.saturating_sub(start.elapsed()));
-            match found.recv_timeout(left.min(SLICE)) {
-                Ok(result) => return result,
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Err(self.silence(what)),
-                Err(RecvTimeoutError::Timeout) => self.interrupted()?,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the call ended without a result"));
-                }
-            }
-        }
-    }
-
-    /// Calls until it is not interrupted, and tells of silence.
-    pub(super) fn patiently<T>(
-        &self,
-        what: &str,
-        mut call: impl FnMut() -> io::Result<T>,
-    ) -> io::Result<T> {
-        loop {
-            match call() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted()?,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                    ) =>
-                {
-                    return Err(self.silence(what));
-                }
-                result => return result,
-            }
-        }
     }
 }
 
@@ -361,5 +289,3 @@ const UNIX_BUFFER: usize = 1 << 20;
 /// How long a peer may be silent before the system asks whether it is there.
 #[cfg(target_os = "linux")]
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How often signals are heard.
-const SLICE: Duration = Duration::from_millis(50);
