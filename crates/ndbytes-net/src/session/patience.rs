@@ -23,6 +23,11 @@ impl Patience {
         self.on_signal.as_ref().map_or(Ok(()), |hear| hear())
     }
 
+    /// How long to wait before signals are heard again; nothing when it took too long.
+    pub(super) fn left(&self, start: Instant) -> Duration {
+        self.timeout.map_or(SLICE, |most| most.saturating_sub(start.elapsed()).min(SLICE))
+    }
+
     pub(super) fn silence(&self, what: &str) -> io::Error {
         let seconds = self.timeout.unwrap_or_default().as_secs_f64();
         io::Error::new(io::ErrorKind::TimedOut, format!("the peer {what} for {seconds} s"))
@@ -43,8 +48,8 @@ impl Patience {
         std::thread::Builder::new().name("ndbytes-connect".to_owned()).spawn(call)?;
         let start = Instant::now();
         loop {
-            let left = self.timeout.map_or(SLICE, |most| most.saturating_sub(start.elapsed()));
-            match found.recv_timeout(left.min(SLICE)) {
+            let left = self.left(start);
+            match found.recv_timeout(left) {
                 Ok(result) => return result,
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => return Err(self.silence(what)),
                 Err(RecvTimeoutError::Timeout) => self.interrupted()?,
@@ -79,4 +84,4 @@ impl Patience {
 }
 
 /// How often signals are heard.
-const SLICE: Duration = Duration::from_millis(50);
+pub(super) const SLICE: Duration = Duration::from_millis(50);

@@ -28,7 +28,7 @@ use super::address::Address;
 use super::inner::lock;
 use super::listener::{ANY, PROTOCOL, named};
 use super::options::SessionOptions;
-use super::patience::Patience;
+use super::patience::{Patience, SLICE};
 use super::wire::{Control, Wire};
 use crate::tls;
 
@@ -417,8 +417,7 @@ fn wait<T>(
     let start = Instant::now();
     let mut body = std::pin::pin!(body);
     loop {
-        let left =
-            patience.timeout.map_or(SLICE, |most| most.saturating_sub(start.elapsed()).min(SLICE));
+        let left = patience.left(start);
         match handle.block_on(async { timeout(left, body.as_mut()).await }) {
             Ok(done) => return Ok(done),
             Err(_) if left.is_zero() => return Err(patience.silence(what)),
@@ -514,5 +513,3 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long what was written may be on its way when all is done.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// How often signals are heard.
-const SLICE: Duration = Duration::from_millis(50);
