@@ -28,7 +28,7 @@ from ._npy_file import NpyFile
 from ._npz import NpzFile, savez, savez_compressed
 from ._raw import frombuffer, fromfile, tofile
 from ._remote import Remote
-from ._session import Item, Link, Listener, connect, listen
+from ._session import Item, Link, Listener, connect, link, listen
 from ._shared import shared_empty
 from ._stream import recv, send
 
@@ -64,6 +64,7 @@ __all__ = [
     "format",
     "frombuffer",
     "fromfile",
+    "link",
     "listen",
     "load",
     "loads",

@@ -202,6 +202,13 @@ async def connect(address: str, **options: Any) -> Link:
     return Link(await job)
 
 
+async def link(read: Any = None, write: Any = None, **options: Any) -> Link:
+    """Make a link over pipes, files or sockets; the arguments of `ndbytes.link`."""
+    loop = asyncio.get_running_loop()
+    job = loop.run_in_executor(None, lambda: _session.link(read, write, **options))
+    return Link(await job)
+
+
 async def listen(address: str, **options: Any) -> Listener:
     """Listen at an address; the arguments of `ndbytes.listen`."""
     return Listener(_session.listen(address, **options))

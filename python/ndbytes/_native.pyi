@@ -367,4 +367,13 @@ def connect(
     insecure: bool,
     ack: bool,
 ) -> Link: ...
+def link(
+    read: int | None,
+    write: int | None,
+    timeout: float | None,
+    max_bytes: int | None,
+    max_header_size: int | None,
+    plain: bool,
+    ack: bool,
+) -> Link: ...
 def create_shared(one: Any, shape: Sequence[int], fortran: bool) -> tuple[int, int, int]: ...

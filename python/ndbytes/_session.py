@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import _native, _shared
+from . import _native, _shared, _stream
 from ._errors import EndOfStreamError, make, timed_out
 from ._files import MAX_BYTES, MAX_HEADER_SIZE, as_path
 
@@ -334,6 +335,68 @@ def connect(
     pem = None if authorities is None else as_path(authorities)
     limits = (max_bytes, max_header_size)
     return Link(_native.connect(address, timeout, *limits, plain, token, pem, insecure, ack))
+
+
+def link(
+    read: Any = None,
+    write: Any = None,
+    *,
+    timeout: float | None = TIMEOUT,
+    max_bytes: int | None = MAX_BYTES,
+    max_header_size: int = MAX_HEADER_SIZE,
+    plain: bool = False,
+    ack: bool = True,
+) -> Link:
+    """Make a link over pipes, files or sockets that are there already.
+
+    With both, arrays go both ways, and `Link.sync` and `Link.close` wait until the peer has them.
+    With one, they go one way: nothing is acknowledged, but whoever receives is told names,
+    checksums, and whether all has come. `ndbytes send FILE -` and `ndbytes recv -` are such peers.
+
+    Parameters
+    ----------
+    read, write : file object, socket or file descriptor, optional
+        Where from and where to, one at least. They stay the caller's to close. What a file object
+        has read ahead is not seen, and what it holds back is written first.
+    timeout, max_bytes, max_header_size, plain, ack
+        As for `connect`.
+
+    Raises
+    ------
+    ArgumentError
+        Without any.
+
+    Examples
+    --------
+    >>> import os
+    >>> import numpy as np
+    >>> import ndbytes as nb
+    >>> read, write = os.pipe()
+    >>> with nb.link(write=write) as link:
+    ...     link.send(np.arange(3), "a")
+    >>> with nb.link(read) as link:
+    ...     for item in link.items():
+    ...         print(item.name, item.array)
+    a [0 1 2]
+    >>> os.close(read)
+    >>> os.close(write)
+    """
+    ends = (_descriptor(read), _descriptor(write))
+    if hasattr(write, "flush"):
+        write.flush()
+    return Link(_native.link(*ends, timeout, max_bytes, max_header_size, plain, ack))
+
+
+def _descriptor(file: Any) -> int | None:
+    if file is None:
+        return None
+    fd, _, _ = _stream.descriptor(file, None)
+    if fd is None:
+        if isinstance(file, socket.socket):
+            message = f"{type(file).__name__} is no plain socket: tls:// addresses have links"
+            raise TypeError(message)
+        return int(file.fileno())
+    return fd
 
 
 def listen(

@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from . import _native
-from ._aio_session import Link, Listener, connect, listen
+from ._aio_session import Link, Listener, connect, link, listen
 from ._errors import EndOfStreamError, TruncatedError, make, os_error
 from ._files import MAX_BYTES, MAX_HEADER_SIZE
 from ._frame import MAGIC
 
-__all__ = ["Link", "Listener", "connect", "listen", "recv", "send"]
+__all__ = ["Link", "Listener", "connect", "link", "listen", "recv", "send"]
 
 _T = TypeVar("_T")
 _PIECE = 1 << 20

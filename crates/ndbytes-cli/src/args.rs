@@ -290,9 +290,9 @@ pub(crate) struct Session {
 To `ndbytes recv --out DIR` files go whole, under their names: each is there when it is whole and on \
 the disk, or not at all. What was interrupted, also by a crash of either side, goes on where it was when \
 it is sent again: what is there is compared by its contents. To others every array of every file goes \
-over, one after another, and from - the arrays that it holds. Files are looked at before the connection \
+over, one after another, each with the name of its file or member, and from - the arrays that it holds. Files are looked at before the connection \
 is made. ADDR is tcp://HOST:PORT, tls://HOST:PORT, quic://HOST:PORT, unix:///PATH, a folder below /stream/ \
-of `ndbytes serve --write`, where each array becomes NAME.npy, or - for standard output. A send ends well when the peer has said that it has all.\n\n\
+of `ndbytes serve --write`, where each array becomes NAME.npy, or - for standard output, which `ndbytes recv -` reads, and with --plain whatever reads .npy. A send ends well when the peer has said that it has all.\n\n\
 Example: ndbytes send a.npy b.npz tcp://127.0.0.1:7000")]
 pub(crate) struct Send {
     /// .npy, .npz and .ndb files; `-` may hold several arrays
@@ -318,7 +318,7 @@ Listens, takes one connection and ends with it, or after --count arrays or files
 tcp://HOST:PORT, tls://HOST:PORT, quic://HOST:PORT, unix:///PATH or - for standard input, or a file below \
 /stream/ of `ndbytes serve`, which is asked for instead; with port 0 the system chooses one, and `listening on tcp://...` on stderr says which. Into a folder files go under their \
 names, and arrays as 00000.npy, 00001.npy and so on; a file that ends in .npy takes one array, one in \
-.npz all of them as arr_0, arr_1 and so on, and - sends them on to standard output.\n\n\
+.npz all of them under their names, or as arr_0, arr_1 and so on, and - sends them on to standard output.\n\n\
 What has come of a file when the connection is cut stays, as .NAME.part, for the next attempt to go on \
 with. A stream that is cut ends with status 1, and what arrived whole in a folder before is kept; a \
 connection refused, reset or silent for too long ends with status 2.\n\n\

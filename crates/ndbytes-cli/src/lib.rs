@@ -9,6 +9,7 @@ mod commands;
 mod elements;
 mod exit;
 mod input;
+mod names;
 mod number;
 mod output;
 mod peer;

@@ -1,6 +1,8 @@
 //! Who arrays and files are sent to and received from.
 
+use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use ndbytes::{Error, Limits};
@@ -29,6 +31,20 @@ impl Peer {
             Failure::trouble(format!("{}, and -", error.message().replace(" and ", ", ")))
         })
     }
+
+    /// Whether it is a server of HTTP, which makes a file of every array.
+    pub(crate) fn is_http(&self) -> bool {
+        matches!(self, Self::At(address) if address.is_http())
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dash => f.write_str("-"),
+            Self::At(address) => address.fmt(f),
+        }
+    }
 }
 
 impl Session {
@@ -55,6 +71,18 @@ impl Session {
 /// Makes a connection.
 pub(crate) fn meet(address: &Address, options: &SessionOptions) -> Result<Link, Failure> {
     connect(address, options).map_err(|error| failure(error, address))
+}
+
+/// A link that goes one way, over standard input or output, for which any time is waited: whoever is at
+/// the other end has begun with this.
+pub(crate) fn pipe(
+    read: Option<BorrowedFd<'_>>,
+    write: Option<BorrowedFd<'_>>,
+    options: &SessionOptions,
+) -> Result<Link, Error> {
+    let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+    let (read, write) = (read.map(own).transpose()?, write.map(own).transpose()?);
+    Link::over_descriptors(read, write, &options.clone().with_timeout(None))
 }
 
 /// Who listens, and the socket that goes away with the process.
@@ -96,13 +124,14 @@ impl Waiting {
 }
 
 /// What went wrong with a peer.
-pub(crate) fn failure(error: Error, address: &Address) -> Failure {
+pub(crate) fn failure(error: Error, address: &dyn fmt::Display) -> Failure {
+    let address = address.to_string();
     // Some say so themselves.
-    let named = |text: String| match text.contains(&address.to_string()) {
+    let named = |text: String| match text.contains(&address) {
         true => text,
         false => format!("{address}: {text}"),
     };
-    if error.path().is_some_and(|path| path != Path::new(&address.to_string())) {
+    if error.path().is_some_and(|path| path != Path::new(&address)) {
         return error.into();
     }
     match error.io() {
@@ -110,6 +139,6 @@ pub(crate) fn failure(error: Error, address: &Address) -> Failure {
             Failure::trouble(named(format!("{}; `--timeout` sets how long to wait", describe(io))))
         }
         Some(io) => Failure::trouble(named(describe(io))),
-        None => Failure::from(error).about_once(&address.to_string()),
+        None => Failure::from(error).about_once(&address),
     }
 }

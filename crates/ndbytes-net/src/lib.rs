@@ -21,3 +21,8 @@ pub mod session;
 mod tls;
 #[cfg(any(feature = "serve", feature = "session"))]
 mod tokens;
+
+/// What the guide shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/rust.md")]
+struct Guide;

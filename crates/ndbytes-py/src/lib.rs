@@ -62,7 +62,7 @@ mod _native {
     #[pymodule_export]
     use crate::remote::RemoteFile;
     #[pymodule_export]
-    use crate::session::{Link, Listener, connect, create_shared};
+    use crate::session::{Link, Listener, connect, create_shared, link};
     #[pymodule_export]
     use crate::stream::{recv_fd, send_fd};
     #[pymodule_export]

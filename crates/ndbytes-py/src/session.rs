@@ -1,13 +1,11 @@
 //! Sessions: arrays over `tcp://`, `tls://`, `quic://` and `unix://`.
 
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 #[cfg(target_os = "linux")]
-use std::{
-    fs::File,
-    os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
-};
+use std::{fs::File, os::fd::IntoRawFd};
 
 use ndbytes::{Code, Error, Header, Limits, Order};
 #[cfg(target_os = "linux")]
@@ -81,6 +79,25 @@ pub(crate) fn connect(
     py.detach(|| connect_to(&address, &options)).into_py(py).map(Link)
 }
 
+/// A session over descriptors, which stay their owner's.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "as many as the Python function has")]
+pub(crate) fn link(
+    py: Python<'_>,
+    read: Option<i32>,
+    write: Option<i32>,
+    timeout: Option<f64>,
+    max_bytes: Option<u64>,
+    max_header_size: Option<usize>,
+    plain: bool,
+    ack: bool,
+) -> PyResult<Link> {
+    let options = common(timeout, limits(max_header_size, max_bytes), false, ack)?;
+    let options = options.with_plain(plain);
+    let (read, write) = (read.map(duplicate).transpose()?, write.map(duplicate).transpose()?);
+    py.detach(|| Session::over_descriptors(read, write, &options)).into_py(py).map(Link)
+}
+
 /// Shared memory for an array of this dtype and shape: a descriptor, the caller's, where the elements
 /// begin, and the length of all.
 #[cfg(target_os = "linux")]
@@ -100,16 +117,17 @@ pub(crate) fn create_shared(
 }
 
 /// The same file under a number of its own.
-#[cfg(target_os = "linux")]
-fn duplicate(fd: i32) -> PyResult<File> {
+fn duplicate(fd: i32) -> PyResult<OwnedFd> {
     if fd < 0 {
-        return Err(pyo3::exceptions::PyValueError::new_err("the memory was closed"));
+        return Err(pyo3::exceptions::PyValueError::new_err(
+            "it was closed: there is no descriptor",
+        ));
     }
     // SAFETY: the descriptor is not -1. The Python object that owns it is alive during the call; should
     // another thread close it meanwhile, the system says so, or duplicates whatever took its number, as
     // `os.dup` would.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    Ok(borrowed.try_clone_to_owned()?.into())
+    Ok(borrowed.try_clone_to_owned()?)
 }
 
 #[pymethods]
@@ -196,7 +214,7 @@ impl Link {
         name: Option<String>,
         meta: Option<String>,
     ) -> PyResult<u64> {
-        let file = duplicate(fd)?;
+        let file = File::from(duplicate(fd)?);
         let tag = Tag::new(name, meta);
         let send = || self.0.send_shared(&SharedFile::open(file, &Limits::default())?, &tag);
         py.detach(send).into_py(py)

@@ -23,7 +23,8 @@ pub fn session(data: &[u8]) {
     let options = SessionOptions::default()
         .with_limits(Limits::default().with_bytes(MAX_BYTES).with_header(4096))
         .with_plain(choice & 64 != 0)
-        .with_files(choice & 32 != 0);
+        .with_files(choice & 32 != 0)
+        .with_read_ahead(choice & 16 == 0);
     let folder = (choice & 32 != 0).then(|| tempfile::tempdir().expect("a folder"));
     let next = |link: &Link| next(link, folder.as_ref().map(|folder| folder.path()));
     let connects = choice & 128 != 0;

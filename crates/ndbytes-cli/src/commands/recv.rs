@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use crate::commands::info::shape_text;
 use crate::exit::{ExitStatus, Failure, arrays, files_and_arrays};
 use crate::input::is_dash;
 use crate::output::Output;
-use crate::peer::{self, Peer, Waiting};
+use crate::peer::{self, Peer, Waiting, pipe};
 use crate::printer::{Printer, note};
 use crate::progress::{self, By};
 
@@ -26,7 +27,10 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
     match Peer::parse(&args.addr)? {
         Peer::Dash => {
             let store = Store::open(&args.out, args.overwrite)?;
-            Reception::new(args, Source::Stdin(limits), store).run(&Mutex::new(out))?;
+            // What follows is for others.
+            let options = args.session.options()?.with_limits(limits).with_read_ahead(false);
+            let link = pipe(Some(io::stdin().as_fd()), None, &options)?;
+            Reception::new(args, &link, &Peer::Dash, store).run(&Mutex::new(out))?;
         }
         Peer::At(address) => {
             let store = Store::open(&args.out, args.overwrite)?;
@@ -36,8 +40,8 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
             let options = options.with_limits(limits).with_files(files).with_ack(false);
             if args.connect || (address.is_http() && !args.keep) {
                 let link = peer::meet(&address, &options)?;
-                let source = Source::Link(&link, &address);
-                Reception::new(args, source, store).run(&Mutex::new(out))?;
+                let peer = Peer::At(address);
+                Reception::new(args, &link, &peer, store).run(&Mutex::new(out))?;
             } else {
                 listen(args, &address, &options, store, out)?;
             }
@@ -56,13 +60,13 @@ fn listen(
     let options = &options.clone().with_max_connections(args.max_connections as usize);
     log();
     let waiting = Waiting::at(address, options)?;
-    let address = &waiting.address().clone();
+    let peer = &Peer::At(waiting.address().clone());
     let out = &Mutex::new(out);
     if !args.keep {
         let link = waiting.next(options, false)?;
         // No other is waited for.
         drop(waiting);
-        return Reception::new(args, Source::Link(&link, address), store).run(out);
+        return Reception::new(args, &link, peer, store).run(out);
     }
     let Store::Folder { next, .. } = &store else {
         let text = "--keep stores what comes in a folder: give one as `--out`";
@@ -76,13 +80,12 @@ fn listen(
             let store = Store::folder(&args.out, args.overwrite, next);
             // One that is slow keeps nobody waiting.
             let receive = move || {
-                let source = Source::Link(&link, address);
-                if let Err(failure) = Reception::new(args, source, store).run(out) {
+                if let Err(failure) = Reception::new(args, &link, peer, store).run(out) {
                     failure.report();
                 }
             };
             if let Err(error) = thread::Builder::new().spawn_scoped(scope, receive) {
-                note(format_args!("{address}: a connection is dropped: {error}"));
+                note(format_args!("{peer}: a connection is dropped: {error}"));
             }
         }
     })
@@ -96,12 +99,6 @@ fn log() {
     let _ = builder.with_target(false).try_init();
 }
 
-/// Where arrays come from.
-enum Source<'a> {
-    Stdin(Limits),
-    Link(&'a Link, &'a Address),
-}
-
 /// What came.
 enum Came {
     Array(Array, Tag),
@@ -111,33 +108,35 @@ enum Came {
 /// What comes over one connection.
 struct Reception<'a> {
     args: &'a Recv,
-    source: Source<'a>,
+    link: &'a Link,
+    peer: &'a Peer,
     store: Store,
     arrays: u64,
     files: u64,
 }
 
 impl<'a> Reception<'a> {
-    fn new(args: &'a Recv, source: Source<'a>, store: Store) -> Self {
-        Self { args, source, store, arrays: 0, files: 0 }
+    fn new(args: &'a Recv, link: &'a Link, peer: &'a Peer, store: Store) -> Self {
+        Self { args, link, peer, store, arrays: 0, files: 0 }
     }
 
     /// Stores all that comes.
     fn run(mut self, out: &Mutex<&mut Printer>) -> Result<(), Failure> {
         while self.args.count.is_none_or(|wanted| self.count() < wanted) {
-            // What comes may be files.
-            if !matches!((&self.source, &self.store), (Source::Link(..), Store::Folder { .. })) {
+            // What comes may be files, but through a pipe.
+            if matches!(self.peer, Peer::Dash) || !matches!(self.store, Store::Folder { .. }) {
                 self.store.ready()?;
             }
             let Some(came) = self.next().map_err(|error| self.failure(error))? else {
                 if let Some(wanted) = self.args.count {
                     return Err(Failure::no(format!(
                         "{}: the stream ended after {} of {}",
-                        self.name(),
+                        self.peer,
                         self.count(),
                         arrays(wanted)
                     )));
                 }
+                self.refuse_nothing()?;
                 break;
             };
             match came {
@@ -162,9 +161,7 @@ impl<'a> Reception<'a> {
         let text = self.text();
         std::mem::replace(&mut self.store, Store::Stdout).finish(self.arrays)?;
         self.acknowledge()?;
-        if let Source::Link(link, _) = self.source {
-            link.close().map_err(|error| self.failure(error))?;
-        }
+        self.link.close().map_err(|error| self.failure(error))?;
         note(format_args!("received {text}"));
         Ok(())
     }
@@ -172,42 +169,36 @@ impl<'a> Reception<'a> {
     fn next(&mut self) -> Result<Option<Came>, Error> {
         let name = format!("array {}", self.arrays);
         progress::begin(By::Telling, "receiving", Path::new(&name), None);
-        match &self.source {
-            Source::Stdin(limits) => {
-                let array = ndbytes::recv_with(&mut io::stdin(), limits, &progress::told())?;
-                Ok(array.map(|array| Came::Array(array, Tag::default())))
+        Ok(match self.link.next_unit()? {
+            None => None,
+            Some(Next::Array(incoming)) => {
+                let tag = incoming.tag().clone();
+                Some(Came::Array(incoming.read(&progress::told())?, tag))
             }
-            Source::Link(link, _) => Ok(match link.next_unit()? {
-                None => None,
-                Some(Next::Array(incoming)) => {
-                    let tag = incoming.tag().clone();
-                    Some(Came::Array(incoming.read(&progress::told())?, tag))
-                }
-                Some(Next::File(file)) => {
-                    progress::begin(By::Telling, "receiving", Path::new(file.name()), None);
-                    let overwrite = self.args.overwrite;
-                    Some(Came::File(file.store(&self.args.out, overwrite, &progress::told())?))
-                }
-            }),
+            Some(Next::File(file)) => {
+                progress::begin(By::Telling, "receiving", Path::new(file.name()), None);
+                let overwrite = self.args.overwrite;
+                Some(Came::File(file.store(&self.args.out, overwrite, &progress::told())?))
+            }
+        })
+    }
+
+    /// A pipe out of which nothing came is one whose sender never began.
+    fn refuse_nothing(&self) -> Result<(), Failure> {
+        let nothing = matches!(self.peer, Peer::Dash) && self.count() == 0;
+        if nothing && !self.link.takes_names().map_err(|error| self.failure(error))? {
+            let text = "standard input is empty: 0 arrays came";
+            return Err(Failure::no(text.to_owned()));
         }
+        Ok(())
     }
 
     fn acknowledge(&self) -> Result<(), Failure> {
-        match self.source {
-            Source::Stdin(_) => Ok(()),
-            Source::Link(link, _) => link.ack().map_err(|error| self.failure(error)),
-        }
+        self.link.ack().map_err(|error| self.failure(error))
     }
 
     fn count(&self) -> u64 {
         self.arrays + self.files
-    }
-
-    fn name(&self) -> String {
-        match self.source {
-            Source::Stdin(_) => "-".to_owned(),
-            Source::Link(_, address) => address.to_string(),
-        }
     }
 
     fn text(&self) -> String {
@@ -216,7 +207,7 @@ impl<'a> Reception<'a> {
 
     /// Why nothing further came, and what came before.
     fn failure(&self, error: Error) -> Failure {
-        let (name, count) = (self.name(), self.arrays);
+        let (name, count) = (self.peer, self.arrays);
         let message = match error.kind() {
             _ if error.code() == Code::StreamCut => Failure::no(format!("{name}: {error}")),
             ErrorKind::Truncated => {
@@ -226,14 +217,11 @@ impl<'a> Reception<'a> {
                 "{name}: array {count}: {}",
                 error.message().replace("`max_bytes`", "`--max-bytes`")
             )),
-            _ => match self.source {
-                Source::Stdin(_) => Failure::from(error).about(&name),
-                Source::Link(_, address) => peer::failure(error, address),
-            },
+            _ => peer::failure(error, self.peer),
         };
-        let from = match self.source {
-            Source::Link(link, address) if link.peer() != address.to_string() => {
-                format!(" from {}", link.peer())
+        let from = match self.peer {
+            Peer::At(address) if self.link.peer() != address.to_string() => {
+                format!(" from {}", self.link.peer())
             }
             _ => String::new(),
         };

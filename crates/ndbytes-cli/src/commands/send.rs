@@ -1,25 +1,23 @@
 //! `send`: files whole to who stores them, and to others the arrays that are in them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
 use ndbytes::zip::key_of;
-use ndbytes::{
-    ArrayView, Code, Error, FrameReader, Header, Limits, Looks, Order, read_header,
-    write_all_vectored,
-};
+use ndbytes::{ArrayView, Code, Error, FrameReader, Header, Limits, Looks, Order, read_header};
 use ndbytes_net::session::{Address, Link, SendOptions, SessionOptions, Tag};
 
 use crate::args::Send;
 use crate::elements::read_pieces;
 use crate::exit::{ExitStatus, Failure, files_and_arrays};
 use crate::input::{Input, Source, is_dash};
-use crate::output::Output;
-use crate::peer::{Peer, Waiting, failure, meet};
+use crate::names::Names;
+use crate::peer::{Peer, Waiting, failure, meet, pipe};
 use crate::printer::note;
-use crate::progress::{self, By, Counted};
+use crate::progress::{self, By};
 
 /// Sends every file, or every array of every file.
 pub(crate) fn run(args: &Send) -> Result<ExitStatus, Failure> {
@@ -29,14 +27,10 @@ pub(crate) fn run(args: &Send) -> Result<ExitStatus, Failure> {
     let mut sent = Sent::default();
     let done = match &peer {
         Peer::Dash => {
-            let mut sink = Sink::Output(Output::create(Path::new("-"))?);
-            let done = files.iter().try_for_each(|file| file.send(&mut sink, &mut sent));
-            done.and_then(|()| match sink {
-                Sink::Output(out) => out.commit(),
-                Sink::Link(..) => Ok(()),
-            })
+            let link = pipe(None, Some(io::stdout().as_fd()), &args.session.options()?)?;
+            over(&link, &peer, &files, &mut sent).map_err(|(failure, _)| failure)
         }
-        Peer::At(address) => converse(args, address, &files, &mut sent),
+        Peer::At(address) => converse(args, &peer, address, &files, &mut sent),
     };
     done.map_err(|failure| failure.then(&format!("{} sent whole before", sent.text())))?;
     note(format_args!("sent {}", sent.text()));
@@ -46,6 +40,7 @@ pub(crate) fn run(args: &Send) -> Result<ExitStatus, Failure> {
 /// Sends over connections, as many as it takes and may be.
 fn converse(
     args: &Send,
+    peer: &Peer,
     address: &Address,
     files: &[File],
     sent: &mut Sent,
@@ -53,11 +48,12 @@ fn converse(
     let options = args.session.options()?;
     if args.listen {
         let link = Waiting::at(address, &options)?.next(&options, false)?;
-        return over(&link, address, files, sent).map_err(|(failure, _)| failure);
+        return over(&link, peer, files, sent).map_err(|(failure, _)| failure);
     }
     let (mut attempts, mut before) = (0, (0, 0));
     loop {
-        let (failure, may_retry) = match attempt(address, &options, files, sent) {
+        let link = meet(address, &options).map_err(|failure| (failure, true));
+        let (failure, may_retry) = match link.and_then(|link| over(&link, peer, files, sent)) {
             Ok(()) => return Ok(()),
             Err(failed) => failed,
         };
@@ -75,38 +71,23 @@ fn converse(
 }
 
 /// Over one connection; with the failure, whether another might do better.
-fn attempt(
-    address: &Address,
-    options: &SessionOptions,
-    files: &[File],
-    sent: &mut Sent,
-) -> Result<(), (Failure, bool)> {
-    let link = meet(address, options).map_err(|failure| (failure, true))?;
-    over(&link, address, files, sent)
-}
-
-fn over(
-    link: &Link,
-    address: &Address,
-    files: &[File],
-    sent: &mut Sent,
-) -> Result<(), (Failure, bool)> {
+fn over(link: &Link, peer: &Peer, files: &[File], sent: &mut Sent) -> Result<(), (Failure, bool)> {
     let failed = |error: Error| {
         let passing = error.io().is_some_and(|io| io.kind() != io::ErrorKind::PermissionDenied)
             || matches!(error.code(), Code::StreamCut | Code::StreamChecksum);
-        (failure(error, address), passing)
+        (failure(error, peer), passing)
     };
     let stores = link.stores_files().map_err(failed)?;
     if stores && let Some(name) = twice(files) {
         let message = format!("two of the files are called {name}, and would be one there");
         return Err((Failure::trouble(message), false));
     }
-    if address.is_http() {
+    if peer.is_http() {
         files.iter().try_for_each(File::check_members).map_err(|failure| (failure, false))?;
         link.begin().map_err(failed)?;
     }
-    // Whoever serves HTTP makes files of arrays, which have names.
-    let mut sink = Sink::Link(link, address, address.is_http().then(Names::default));
+    let names = link.takes_names().map_err(failed)?.then(Names::default);
+    let mut sink = Sink { link, peer, names };
     for (number, file) in files.iter().enumerate() {
         match file {
             File::Whole { input, name, .. } if stores => {
@@ -176,37 +157,11 @@ enum Holds {
     Frame,
 }
 
-enum Sink<'a> {
-    Link(&'a Link, &'a Address, Option<Names>),
-    Output(Output),
-}
-
-/// Names of arrays, no two of them the same.
-#[derive(Default)]
-struct Names {
-    /// The name of what is sent now.
-    base: String,
-    /// Those that were given.
-    used: HashSet<String>,
-    /// How many there were of each base.
-    count: HashMap<String, u64>,
-}
-
-impl Names {
-    /// The name of the next array of a file.
-    fn next(&mut self) -> String {
-        let count = self.count.entry(self.base.clone()).or_default();
-        loop {
-            let name = match *count {
-                0 => self.base.clone(),
-                more => format!("{}_{more}", self.base),
-            };
-            *count += 1;
-            if self.used.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
+/// Where arrays go, each with a name where names are of use.
+struct Sink<'a> {
+    link: &'a Link,
+    peer: &'a Peer,
+    names: Option<Names>,
 }
 
 impl File {
@@ -257,8 +212,7 @@ impl File {
                 let name = Path::new("standard input");
                 sink.name("arr");
                 progress::begin(By::Reading, "sending", name, None);
-                return send_all(&mut Counted(io::stdin()), None, sink, &mut sent.arrays)
-                    .map_err(|error| sink.failure(error, name));
+                return pass_all(sink, &mut sent.arrays).map_err(|error| sink.failure(error, name));
             }
             Self::Whole { input, holds, .. } | Self::Piped(input, holds) => (input, holds),
         };
@@ -301,13 +255,9 @@ impl File {
     ) -> Result<(), Failure> {
         let total = array.bytes().len() as u64;
         progress::begin(By::Telling, "sending", &input.name, Some(total));
-        let done = match sink {
-            Sink::Output(out) => ndbytes::send_with(out, &array.view(), &progress::told()),
-            Sink::Link(link, _, names) => {
-                let options = SendOptions::default().with_progress(progress::told());
-                link.send(&array.view(), &tag(names), &options).map(drop)
-            }
-        };
+        let options = SendOptions::default().with_progress(progress::told());
+        let tag = sink.tag();
+        let done = sink.link.send(&array.view(), &tag, &options);
         done.map_err(|error| sink.failure(error, Path::new("-")))?;
         sent.arrays += 1;
         Ok(())
@@ -344,64 +294,83 @@ fn send_all(
     }
 }
 
-/// What belongs to the next array.
-fn tag(names: &mut Option<Names>) -> Tag {
-    Tag::new(names.as_mut().map(Names::next), None)
+/// Sends the arrays that standard input has, which may be a session of its own.
+fn pass_all(sink: &mut Sink<'_>, sent: &mut u64) -> Result<(), Error> {
+    let options = SessionOptions::default().with_limits(Limits::default());
+    let link = pipe(Some(io::stdin().as_fd()), None, &options)?;
+    while let Some(incoming) = link.receive()? {
+        let header = incoming.header().clone();
+        // Its own, or one of ours.
+        let given = incoming.tag().clone();
+        let tag = match &sink.names {
+            Some(_) if given.name.is_some() => given,
+            Some(_) => Tag::new(sink.tag().name, given.meta),
+            None => Tag::default(),
+        };
+        let mut incoming = Some(incoming);
+        sink.link.send_pieces(&header, &tag, &mut |out| {
+            let mut out = Connection(out);
+            let Some(incoming) = incoming.take() else { return Ok(()) };
+            incoming.read_pieces(&mut |bytes| {
+                progress::read(bytes.len());
+                Ok(out.write_all(bytes)?)
+            })
+        })?;
+        *sent += 1;
+    }
+    if *sent == 0 {
+        return Err(Error::new(Code::EndOfStream, "no data: it is empty"));
+    }
+    Ok(())
 }
 
 impl Sink<'_> {
     /// What is sent from now on is called so.
     fn name(&mut self, name: &str) {
-        if let Self::Link(_, _, Some(names)) = self {
-            name.clone_into(&mut names.base);
+        if let Some(names) = &mut self.names {
+            names.begin(name);
         }
+    }
+
+    /// What belongs to the next array.
+    fn tag(&mut self) -> Tag {
+        Tag::new(self.names.as_mut().map(Names::next), None)
     }
 
     /// Sends an array whose elements are next in the source.
     fn send(&mut self, header: &Header, source: &mut dyn Read, at: u64) -> Result<(), Error> {
-        match self {
-            Self::Link(link, _, names) => link.send_pieces(header, &tag(names), &mut |sink| {
-                // What fails here is the connection's.
-                pass_on(header, source, at, &mut Vec::new(), &mut Connection(sink))
-            }),
-            Self::Output(out) => pass_on(header, source, at, &mut header.encode()?, out),
-        }
+        let tag = self.tag();
+        self.link.send_pieces(header, &tag, &mut |sink| {
+            // What fails here is the connection's.
+            pass_on(header, source, at, &mut Connection(sink))
+        })
     }
 
     /// What went wrong, of the file, unless it was the connection.
     fn failure(&self, error: Error, path: &Path) -> Failure {
-        match (self, error.path()) {
-            (Self::Link(_, address, _), Some(own)) if own == Path::new(CONNECTION) => {
-                match error.into_io() {
-                    Ok(io) => failure(io.into(), address),
-                    Err(error) => error.into(),
-                }
-            }
-            (Self::Link(_, address, _), _) if is_dash(path) => failure(error, address),
+        match error.path() {
+            Some(own) if own == Path::new(CONNECTION) => match error.into_io() {
+                Ok(io) => failure(io.into(), self.peer),
+                Err(error) => error.into(),
+            },
+            _ if is_dash(path) => failure(error, self.peer),
             _ => error.with_path(path).into(),
         }
     }
 }
 
-/// Writes the elements that are next in the source, after the bytes of `head`.
+/// Writes the elements that are next in the source.
 fn pass_on(
     header: &Header,
     source: &mut dyn Read,
     at: u64,
-    head: &mut Vec<u8>,
     sink: &mut dyn Write,
 ) -> Result<(), Error> {
     read_pieces(source, header, at, &mut |items| {
         let count = items.len() / header.dtype().itemsize();
         let items = ArrayView::contiguous(header.dtype().clone(), &[count], Order::C, items)?;
-        items.for_each_chunk(Order::C, &mut |bytes| {
-            // Header and first bytes leave together.
-            write_all_vectored(sink, &[head, bytes])?;
-            head.clear();
-            Ok(())
-        })
-    })?;
-    Ok(sink.write_all(head)?)
+        items.for_each_chunk(Order::C, &mut |bytes| Ok(sink.write_all(bytes)?))
+    })
 }
 
 /// Errors of a connection, to be told from those of the file that is read.

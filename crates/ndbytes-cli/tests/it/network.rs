@@ -103,10 +103,10 @@ fn pipes_and_several_arrays_in_one_file() {
     let folder = Folder::new();
     folder.count("a.npy", &[6]);
     folder.archive("b.npz", Compression::Stored);
-    let stream = folder.run(&["send", "a.npy", "b.npz", "-"]).out;
+    let stream = folder.run(&["send", "a.npy", "b.npz", "-", "--plain"]).out;
     folder.write("three.npy", &stream);
-    assert_eq!(folder.run(&["send", "three.npy", "-"]).out, stream);
-    assert_eq!(folder.run_with(&["send", "-", "-"], &stream).out, stream);
+    assert_eq!(folder.run(&["send", "three.npy", "-", "--plain"]).out, stream);
+    assert_eq!(folder.run_with(&["send", "-", "-", "--plain"], &stream).out, stream);
     assert_eq!(folder.run_with(&["recv", "-", "--out", "-"], &stream).out, stream);
     let run = folder.run_with(&["recv", "-", "--out", "all.npz"], &stream);
     assert_eq!(run.status, 0, "{run:?}");
@@ -115,6 +115,77 @@ fn pipes_and_several_arrays_in_one_file() {
     assert_eq!(reader.keys().collect::<Vec<_>>(), ["arr_0", "arr_1", "arr_2"]);
     let run = folder.run_with(&["recv", "-", "--out", "in"], &stream);
     assert!(run.text().contains("in/00001.npy <i4 (2, 3)"));
+}
+
+#[test]
+fn pipes_have_names_sums_and_an_end() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    folder.archive("b.npz", Compression::Stored);
+    let stream = folder.run(&["send", "a.npy", "b.npz", "-"]).out;
+    // Another hand passes on what was said.
+    assert_eq!(folder.run_with(&["send", "-", "-"], &stream).out, stream);
+    let run = folder.run_with(&["recv", "-", "--out", "all.npz"], &stream);
+    assert_eq!(run.status, 0, "{run:?}");
+    let bytes = folder.read("all.npz");
+    let reader = ndbytes::NpzReader::new(&bytes[..], &Limits::default()).unwrap();
+    assert_eq!(reader.keys().collect::<Vec<_>>(), ["a", "a_1", "b"]);
+    let plain = folder.run(&["send", "a.npy", "b.npz", "-", "--plain"]).out;
+    assert_eq!(folder.run_with(&["recv", "-", "--out", "-"], &stream).out, plain);
+    assert_eq!(folder.run_with(&["send", "-", "-", "--plain"], &stream).out, plain);
+
+    // Wherever it is cut, that is told, and what came whole is kept.
+    for end in (1..stream.len()).step_by(7) {
+        let args = ["recv", "-", "--out", "in", "--overwrite"];
+        folder.run_with(&args, &stream[..end]).fails(1, "arrived whole");
+        folder.run_with(&["send", "-", "-"], &stream[..end]).fails(1, "");
+    }
+    for at in (0..stream.len()).step_by(11) {
+        let mut stream = stream.clone();
+        stream[at] ^= 1;
+        folder.run_with(&["recv", "-", "--out", "flip.npz"], &stream).fails(1, "arrived whole");
+    }
+    assert!(!folder.path("flip.npz").exists());
+    folder.run_with(&["recv", "-", "--out", "none.npz"], b"").fails(1, "empty");
+
+    // Several one after another, from one pipe.
+    let script = "for i in 1 2 3; do \"$0\" recv - --out $i.npz || exit; done; cat";
+    let four = [&stream[..], &plain[..0], &stream, &stream, b"and so on"].concat();
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_ndbytes")])
+        .current_dir(folder.path(""))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(&four).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"and so on");
+    assert_eq!(
+        [1, 2, 3].map(|i| folder.read(&format!("{i}.npz"))),
+        [bytes.clone(), bytes.clone(), bytes]
+    );
+}
+
+#[test]
+fn a_send_into_a_pipe_that_nobody_reads_fails() {
+    let folder = Folder::new();
+    folder.count("big.npy", &[100_000]);
+    for more in [&["--plain"][..], &[]] {
+        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_ndbytes"))
+            .args(["send", "big.npy", "-"])
+            .args(more)
+            .current_dir(folder.path(""))
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        process.stdout.take().unwrap().read_exact(&mut [0; 100]).unwrap();
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("0 arrays sent whole"), "{text}");
+    }
 }
 
 #[test]

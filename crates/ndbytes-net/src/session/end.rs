@@ -10,6 +10,7 @@ use ndbytes::{Code, Error, Result};
 use super::inner::Inner;
 use super::record::Record;
 use super::state::Peer;
+use super::wire::Ways;
 
 impl Inner {
     /// Nothing goes on after this.
@@ -89,7 +90,7 @@ impl Inner {
             )
         );
         // A proxy that has answered may take nothing more, and stay.
-        let is_stuck = self.one_way
+        let is_stuck = self.ways == Ways::Either
             && error.io().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
             && self.control.wait_to_read(Duration::ZERO).unwrap_or(false);
         if !is_gone && !is_stuck {

@@ -16,6 +16,7 @@ use super::outbox::Outbox;
 use super::receive::{Heard, cut, unexpected};
 use super::record::{MAX_PIECE, Record, piece_ends};
 use super::state::{Peer, Tag};
+use super::wire::Ways;
 
 /// What became of a file that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Link {
     /// # Errors
     /// As [`Link::receive`].
     pub fn stores_files(&self) -> Result<bool> {
-        if self.0.one_way {
+        if self.0.ways != Ways::Both {
             return Ok(false);
         }
         // One that connected may have nothing to say.

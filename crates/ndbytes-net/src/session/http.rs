@@ -12,7 +12,7 @@ use ndbytes::{Code, Error, Result, write_all_vectored};
 
 use super::address::Address;
 use super::inner::lock;
-use super::wire::{Control, Wire};
+use super::wire::{Control, Ways, Wire};
 use crate::answer::AnswerReader;
 
 /// What both directions share.
@@ -86,7 +86,8 @@ impl Wire {
         });
         let url = address.to_string();
         let reader = Reader { exchange: exchange.clone(), answer: None, url, patience };
-        Self::new(Box::new(reader), Box::new(Writer(exchange.clone())), exchange)
+        let wire = Self::new(Box::new(reader), Box::new(Writer(exchange.clone())), exchange);
+        Self { ways: Ways::Either, ..wire }
     }
 }
 

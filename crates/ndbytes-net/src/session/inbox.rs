@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     taken: u64,
     /// How long the source may say nothing.
     patience: Option<Duration>,
+    /// Whether more may be taken from the source than was asked for.
+    ahead: bool,
     /// What has come of a unit.
     pace: Option<Pace>,
     heard: Arc<Heard>,
@@ -35,17 +37,26 @@ struct Pace {
 impl Default for Inbox {
     /// One that nothing comes into.
     fn default() -> Self {
-        Self::over(Box::new(io::empty()), Box::default(), None)
+        Self::over(Box::new(io::empty()), Box::default(), None, true)
     }
 }
 
 impl Inbox {
-    /// Of a source that is silent for so long at most.
-    pub(super) fn new(source: Box<dyn Read + Send>, patience: Option<Duration>) -> Self {
-        Self::over(source, vec![0; FIRST].into_boxed_slice(), patience)
+    /// Of a source that is silent for so long at most, and may be read `ahead`.
+    pub(super) fn new(
+        source: Box<dyn Read + Send>,
+        patience: Option<Duration>,
+        ahead: bool,
+    ) -> Self {
+        Self::over(source, vec![0; FIRST].into_boxed_slice(), patience, ahead)
     }
 
-    fn over(source: Box<dyn Read + Send>, bytes: Box<[u8]>, patience: Option<Duration>) -> Self {
+    fn over(
+        source: Box<dyn Read + Send>,
+        bytes: Box<[u8]>,
+        patience: Option<Duration>,
+        ahead: bool,
+    ) -> Self {
         Self {
             source,
             bytes,
@@ -53,6 +64,7 @@ impl Inbox {
             end: 0,
             taken: 0,
             patience,
+            ahead,
             pace: None,
             heard: Arc::default(),
         }
@@ -73,13 +85,14 @@ impl Inbox {
         self.pace = None;
     }
 
-    /// Reads ahead, or into the memory of who waits.
-    fn pull(&mut self, buffer: Option<&mut [u8]>) -> io::Result<usize> {
+    /// Reads ahead, so many bytes at least if they come, or into the memory of who waits.
+    fn pull(&mut self, buffer: Option<&mut [u8]>, least: usize) -> io::Result<usize> {
         let begin = self.pace.as_ref().map(|_| Instant::now());
         let n = match buffer {
             Some(buffer) => self.source.read(buffer)?,
             None => {
-                let n = self.source.read(&mut self.bytes[self.end..])?;
+                let most = if self.ahead { self.bytes.len() } else { self.end + least };
+                let n = self.source.read(&mut self.bytes[self.end..most])?;
                 // There is more: a connection that is idle needs no such room.
                 if self.end + n == self.bytes.len() && self.bytes.len() < READ_AHEAD {
                     let mut bytes = vec![0; READ_AHEAD].into_boxed_slice();
@@ -120,7 +133,7 @@ impl Inbox {
                 self.bytes.copy_within(self.start..self.end, 0);
                 (self.start, self.end) = (0, self.end - self.start);
             }
-            let n = self.pull(None)?;
+            let n = self.pull(None, len - (self.end - self.start))?;
             if n == 0 {
                 break;
             }
@@ -170,13 +183,13 @@ impl Inbox {
 impl Read for Inbox {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.start == self.end {
-            if buffer.len() >= self.bytes.len() {
-                let n = self.pull(Some(buffer))?;
+            if !self.ahead || buffer.len() >= self.bytes.len() {
+                let n = self.pull(Some(buffer), 0)?;
                 self.taken += n as u64;
                 return Ok(n);
             }
             (self.start, self.end) = (0, 0);
-            self.end = self.pull(None)?;
+            self.end = self.pull(None, 0)?;
         }
         let n = buffer.len().min(self.end - self.start);
         buffer[..n].copy_from_slice(&self.bytes[self.start..self.start + n]);

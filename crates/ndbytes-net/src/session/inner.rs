@@ -17,7 +17,7 @@ use super::patience::Patience;
 use super::record::Record;
 use super::slot::Slot;
 use super::state::{Peer, State, Tag, denied};
-use super::wire::Control;
+use super::wire::{Control, Ways};
 use crate::tokens::Scope;
 
 /// What both directions share.
@@ -37,8 +37,7 @@ pub(super) struct Inner {
     pub(super) accepted: bool,
     /// Whether sums follow our messages: where nothing else protects what passes.
     pub(super) sums: bool,
-    /// Whether what comes and what leaves are not both of use: whichever is wanted first.
-    pub(super) one_way: bool,
+    pub(super) ways: Ways,
     pub(super) _place: Option<Place>,
 }
 
@@ -145,6 +144,10 @@ impl Inner {
         let mut state = self.state();
         state.check()?;
         state.allow(Scope::Read)?;
+        if self.ways == Ways::In {
+            let message = "nothing can be sent over this link: it has nothing to write to";
+            return Err(Error::new(Code::Argument, message));
+        }
         if outbox.ended {
             return Err(Error::new(Code::Argument, "nothing can be sent after the end"));
         }
@@ -163,7 +166,7 @@ impl Inner {
     /// Writes what is held and what is pending.
     pub(super) fn flush(self: &Arc<Self>, outbox: &mut Outbox) -> Result<()> {
         // Over HTTP, who receives says nothing.
-        if self.one_way && outbox.held.is_empty() {
+        if self.ways == Ways::Either && outbox.held.is_empty() {
             return Ok(());
         }
         self.state().take_pending(&mut outbox.held)?;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex};
 
 use ndbytes::{ArrayView, Code, Error, FrameOptions, Header, Progress, Result};
@@ -19,7 +20,7 @@ use super::record::Record;
 use super::slot::Slot;
 use super::state::{Peer, Tag};
 use super::sum::Summed;
-use super::wire::Wire;
+use super::wire::{Ways, Wire};
 
 /// One session over one connection.
 ///
@@ -82,7 +83,7 @@ impl Link {
         accepted: bool,
     ) -> Self {
         Self(Arc::new(Inner {
-            inbox: Slot::new(Inbox::new(wire.read, options.timeout)),
+            inbox: Slot::new(Inbox::new(wire.read, options.timeout, options.read_ahead)),
             outbox: Mutex::new(Outbox::new(wire.write)),
             state: Mutex::default(),
             told: Condvar::new(),
@@ -94,7 +95,7 @@ impl Link {
             peer,
             accepted,
             sums: address.is_open(),
-            one_way: address.is_http(),
+            ways: wire.ways,
             _place: place,
         }))
     }
@@ -125,8 +126,32 @@ impl Link {
         options: &SessionOptions,
         connects: bool,
     ) -> Result<Self> {
-        let (wire, address) =
-            (Wire::over(read, write, is_ready), Address::Tcp("a pipe".to_owned()));
+        Self::between(Wire::over(read, write, is_ready), options, connects)
+    }
+
+    /// A session over what somebody else opened: pipes, files or sockets, which stay theirs. With one of
+    /// them it goes one way: what is sent is then not acknowledged, and what is received has an end all
+    /// the same. Whoever can write says hello, so that it needs no agreement on who connects.
+    ///
+    /// # Errors
+    /// [`Code::Argument`] without any; [`Code::Io`].
+    pub fn over_descriptors(
+        read: Option<OwnedFd>,
+        write: Option<OwnedFd>,
+        options: &SessionOptions,
+    ) -> Result<Self> {
+        if read.is_none() && write.is_none() {
+            let message = "a link needs something to read from or to write to";
+            return Err(Error::new(Code::Argument, message));
+        }
+        let connects = write.is_some();
+        let wire = Wire::pipe(read, write, Patience::of(options))?;
+        Self::between(wire, options, connects)
+    }
+
+    fn between(wire: Wire, options: &SessionOptions, connects: bool) -> Result<Self> {
+        // Nothing else protects what passes.
+        let address = Address::Tcp(String::new());
         let link = Self::new(wire, &address, "a pipe".to_owned(), options, None, !connects);
         if connects {
             link.greet()?;
@@ -143,8 +168,8 @@ impl Link {
         let mut hello = Vec::new();
         self.0.hello().encode(&mut hello)?;
         let mut outbox = lock(&self.0.outbox);
-        // Who asks for arrays alone says nothing.
-        if self.0.one_way {
+        // Who asks for arrays alone says nothing, and where nobody answers, nobody waits for it.
+        if matches!(self.0.ways, Ways::Either | Ways::Out) {
             outbox.greeting = hello;
             return Ok(());
         }
@@ -154,6 +179,15 @@ impl Link {
     /// Who is at the other end: an address as a URL has it, or a process.
     pub fn peer(&self) -> &str {
         &self.0.peer
+    }
+
+    /// Whether names and metadata may go with arrays; waits for the first word of a peer that connected.
+    ///
+    /// # Errors
+    /// As [`Link::receive`].
+    pub fn takes_names(&self) -> Result<bool> {
+        self.0.meet()?;
+        Ok(self.0.state().peer != Peer::Plain)
     }
 
     /// Sends an array; how many were sent with it, which is its number.
@@ -188,7 +222,7 @@ impl Link {
         outbox.count(passed, sum)?;
         let number = outbox.arrays;
         // Which way a link over HTTP goes, its first array says.
-        let first = self.0.one_way && number == 1;
+        let first = self.0.ways == Ways::Either && number == 1;
         if !options.more || !small || first || outbox.held.len() >= HELD {
             self.0.flush(outbox)?;
         }
@@ -284,8 +318,14 @@ impl Link {
         self.0.meet()?;
         let sent = {
             let mut outbox = lock(&self.0.outbox);
-            if self.0.state().peer == Peer::Plain {
-                let message = "the peer knows arrays alone, and acknowledges none";
+            let deaf = match self.0.ways {
+                Ways::Out => Some("nothing comes back over this link, and so no acknowledgement"),
+                _ if self.0.state().peer == Peer::Plain => {
+                    Some("the peer knows arrays alone, and acknowledges none")
+                }
+                _ => None,
+            };
+            if let Some(message) = deaf {
                 return Err(Error::new(Code::StreamPlain, message));
             }
             if self.0.state().acked >= outbox.arrays {
@@ -342,8 +382,11 @@ impl Link {
                 return Ok(());
             }
             outbox.ended = true;
+            if self.0.ways == Ways::In {
+                return Ok(());
+            }
             // Nobody was asked for anything.
-            if self.0.one_way && outbox.arrays == 0 && !outbox.begun {
+            if self.0.ways == Ways::Either && outbox.arrays == 0 && !outbox.begun {
                 return Ok(());
             }
             let (talks, ended, has_all) = {
@@ -360,12 +403,17 @@ impl Link {
                 (talks, state.ended, has_all)
             };
             if talks {
+                let Outbox { held, greeting, .. } = &mut *outbox;
+                held.append(greeting);
                 // After the end, nobody listens.
                 self.0.state().take_pending(&mut outbox.held)?;
                 let Outbox { arrays, bytes, sums, .. } = *outbox;
                 Record::End { arrays, bytes, sums }.encode(&mut outbox.held)?;
             }
             let said = self.0.flush(&mut outbox);
+            if self.0.ways == Ways::Out {
+                return said;
+            }
             let has_all = has_all || self.0.state().acked >= outbox.arrays;
             if talks && has_all {
                 // Who is gone need not be told.

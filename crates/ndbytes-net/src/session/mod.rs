@@ -42,6 +42,7 @@ mod memory;
 mod options;
 mod outbox;
 mod patience;
+mod pipe;
 mod quic;
 mod receive;
 mod record;

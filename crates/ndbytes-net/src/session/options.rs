@@ -43,6 +43,8 @@ pub struct SessionOptions {
     pub ack: bool,
     /// Whether files are stored: what [`Link::next_unit`](super::Link::next_unit) is for.
     pub files: bool,
+    /// Whether more may be read than was asked for yet: faster, where nothing else follows.
+    pub read_ahead: bool,
     /// Most connections at once.
     pub max_connections: usize,
     /// How long a peer that knows arrays alone may take to end, after us: it has then read what was
@@ -66,6 +68,7 @@ impl Default for SessionOptions {
             insecure: false,
             ack: true,
             files: false,
+            read_ahead: true,
             max_connections: 1024,
             linger: Some(Duration::from_millis(500)),
             on_signal: None,
@@ -109,6 +112,8 @@ setters! {
     with_ack: ack, bool;
     /// The same, storing files or not.
     with_files: files, bool;
+    /// The same, reading ahead or not.
+    with_read_ahead: read_ahead, bool;
     /// The same with another number of connections.
     with_max_connections: max_connections, usize;
     /// The same with another time for a plain peer to end.
@@ -132,6 +137,7 @@ impl fmt::Debug for SessionOptions {
             .field("insecure", &self.insecure)
             .field("ack", &self.ack)
             .field("files", &self.files)
+            .field("read_ahead", &self.read_ahead)
             .field("max_connections", &self.max_connections)
             .field("linger", &self.linger)
             .finish_non_exhaustive()

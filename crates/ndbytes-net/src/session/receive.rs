@@ -16,6 +16,7 @@ use super::record::{PIECE_MAGIC, Record};
 use super::slot::Taken;
 use super::state::{Peer, State, Tag, denied};
 use super::sum::Summed;
+use super::wire::Ways;
 use super::zstd_frame::{ZSTD_MAGIC, ZstdFrame};
 use crate::tokens::Scope;
 
@@ -97,6 +98,10 @@ impl Link {
     /// # Errors
     /// As [`Link::receive`].
     pub fn next_unit(&self) -> Result<Option<Next<'_>>> {
+        if self.0.ways == Ways::Out {
+            let message = "nothing comes back over this link: it has nothing to read from";
+            return Err(Error::new(Code::Argument, message));
+        }
         let mut inbox = self.0.inbox.take();
         {
             let mut state = self.0.state();
@@ -410,7 +415,7 @@ impl Inner {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
         let kind = error.io().map(std::io::Error::kind);
         if matches!(kind, Some(ConnectionAborted | ConnectionReset))
-            && (self.one_way || self.state().is_session())
+            && (self.ways == Ways::Either || self.state().is_session())
         {
             return cut(&format!("by a reset: {}", error.message()));
         }

@@ -20,6 +20,7 @@ pub(super) struct Wire {
     pub(super) read: Box<dyn Read + Send>,
     pub(super) write: Box<dyn Write + Send>,
     pub(super) control: Arc<dyn Control>,
+    pub(super) ways: Ways,
     /// Descriptors, where they can be handed over.
     #[cfg(target_os = "linux")]
     pub(super) descriptors: Option<Arc<Descriptors>>,
@@ -35,10 +36,24 @@ impl Wire {
             read,
             write,
             control,
+            ways: Ways::Both,
             #[cfg(target_os = "linux")]
             descriptors: None,
         }
     }
+}
+
+/// Which ways of a stream are of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ways {
+    /// Both at once.
+    Both,
+    /// Whichever is wanted first: bodies of HTTP.
+    Either,
+    /// What comes: nothing can be answered.
+    In,
+    /// What leaves: nothing comes back.
+    Out,
 }
 
 /// What can be done to a stream while others read and write.
@@ -275,7 +290,12 @@ pub(super) fn wait(
     }
 }
 
-fn ready(fd: BorrowedFd<'_>, flags: PollFlags, most: Option<Duration>) -> io::Result<bool> {
+/// Waits until something can be done, or that long.
+pub(super) fn ready(
+    fd: BorrowedFd<'_>,
+    flags: PollFlags,
+    most: Option<Duration>,
+) -> io::Result<bool> {
     let most = most.map(|most| Timespec {
         tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: most.subsec_nanos().into(),
