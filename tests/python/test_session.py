@@ -781,6 +781,63 @@ def test_a_receiver_that_keeps_on_serves_several_at_once(tmp_path):
 
 
 @with_command
+def test_a_receiver_that_is_shut_down_finishes_what_has_begun(tmp_path):
+    out = tmp_path / "in"
+    command = [COMMAND, "recv", "tcp://127.0.0.1:0", "--out", out, "--keep", "--timeout", "20"]
+    receiver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = receiver.stderr.readline().split()[-1]
+        host, port = address.removeprefix("tcp://").rsplit(":", 1)
+        message = nb.dumps(np.arange(10_000))
+        with (
+            nb.connect(address, timeout=WAIT) as idle,
+            socket.create_connection((host, int(port)), WAIT) as busy,
+        ):
+            idle.send([1, 2])
+            idle.sync()
+            busy.sendall(message[:5000])
+            time.sleep(0.3)
+            receiver.send_signal(signal.SIGTERM)
+            assert "what has begun is finished" in receiver.stderr.readline()
+            with pytest.raises(nb.TruncatedError, match="ends the session") as caught:
+                idle.recv()
+            assert caught.value.code == "stream.closing"
+            idle.abort()
+            with pytest.raises(ConnectionRefusedError):
+                nb.connect(address)
+            assert receiver.poll() is None
+            busy.sendall(message[5000:])
+            assert busy.recv(1) == b""
+        _, text = receiver.communicate(timeout=WAIT)
+        assert receiver.returncode == 0, text
+    finally:
+        receiver.kill()
+        receiver.communicate(timeout=WAIT)
+    assert [nb.load(out / f"0000{i}.npy").size for i in range(2)] == [2, 10_000]
+
+
+@with_command
+def test_the_second_signal_ends_a_receiver_at_once(tmp_path):
+    command = [COMMAND, "recv", "tcp://127.0.0.1:0", "--out", tmp_path / "in", "--keep"]
+    receiver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = receiver.stderr.readline().split()[-1]
+        host, port = address.removeprefix("tcp://").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), WAIT) as busy:
+            busy.sendall(nb.dumps(np.arange(10_000))[:5000])
+            time.sleep(0.3)
+            receiver.send_signal(signal.SIGINT)
+            assert "again to end at once" in receiver.stderr.readline()
+            receiver.send_signal(signal.SIGINT)
+            receiver.communicate(timeout=WAIT)
+        assert receiver.returncode == -signal.SIGINT
+    finally:
+        receiver.kill()
+        receiver.communicate(timeout=WAIT)
+    assert os.listdir(tmp_path / "in") == []
+
+
+@with_command
 @pytest.mark.parametrize("scheme", ["tls", "quic"])
 def test_the_command_asks_for_certificates_and_tokens(tmp_path, certificate, scheme):
     (cert, key), tokens, path = certificate, tmp_path / "tokens", tmp_path / "a.npy"

@@ -339,7 +339,7 @@ pub(crate) struct Recv {
     /// Make a connection instead of waiting for one
     #[arg(long)]
     pub(crate) connect: bool,
-    /// Go on with other connections, several at once, until a signal comes
+    /// Go on with other connections, several at once, until a signal comes; what has begun is finished then
     #[arg(long, conflicts_with_all = ["connect", "count"])]
     pub(crate) keep: bool,
     /// Most connections at once, with --keep

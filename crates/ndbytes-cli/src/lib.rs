@@ -9,6 +9,7 @@ mod commands;
 mod elements;
 mod exit;
 mod input;
+mod links;
 mod names;
 mod number;
 mod output;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use ndbytes::{Error, Limits};
 use ndbytes_net::session::{Address, Link, Listener, SessionOptions, Tokens, connect};
@@ -87,7 +88,7 @@ pub(crate) fn pipe(
 
 /// Who listens, and the socket that goes away with the process.
 pub(crate) struct Waiting {
-    listener: Listener,
+    listener: Arc<Listener>,
     _doomed: Option<Doomed>,
 }
 
@@ -100,7 +101,7 @@ impl Waiting {
             _ => None,
         };
         note(format_args!("listening on {}", listener.address()));
-        Ok(Self { listener, _doomed: doomed })
+        Ok(Self { listener: Arc::new(listener), _doomed: doomed })
     }
 
     /// Where it listens.
@@ -108,10 +109,19 @@ impl Waiting {
         self.listener.address()
     }
 
-    /// Waits for a connection, as long as the timeout unless `patient`.
-    pub(crate) fn next(&self, options: &SessionOptions, patient: bool) -> Result<Link, Failure> {
-        let patience = if patient { None } else { options.timeout };
-        let found = self.listener.accept(patience);
+    /// Who listens, for another thread to close.
+    pub(crate) fn listener(&self) -> Arc<Listener> {
+        self.listener.clone()
+    }
+
+    /// Waits for a connection, however long; none when the listener is closed.
+    pub(crate) fn any(&self) -> Result<Option<Link>, Failure> {
+        self.listener.accept(None).map_err(|error| failure(error, self.listener.address()))
+    }
+
+    /// Waits for a connection, as long as the timeout.
+    pub(crate) fn next(&self, options: &SessionOptions) -> Result<Link, Failure> {
+        let found = self.listener.accept(options.timeout);
         let found = found.map_err(|error| failure(error, self.listener.address()))?;
         found.ok_or_else(|| {
             let seconds = options.timeout.unwrap_or_default().as_secs_f64();

@@ -6,6 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Paths that are removed when a signal ends the process.
 static PATHS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// What the first signal does, in the place of ending the process.
+static FIRST: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
+/// Has the first signal do this, and the second one end the process.
+pub(crate) fn at_first(call: impl FnOnce() + Send + 'static) {
+    watch();
+    *FIRST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(call));
+}
+
 /// A path that is removed when a signal ends the process, as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Doomed(PathBuf);
@@ -58,7 +67,12 @@ pub(crate) fn watch() {
         let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
         let handle = signals.handle();
         let wait = move || {
-            if let Some(signal) = signals.forever().next() {
+            for signal in signals.forever() {
+                let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(call) = first {
+                    call();
+                    continue;
+                }
                 crate::progress::abort();
                 // Held to the end, so that no new path comes after these.
                 let doomed = paths();

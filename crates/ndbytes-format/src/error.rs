@@ -129,6 +129,8 @@ codes! {
     EndOfStream = "stream.end", EndOfStream;
     /// A session's stream ended without its end.
     StreamCut = "stream.cut", Truncated;
+    /// A session's peer is being shut down, and nothing is wrong.
+    StreamClosing = "stream.closing", Truncated;
     /// A session's record is none, or not the one that must come here.
     StreamRecord = "stream.record", Malformed;
     /// A session's checksum does not match its bytes.

@@ -16,10 +16,12 @@ use crate::args::Recv;
 use crate::commands::info::shape_text;
 use crate::exit::{ExitStatus, Failure, arrays, files_and_arrays};
 use crate::input::is_dash;
+use crate::links::{Kept, Links};
 use crate::output::Output;
 use crate::peer::{self, Peer, Waiting, pipe};
 use crate::printer::{Printer, note};
 use crate::progress::{self, By};
+use crate::signals;
 
 /// Receives until the stream ends, or a signal comes.
 pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure> {
@@ -63,7 +65,7 @@ fn listen(
     let peer = &Peer::At(waiting.address().clone());
     let out = &Mutex::new(out);
     if !args.keep {
-        let link = waiting.next(options, false)?;
+        let link = waiting.next(options)?;
         // No other is waited for.
         drop(waiting);
         return Reception::new(args, &link, peer, store).run(out);
@@ -74,13 +76,23 @@ fn listen(
     };
     // A bar can show one thing.
     progress::end();
+    let links = Arc::<Links>::default();
+    let (listener, all) = (waiting.listener(), links.clone());
+    signals::at_first(move || {
+        listener.close();
+        note(format_args!(
+            "no more is taken, and what has begun is finished; again to end at once"
+        ));
+        all.close();
+    });
     thread::scope(|scope| {
-        loop {
-            let link = waiting.next(options, true)?;
+        while let Some(link) = waiting.any()? {
             let store = Store::folder(&args.out, args.overwrite, next);
+            let (kept, links) = (links.add(link), &links);
             // One that is slow keeps nobody waiting.
             let receive = move || {
-                if let Err(failure) = Reception::new(args, &link, peer, store).run(out) {
+                let reception = Reception::new(args, kept.link(), peer, store);
+                if let Err(failure) = reception.among(links, &kept).run(out) {
                     failure.report();
                 }
             };
@@ -88,6 +100,7 @@ fn listen(
                 note(format_args!("{peer}: a connection is dropped: {error}"));
             }
         }
+        Ok(())
     })
 }
 
@@ -110,6 +123,8 @@ struct Reception<'a> {
     args: &'a Recv,
     link: &'a Link,
     peer: &'a Peer,
+    /// Others that end with this one.
+    among: Option<(&'a Links, &'a Kept)>,
     store: Store,
     arrays: u64,
     files: u64,
@@ -117,7 +132,18 @@ struct Reception<'a> {
 
 impl<'a> Reception<'a> {
     fn new(args: &'a Recv, link: &'a Link, peer: &'a Peer, store: Store) -> Self {
-        Self { args, link, peer, store, arrays: 0, files: 0 }
+        Self { args, link, peer, among: None, store, arrays: 0, files: 0 }
+    }
+
+    /// The same as one of several.
+    fn among(mut self, links: &'a Links, kept: &'a Kept) -> Self {
+        self.among = Some((links, kept));
+        self
+    }
+
+    /// Whether all are to end.
+    fn is_closing(&self) -> bool {
+        self.among.is_some_and(|(links, _)| links.are_closing())
     }
 
     /// Stores all that comes.
@@ -127,7 +153,12 @@ impl<'a> Reception<'a> {
             if matches!(self.peer, Peer::Dash) || !matches!(self.store, Store::Folder { .. }) {
                 self.store.ready()?;
             }
-            let Some(came) = self.next().map_err(|error| self.failure(error))? else {
+            let came = match self.next() {
+                // It was us who ended it.
+                Err(_) if self.is_closing() => return self.left(),
+                came => came.map_err(|error| self.failure(error))?,
+            };
+            let Some(came) = came else {
                 if let Some(wanted) = self.args.count {
                     return Err(Failure::no(format!(
                         "{}: the stream ended after {} of {}",
@@ -157,6 +188,13 @@ impl<'a> Reception<'a> {
                     say(out, format_args!("{path} {} bytes{from}", stored.size))?;
                 }
             }
+            if let Some((_, kept)) = self.among {
+                kept.end();
+                if self.is_closing() {
+                    kept.leave();
+                    return self.left();
+                }
+            }
         }
         let text = self.text();
         std::mem::replace(&mut self.store, Store::Stdout).finish(self.arrays)?;
@@ -166,10 +204,20 @@ impl<'a> Reception<'a> {
         Ok(())
     }
 
+    /// All that was begun is there.
+    fn left(&self) -> Result<(), Failure> {
+        note(format_args!("received {}", self.text()));
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<Option<Came>, Error> {
         let name = format!("array {}", self.arrays);
         progress::begin(By::Telling, "receiving", Path::new(&name), None);
-        Ok(match self.link.next_unit()? {
+        let unit = self.link.next_unit()?;
+        if let Some((_, kept)) = self.among.filter(|_| unit.is_some()) {
+            kept.begin();
+        }
+        Ok(match unit {
             None => None,
             Some(Next::Array(incoming)) => {
                 let tag = incoming.tag().clone();
@@ -209,7 +257,9 @@ impl<'a> Reception<'a> {
     fn failure(&self, error: Error) -> Failure {
         let (name, count) = (self.peer, self.arrays);
         let message = match error.kind() {
-            _ if error.code() == Code::StreamCut => Failure::no(format!("{name}: {error}")),
+            _ if matches!(error.code(), Code::StreamCut | Code::StreamClosing) => {
+                Failure::no(format!("{name}: {error}"))
+            }
             ErrorKind::Truncated => {
                 Failure::no(format!("{name}: the stream was cut within array {count}: {error}"))
             }

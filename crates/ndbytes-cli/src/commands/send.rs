@@ -47,7 +47,7 @@ fn converse(
 ) -> Result<(), Failure> {
     let options = args.session.options()?;
     if args.listen {
-        let link = Waiting::at(address, &options)?.next(&options, false)?;
+        let link = Waiting::at(address, &options)?.next(&options)?;
         return over(&link, peer, files, sent).map_err(|(failure, _)| failure);
     }
     let (mut attempts, mut before) = (0, (0, 0));
@@ -74,7 +74,7 @@ fn converse(
 fn over(link: &Link, peer: &Peer, files: &[File], sent: &mut Sent) -> Result<(), (Failure, bool)> {
     let failed = |error: Error| {
         let passing = error.io().is_some_and(|io| io.kind() != io::ErrorKind::PermissionDenied)
-            || matches!(error.code(), Code::StreamCut | Code::StreamChecksum);
+            || matches!(error.code(), Code::StreamCut | Code::StreamClosing | Code::StreamChecksum);
         (failure(error, peer), passing)
     };
     let stores = link.stores_files().map_err(failed)?;

@@ -43,7 +43,7 @@ impl Inner {
                 | io::ErrorKind::UnexpectedEof,
             ) => false,
             Some(_) => true,
-            None => code != Code::StreamPeer && code != Code::StreamCut,
+            None => !matches!(code, Code::StreamPeer | Code::StreamCut | Code::StreamClosing),
         };
         if first && listens && tell {
             let code = if is_denied { DENIED } else { code.as_str() }.to_owned();
@@ -100,8 +100,14 @@ impl Inner {
         while !inbox.is_empty() || self.control.wait_to_read(LINGER).unwrap_or(false) {
             match self.read_ack(&mut inbox, true) {
                 Ok(()) => {}
-                Err(said) if said.code() == Code::StreamPeer => return said,
-                Err(said) if said.code() == Code::HttpStatus => return said,
+                Err(said)
+                    if matches!(
+                        said.code(),
+                        Code::StreamPeer | Code::StreamClosing | Code::HttpStatus
+                    ) =>
+                {
+                    return said;
+                }
                 Err(said) => match said.io().map(io::Error::kind) {
                     Some(io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => return said,
                     _ => break,

@@ -15,12 +15,12 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen as lis
 use rustls::ServerConfig;
 
 use super::address::Address;
+use super::farewell::{Farewells, HURRY};
 use super::inner::Place;
 use super::link::Link;
 use super::options::SessionOptions;
 use super::patience::Patience;
 use super::quic;
-use super::record::Record;
 use super::wire::{Wire, wait};
 use crate::tls;
 
@@ -92,6 +92,7 @@ pub struct Listener {
     address: Address,
     options: SessionOptions,
     open: Arc<AtomicUsize>,
+    farewells: Farewells,
     closed: AtomicBool,
 }
 
@@ -149,8 +150,14 @@ impl Listener {
                 (Kind::Tcp(listener, config.map(Arc::new)), address)
             }
         };
-        let open = Arc::default();
-        Ok(Self { kind, address, options: options.clone(), open, closed: AtomicBool::new(false) })
+        Ok(Self {
+            kind,
+            address,
+            options: options.clone(),
+            open: Arc::default(),
+            farewells: Farewells::default(),
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// Where it listens.
@@ -167,25 +174,31 @@ impl Listener {
         let start = Instant::now();
         while !self.closed.load(Ordering::Acquire) {
             let left = patience.map(|patience| patience.saturating_sub(start.elapsed()));
-            let (wire, peer) = match self.next(left).map_err(|error| named(&self.address, error))? {
-                Some(found) => found,
-                None if left == Some(Duration::ZERO) => return Ok(None),
-                None => continue,
-            };
-            let place = Place(self.open.clone());
-            let full = self.open.fetch_add(1, Ordering::AcqRel) >= self.options.max_connections;
-            if full {
+            let (wire, peer, place) =
+                match self.next(left).map_err(|error| named(&self.address, error))? {
+                    Some(found) => found,
+                    None if left == Some(Duration::ZERO) => return Ok(None),
+                    None => continue,
+                };
+            let (address, options) = (&self.address, &self.options);
+            if place.is_none() {
                 tracing::warn!(peer, "too many connections: one is refused");
-                refuse(wire, self.options.max_connections, &self.address);
+                self.farewells.tell(wire, options.max_connections, address);
                 continue;
             }
-            let (address, options) = (&self.address, &self.options);
-            return Ok(Some(Link::new(wire, address, peer, options, Some(place), true)));
+            return Ok(Some(Link::new(wire, address, peer, options, place, true)));
         }
         Ok(None)
     }
 
-    fn next(&self, left: Option<Duration>) -> io::Result<Option<(Wire, String)>> {
+    /// A place for one more, if there is one.
+    fn place(&self) -> Option<Place> {
+        let place = Place(self.open.clone());
+        let before = self.open.fetch_add(1, Ordering::AcqRel);
+        (before < self.options.max_connections).then_some(place)
+    }
+
+    fn next(&self, left: Option<Duration>) -> io::Result<Option<(Wire, String, Option<Place>)>> {
         let patience = Patience::of(&self.options);
         // Whether it was closed is looked at as often.
         let slice = left.map_or(SLICE, |left| left.min(SLICE));
@@ -196,13 +209,17 @@ impl Listener {
                     return Ok(None);
                 }
                 listener.accept().and_then(|(stream, peer)| {
-                    Ok(match config {
-                        None => (Wire::tcp(stream, options)?, format!("tcp://{peer}")),
-                        Some(config) => (
-                            Wire::tls_server(stream, config.clone(), options)?,
-                            format!("tls://{peer}"),
-                        ),
-                    })
+                    let place = self.place();
+                    let (wire, scheme) = match config {
+                        None => (Wire::tcp(stream, options)?, "tcp"),
+                        Some(config) => {
+                            let hurried = options.timeout.unwrap_or(HURRY).min(HURRY);
+                            let timeout = place.as_ref().map_or(Some(hurried), |_| options.timeout);
+                            let options = &options.clone().with_timeout(timeout);
+                            (Wire::tls_server(stream, config.clone(), options)?, "tls")
+                        }
+                    };
+                    Ok((wire, format!("{scheme}://{peer}"), place))
                 })
             }
             Kind::Unix(listener, path) => {
@@ -210,10 +227,14 @@ impl Listener {
                     return Ok(None);
                 }
                 listener.accept().and_then(|(stream, _)| {
-                    Ok((Wire::unix(stream, options)?, format!("unix://{}", path.display())))
+                    let peer = format!("unix://{}", path.display());
+                    Ok((Wire::unix(stream, options)?, peer, self.place()))
                 })
             }
-            Kind::Quic(endpoint) => return endpoint.accept(slice, &patience),
+            Kind::Quic(endpoint) => {
+                let found = endpoint.accept(slice, &patience)?;
+                return Ok(found.map(|(wire, peer)| (wire, peer, self.place())));
+            }
         };
         match found {
             Ok(found) => Ok(Some(found)),
@@ -316,23 +337,6 @@ fn connect_unix(path: &Path, _timeout: Option<Duration>) -> io::Result<UnixStrea
 
 /// What a peer has not done to whom we cannot connect.
 const ACCEPTS: &str = "did not answer";
-
-/// Tells a peer why there is no session, if it can be told at once.
-fn refuse(mut wire: Wire, most: usize, address: &Address) {
-    // Hands are not shaken for this.
-    let is_plain = matches!(address, Address::Tcp(_) | Address::Unix(_));
-    let code = Code::StreamPeer.as_str().to_owned();
-    let message = format!("there are {most} connections already, and more are not allowed");
-    let mut record = Vec::new();
-    if is_plain
-        && (Record::Error { code, message }).encode(&mut record).is_ok()
-        && wire.control.is_ready()
-    {
-        let _ = wire.write.write_all(&record);
-        let _ = wire.control.shut_write();
-    }
-    wire.control.close();
-}
 
 /// Whether the system lacks descriptors or memory.
 fn is_no_room(errno: i32) -> bool {

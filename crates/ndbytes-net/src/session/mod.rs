@@ -30,6 +30,7 @@ mod address;
 mod coming;
 mod digest;
 mod end;
+mod farewell;
 mod file_in;
 mod file_out;
 mod http;

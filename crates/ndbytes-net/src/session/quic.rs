@@ -384,7 +384,11 @@ impl Control for Plug {
     }
 
     fn close(&self) {
-        self.connection.close(EARLY, b"");
+        self.close_because("");
+    }
+
+    fn close_because(&self, why: &str) {
+        self.connection.close(EARLY, why.as_bytes());
         self.pump.told.notify_all();
     }
 

@@ -595,6 +595,9 @@ fn told(peer: &str, code: &str, message: &str) -> Error {
     if code == DENIED {
         return denied(&format!("{peer} refuses: {message}"));
     }
+    if code == Code::StreamClosing.as_str() {
+        return Error::new(Code::StreamClosing, format!("{peer} ends the session: {message}"));
+    }
     Error::new(Code::StreamPeer, format!("{peer} reports {}: {message}", code.escape_debug()))
 }
 

@@ -66,6 +66,10 @@ pub(super) trait Control: Send + Sync {
     fn close_well(&self) {
         self.close();
     }
+    /// As [`Control::close`], with a reason where there is a place for one.
+    fn close_because(&self, _why: &str) {
+        self.close();
+    }
     /// Whether a record would leave without a wait.
     fn is_ready(&self) -> bool;
     /// Passes over what comes, until the peer ends or so much time has passed.
