@@ -238,6 +238,34 @@ def test_hands_are_shaken_for_http2_and_not_for_ever(tmp_path):
     assert messages.count("a handshake takes too long") == 1
 
 
+def test_connections_beyond_the_most_are_told_so_over_tls(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(cert, key)
+    folder = tmp_path / "served"
+    folder.mkdir()
+    trust = ssl.create_default_context(cafile=str(cert))
+    options = ["--cert", cert, "--key", key, "--max-connections", "2"]
+    with serving(folder, *options) as (host, _), contextlib.ExitStack() as stack:
+        place = ("localhost", int(host.rsplit(":", 1)[1]))
+
+        def get(path):
+            connection = http.client.HTTPSConnection(*place, timeout=WAIT, context=trust)
+            stack.callback(connection.close)
+            connection.request("GET", path)
+            return connection.getresponse()
+
+        assert [get("/health").status for _ in range(2)] == [200, 200]
+        for _ in range(3):
+            answer = get("/health")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert json.loads(answer.read())["code"] == "http.busy"
+        # Who does not shake hands holds up nobody.
+        for _ in range(30):
+            stack.enter_context(socket.create_connection(place, WAIT))
+        time.sleep(2.5)
+        assert get("/health").status == 503
+
+
 def make_certificate(cert, key):
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -286,9 +314,11 @@ def test_slow_clients_do_not_keep_others_waiting(tmp_path):
             assert time.monotonic() - begin < 5
             for connection in slow:
                 connection.settimeout(WAIT)
-                with contextlib.suppress(ConnectionError):
-                    while connection.recv(1 << 16):
-                        pass
+                said = b""
+                while data := connection.recv(1 << 16):
+                    said += data
+                assert said.startswith(b"HTTP/1.1 408 ")
+                assert b"http.timeout" in said
             assert time.monotonic() - begin < 20
         assert b"ndbytes_connections_timed_out_total 100" in ask(host, "/metrics")[2]
 

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, StatusCode, Version, header};
@@ -27,7 +27,7 @@ use super::metrics::Flight;
 use super::options::ServeOptions;
 use super::problem::Problem;
 use super::watch::{Progress, Watched};
-use super::{Peer, Service, resumable, router, stream_in, upload};
+use super::{Peer, Service, parting, resumable, router, stream_in, upload};
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -68,7 +68,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let progress = Progress::new();
-    let stream = TokioIo::new(Watched::new(stream, progress.clone()));
+    let bare = Arc::new(Mutex::new(stream));
+    let stream = TokioIo::new(Watched::new(bare.clone(), progress.clone()));
     let mut builder = Builder::new(TokioExecutor::new());
     // What takes too long, `Progress` ends.
     builder.http1().header_read_timeout(None).max_buf_size(MAX_HEADER);
@@ -94,6 +95,10 @@ where
             ended = connection.as_mut() => return ended,
             () = overdue.as_mut() => {
                 shared.service.metrics.timed_out.fetch_add(1, Ordering::Relaxed);
+                if progress.is_within_request() {
+                    tracing::warn!(%peer, "a request takes too long to come");
+                    parting::say(&bare, &parting::too_slow()).await;
+                }
                 return Err(io::Error::from(io::ErrorKind::TimedOut).into());
             }
             _ = told.as_mut(), if !stopping => {

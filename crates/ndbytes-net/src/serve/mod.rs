@@ -24,6 +24,7 @@ mod options;
 mod pace;
 mod page;
 mod partial;
+mod parting;
 mod problem;
 mod resumable;
 mod root;

@@ -77,7 +77,7 @@ impl Problem {
         io::Error::other(self.detail)
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
+    fn body(&self) -> String {
         let title = self.status.canonical_reason().unwrap_or_default();
         let mut value = json!({
             "type": "about:blank",
@@ -89,12 +89,29 @@ impl Problem {
         if let Some(offset) = self.offset {
             value["offset"] = offset.into();
         }
-        let body = Body::once(format!("{value}\n"));
-        let mut response = Response::new(body);
+        format!("{value}\n")
+    }
+
+    /// The same where there is no request that it would answer: as HTTP/1.1, after which nothing comes.
+    pub(super) fn to_text(&self) -> Vec<u8> {
+        let (body, status) = (self.body(), self.status);
+        let length = body.len();
+        let mut text = format!(
+            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: {KIND}\r\nContent-Length: {length}\r\n"
+        )
+        .into_bytes();
+        for (name, value) in &self.headers {
+            text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        text.extend([b"\r\n", body.as_bytes()].concat());
+        text
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::once(self.body()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, kind);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.headers);
         response
@@ -150,5 +167,7 @@ impl Problem {
     }
 }
 
+/// RFC 9457.
+const KIND: &str = "application/problem+json";
 const MISSING: [Errno; 5] =
     [Errno::NOTDIR, Errno::LOOP, Errno::XDEV, Errno::NAMETOOLONG, Errno::ISDIR];

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +19,7 @@ use super::connection::{Shared, serve};
 use super::content::Digests;
 use super::metrics::Metrics;
 use super::options::{LONGEST, ServeOptions};
+use super::parting::Refusals;
 use super::resumable::Turns;
 use super::root::Root;
 use super::stream_in::MOST_STREAMS;
@@ -154,6 +153,7 @@ impl Server {
         let own = shared.options.max_connections_per_address;
         let addresses = Shares::new(own.or(Some(MOST_PER_ADDRESS)), None);
         let mut connections = JoinSet::new();
+        let refusals = Refusals::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -171,7 +171,9 @@ impl Server {
                                     drop((turn, place));
                                 });
                             }
-                            (turn, _) => refuse(&shared, stream, peer, turn.is_err()),
+                            (turn, _) => {
+                                refusals.add(&mut connections, &shared, stream, peer, turn.is_err());
+                            }
                         }
                     }
                     Err(error) => {
@@ -232,22 +234,6 @@ impl std::error::Error for ServeError {
             Self::Refused(_) => None,
             Self::Io(_, error) => Some(error),
         }
-    }
-}
-
-/// Says why, where that can be said without waiting.
-fn refuse(shared: &Shared, stream: TcpStream, peer: SocketAddr, of_address: bool) {
-    let metrics = &shared.service.metrics;
-    metrics.refused.fetch_add(1, Ordering::Relaxed);
-    if of_address {
-        metrics.limited.fetch_add(1, Ordering::Relaxed);
-    }
-    tracing::warn!(%peer, of_address, "a connection is refused: there are too many");
-    if shared.tls.is_none() {
-        let _ = stream.try_write(
-            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
-              Content-Length: 0\r\n\r\n",
-        );
     }
 }
 

@@ -40,7 +40,8 @@ struct State {
 
 /// A stream that says how it gets on.
 pub(super) struct Watched<S> {
-    stream: S,
+    /// Who closes the connection may have a last word.
+    stream: Arc<Mutex<S>>,
     progress: Arc<Progress>,
 }
 
@@ -120,13 +121,23 @@ impl Progress {
         }
     }
 
+    /// Whether a request of HTTP/1 has begun to come, and not ended.
+    pub(super) fn is_within_request(&self) -> bool {
+        let state = self.lock();
+        state.requests == 0 && state.reading.is_some() && state.blocked.is_none()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(stream: Arc<Mutex<S>>, progress: Arc<Progress>) -> Self {
         Self { stream, progress }
     }
 
@@ -146,13 +157,18 @@ impl<S> Watched<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut *lock(&self.stream)).poll_read(context, buffer))?;
+        let came = &buffer.filled()[before..];
         let mut state = self.progress.lock();
-        if !state.http2 {
+        if state.reading.is_none() && !state.used && came.starts_with(b"PRI ") {
+            state.http2 = true;
+        }
+        if !state.http2 && state.requests == 0 {
             state.reading.get_or_insert_with(Instant::now);
         }
         Poll::Ready(Ok(()))
@@ -161,33 +177,33 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let poll = Pin::new(&mut *lock(&self.stream)).poll_write(context, bytes);
         self.wrote(poll)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        let poll = Pin::new(&mut *lock(&self.stream)).poll_write_vectored(context, parts);
         self.wrote(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        lock(&self.stream).is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_flush(context);
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut *lock(&self.stream)).poll_flush(context);
         self.wrote(poll)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *lock(&self.stream)).poll_shutdown(context)
     }
 }
