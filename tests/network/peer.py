@@ -62,7 +62,7 @@ def send(link, count):
 
 def main(side, address, cert, key, count):
     """Do one side's part."""
-    count, secure = int(count), address.startswith("quic")
+    count, secure = int(count), not address.startswith("tcp")
     if side == "receive":
         files = {"cert": cert, "key": key} if secure else {}
         with nb.listen(address, insecure=True, timeout=WAIT, **files) as listener:

@@ -27,7 +27,9 @@ PEER = Path(__file__).with_name("peer.py")
 TRANSFERS = int(os.environ.get("NDBYTES_TRANSFERS", "200"))
 ARRAYS = 300
 # How many receivers there are, each with a folder, and somebody who sends to it.
-LANES = {"tcp": 4, "quic": 10}
+LANES = {"tcp": 4, "tls": 4, "quic": 10}
+# Of all transfers, so many go over each.
+SHARES = {"tcp": 3 / 10, "tls": 2 / 10, "quic": 5 / 10}
 # Silence after which a receiver lets go of who was killed, and after which a sender does.
 RECEIVER_WAITS, SENDER_WAITS = 2, 3
 # No attempt takes longer, and no transfer with all of its attempts.
@@ -52,7 +54,7 @@ class Lane:
         self.count = count
         # The hosts are ours, and so are their ports.
         self.address = f"{kind}://{hosts.receiver.address}:{7000 + number}"
-        secure = kind == "quic"
+        secure = kind != "tcp"
         self.listening = ["--cert", certificate[0], "--key", certificate[1]] if secure else []
         self.connecting = ["--ca", certificate[0]] if secure else []
         self.folder, self.source = place / "in", place / "out"
@@ -179,8 +181,7 @@ class Lane:
 @pytest.mark.parametrize("kind", LANES)
 def test_files_arrive_whole_and_once(hosts, certificate, tmp_path, kind):
     count = LANES[kind]
-    # Half of the transfers go over each transport.
-    shares = [len(range(i, TRANSFERS // 2, count)) for i in range(count)]
+    shares = [len(range(i, round(TRANSFERS * SHARES[kind]), count)) for i in range(count)]
     lanes = [
         Lane(hosts, tmp_path / str(i), kind, i, share, certificate)
         for i, share in enumerate(shares)

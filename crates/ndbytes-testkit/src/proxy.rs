@@ -1,8 +1,11 @@
 //! A connection that fails where it is told to: what passes between a client and a server is cut, held
 //! up, turned or slowed at a given byte.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -56,6 +59,38 @@ pub struct Proxy {
     stop: Arc<AtomicBool>,
 }
 
+/// The same between Unix sockets, where to be reset is to be closed with something unread.
+pub struct UnixProxy {
+    path: PathBuf,
+    stop: Arc<AtomicBool>,
+}
+
+/// A connection of either kind.
+trait Stream: Read + Write + AsFd + Send + Sized + 'static {
+    fn twin(&self) -> io::Result<Self>;
+    fn shut(&self, how: Shutdown) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn twin(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+
+    fn shut(&self, how: Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+}
+
+impl Stream for UnixStream {
+    fn twin(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+
+    fn shut(&self, how: Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+}
+
 impl Proxy {
     /// Passes connections on, each as the function says that it goes, given how many came before.
     ///
@@ -64,23 +99,8 @@ impl Proxy {
     pub fn start(to: SocketAddr, plan: impl Fn(usize) -> Plan + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it listens");
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        thread::spawn(move || {
-            for (number, client) in listener.incoming().enumerate() {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(to)) else { continue };
-                let (plan, reset) = (plan(number), Arc::new(AtomicBool::new(false)));
-                for (way, from, to) in [(Way::Up, &client, &server), (Way::Down, &server, &client)]
-                {
-                    let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
-                    let reset = reset.clone();
-                    thread::spawn(move || pass(way, from, to, plan, &reset));
-                }
-            }
-        });
+        let accept = move || listener.accept().map(|(stream, _)| stream);
+        let stop = serve(accept, move || TcpStream::connect(to), plan);
         Self { address, stop }
     }
 
@@ -88,6 +108,54 @@ impl Proxy {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+impl UnixProxy {
+    /// As [`Proxy::start`], listening at `path`.
+    ///
+    /// # Panics
+    /// When nothing can be listened to there.
+    pub fn start(
+        path: PathBuf,
+        to: PathBuf,
+        plan: impl Fn(usize) -> Plan + Send + 'static,
+    ) -> Self {
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let accept = move || listener.accept().map(|(stream, _)| stream);
+        let stop = serve(accept, move || UnixStream::connect(&to), plan);
+        Self { path, stop }
+    }
+
+    /// Where clients connect.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Passes connections on until it is told to stop.
+fn serve<S: Stream>(
+    accept: impl Fn() -> io::Result<S> + Send + 'static,
+    connect: impl Fn() -> io::Result<S> + Send + 'static,
+    plan: impl Fn(usize) -> Plan + Send + 'static,
+) -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    thread::spawn(move || {
+        for number in 0.. {
+            let client = accept();
+            if stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            let (Ok(client), Ok(server)) = (client, connect()) else { continue };
+            let (plan, reset) = (plan(number), Arc::new(AtomicBool::new(false)));
+            for (way, from, to) in [(Way::Up, &client, &server), (Way::Down, &server, &client)] {
+                let (Ok(from), Ok(to)) = (from.twin(), to.twin()) else { continue };
+                let reset = reset.clone();
+                thread::spawn(move || pass(way, from, to, plan, &reset));
+            }
+        }
+    });
+    stop
 }
 
 impl Drop for Proxy {
@@ -98,8 +166,15 @@ impl Drop for Proxy {
     }
 }
 
+impl Drop for UnixProxy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = UnixStream::connect(&self.path);
+    }
+}
+
 /// Passes one direction on, and has its fault happen. What ends here ends there.
-fn pass(way: Way, mut from: TcpStream, mut to: TcpStream, plan: Plan, reset: &AtomicBool) {
+fn pass<S: Stream>(way: Way, mut from: S, mut to: S, plan: Plan, reset: &AtomicBool) {
     let mut fault = plan.fault.filter(|(own, ..)| *own == way);
     let mut buffer = vec![0; if plan.part > 0 { plan.part } else { 1 << 16 }];
     let mut passed = 0;
@@ -130,19 +205,19 @@ fn pass(way: Way, mut from: TcpStream, mut to: TcpStream, plan: Plan, reset: &At
                 for stream in [&from, &to] {
                     // What is closed so is reset, when the other direction lets go of it as well.
                     let _ = set_socket_linger(stream, Some(Duration::ZERO));
-                    let _ = stream.shutdown(Shutdown::Read);
+                    let _ = stream.shut(Shutdown::Read);
                 }
                 return;
             }
             Some(_) => {
-                let _ = from.shutdown(Shutdown::Both);
-                let _ = to.shutdown(Shutdown::Both);
+                let _ = from.shut(Shutdown::Both);
+                let _ = to.shut(Shutdown::Both);
                 return;
             }
             None => {}
         }
     }
     if !reset.load(Ordering::Relaxed) {
-        let _ = to.shutdown(Shutdown::Write);
+        let _ = to.shut(Shutdown::Write);
     }
 }

@@ -16,6 +16,8 @@ use ndbytes_net::session::{
 use ndbytes_testkit::line::Line;
 use ndbytes_testkit::proxy::{Plan, Proxy};
 
+use crate::tls::certificate;
+
 /// Options whose waits end soon, with a certificate that `localhost` may show.
 struct Place {
     options: SessionOptions,
@@ -25,10 +27,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-        std::fs::write(&cert, made.cert.pem()).unwrap();
-        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let (cert, key) = certificate(folder.path());
         let options = SessionOptions::default()
             .with_timeout(Some(Duration::from_secs(10)))
             .with_certificate(Some((cert.clone(), key)))

@@ -10,7 +10,7 @@ const TOKENS: &str = "reader read 0123456789abcdef\nwriter write fedcba987654321
                       old read 0000111122223333 2001-01-01T00:00:00Z\n";
 
 /// A certificate of this machine's and its key.
-fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).unwrap();

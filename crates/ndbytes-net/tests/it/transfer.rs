@@ -9,7 +9,9 @@ use ndbytes::{Code, Progress};
 use ndbytes_net::session::{
     Address, FileSent, FileStored, Listener, Next, Record, SessionOptions, connect,
 };
-use ndbytes_testkit::proxy::{Fault, Plan, Proxy, Way};
+use ndbytes_testkit::proxy::{Fault, Plan, Proxy, UnixProxy, Way};
+
+use crate::tls::certificate;
 
 fn options() -> SessionOptions {
     SessionOptions::default().with_timeout(Some(Duration::from_secs(5))).with_files(true)
@@ -22,6 +24,46 @@ struct Place {
     overwrite: bool,
 }
 
+/// What a connection is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tcp,
+    Tls,
+    Unix,
+}
+
+/// A proxy in between, and where it is.
+enum Between {
+    Inet(Proxy, &'static str),
+    Unix(UnixProxy),
+}
+
+impl Between {
+    fn new(place: &Place, kind: Kind, plan: impl Fn(usize) -> Plan + Send + 'static) -> Self {
+        match place.listener.address() {
+            Address::Unix(to) => {
+                let path = place.folder.path().join("between");
+                Self::Unix(UnixProxy::start(path, to.clone(), plan))
+            }
+            _ => {
+                let scheme = if kind == Kind::Tls { "tls" } else { "tcp" };
+                Self::Inet(Proxy::start(place.address(), plan), scheme)
+            }
+        }
+    }
+
+    fn address(&self) -> Address {
+        match self {
+            // Certificates are of names.
+            Self::Inet(proxy, "tls") => {
+                format!("tls://localhost:{}", proxy.address().port()).parse().unwrap()
+            }
+            Self::Inet(proxy, scheme) => format!("{scheme}://{}", proxy.address()).parse().unwrap(),
+            Self::Unix(proxy) => Address::Unix(proxy.path().to_owned()),
+        }
+    }
+}
+
 type Came = ndbytes::Result<Vec<FileStored>>;
 
 impl Place {
@@ -30,9 +72,18 @@ impl Place {
     }
 
     fn with(options: SessionOptions) -> Self {
+        Self::at(Kind::Tcp, options)
+    }
+
+    fn at(kind: Kind, options: SessionOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("in")).unwrap();
-        let listener = Listener::bind(&"tcp://127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        let address = match kind {
+            Kind::Tcp => "tcp://127.0.0.1:0".parse().unwrap(),
+            Kind::Tls => "tls://127.0.0.1:0".parse().unwrap(),
+            Kind::Unix => Address::Unix(folder.path().join("socket")),
+        };
+        let listener = Listener::bind(&address, &options).unwrap();
         Self { folder, listener, overwrite: false }
     }
 
@@ -65,9 +116,17 @@ impl Place {
         path: &Path,
         options: SessionOptions,
     ) -> (ndbytes::Result<FileSent>, Came) {
+        self.send_to(format!("tcp://{at}").parse().unwrap(), path, options)
+    }
+
+    fn send_to(
+        &self,
+        at: Address,
+        path: &Path,
+        options: SessionOptions,
+    ) -> (ndbytes::Result<FileSent>, Came) {
         let path = path.to_owned();
         let sender = thread::spawn(move || {
-            let at: Address = format!("tcp://{at}").parse().unwrap();
             let link = connect(&at, &options)?;
             let sent = link.send_file(&path, "a.npy", &Progress::default())?;
             link.close()?;
@@ -139,17 +198,40 @@ fn another_file_of_that_name_is_not_replaced_unasked() {
 
 #[test]
 fn what_goes_wrong_at_any_byte_loses_and_doubles_nothing() {
-    const THREADS: u64 = 3;
     // More than either says, in a conversation in which nothing goes wrong.
-    let places = [(Way::Up, 850), (Way::Down, 400)];
+    let resumed = everywhere(Kind::Tcp, &options(), [850, 400], 1);
+    // All was there when the last word was lost.
+    assert!(resumed > 200, "{resumed}");
+}
+
+#[test]
+fn what_goes_wrong_over_a_unix_socket_does_neither() {
+    let resumed = everywhere(Kind::Unix, &options(), [850, 400], 3);
+    assert!(resumed > 50, "{resumed}");
+}
+
+#[test]
+fn what_goes_wrong_over_tls_does_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(folder.path());
+    let options =
+        options().with_certificate(Some((cert.clone(), key))).with_authorities(Some(cert));
+    let resumed = everywhere(Kind::Tls, &options, [2000, 2500], 7);
+    assert!(resumed > 30, "{resumed}");
+}
+
+/// Has something go wrong at every so many bytes of either direction; how often it went on.
+fn everywhere(kind: Kind, options: &SessionOptions, ends: [u64; 2], step: u64) -> usize {
+    const THREADS: u64 = 3;
+    let places = [(Way::Up, ends[0]), (Way::Down, ends[1])];
     let resumed: usize = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .flat_map(|first| places.map(|(way, end)| (first, way, end)))
             .map(|(first, way, end)| {
                 let all = move || {
-                    (first..end)
-                        .step_by(THREADS as usize)
-                        .map(|at| each_kind(way, at))
+                    (first * step..end)
+                        .step_by((THREADS * step) as usize)
+                        .map(|at| each_fault(kind, options, way, at))
                         .sum::<usize>()
                 };
                 scope.spawn(all)
@@ -157,44 +239,52 @@ fn what_goes_wrong_at_any_byte_loses_and_doubles_nothing() {
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    // All was there when the last word was lost.
-    assert!(resumed > 200, "{resumed}");
     for (way, end) in places {
-        assert!(fail_and_send_again(way, end, Fault::Cut).0, "{way:?}: there is more to cut");
+        let (at_once, _) = fail_and_send_again(kind, options, way, end, Fault::Cut);
+        assert!(at_once, "{way:?}: there is more to cut");
     }
+    resumed
 }
 
 /// Has the connection cut at this byte, and something else go wrong there; how often it went on.
-fn each_kind(way: Way, at: u64) -> usize {
+fn each_fault(kind: Kind, options: &SessionOptions, way: Way, at: u64) -> usize {
     let other = match at % 8 {
         7 => Fault::Stall,
-        0 | 3 => Fault::Flip((at / 8) as u8),
+        // Nothing protects what passes through a Unix socket, but the system whose it is.
+        0 | 3 if kind != Kind::Unix => Fault::Flip((at / 8) as u8),
         _ => Fault::Reset,
     };
-    [Fault::Cut, other].map(|kind| usize::from(fail_and_send_again(way, at, kind).1)).iter().sum()
+    let resumed = |fault| usize::from(fail_and_send_again(kind, options, way, at, fault).1);
+    [Fault::Cut, other].map(resumed).iter().sum()
 }
 
 /// Has something go wrong at this byte of a conversation, and sends again; whether it arrived at once, and
 /// whether the second time went on.
-fn fail_and_send_again(way: Way, at: u64, kind: Fault) -> (bool, bool) {
-    let short = options().with_timeout(Some(Duration::from_millis(800)));
-    let place = Place::with(short.clone());
+fn fail_and_send_again(
+    kind: Kind,
+    options: &SessionOptions,
+    way: Way,
+    at: u64,
+    fault: Fault,
+) -> (bool, bool) {
+    let short = options.clone().with_timeout(Some(Duration::from_millis(800)));
+    let place = Place::at(kind, short.clone());
     let data = bytes(300);
     let path = place.file(&data);
-    let what = format!("{way:?} {at} {kind:?}");
+    let what = format!("{kind:?} {way:?} {at} {fault:?}");
     let plan = move |number| match number {
-        0 => Plan::fails(way, at, kind),
+        0 => Plan::fails(way, at, fault),
         _ => Plan::default(),
     };
-    let proxy = Proxy::start(place.address(), plan);
-    let (sent, came) = place.send(proxy.address(), &path, short.clone());
+    let proxy = Between::new(&place, kind, plan);
+    let (sent, came) = place.send_to(proxy.address(), &path, short.clone());
     let whole = place.stored();
     assert!(whole.is_none() || whole.as_ref() == Some(&data), "{what}");
     // Who was told that it is stored was told the truth.
     assert!(sent.is_err() || whole.is_some(), "{what}: {came:?}");
     let at_once = sent.is_ok();
     // A disk may take its time.
-    let (sent, came) = place.send(proxy.address(), &path, options());
+    let (sent, came) = place.send_to(proxy.address(), &path, options.clone());
     let sent = sent.unwrap_or_else(|error| panic!("{what}: {error}"));
     came.unwrap();
     assert_eq!(place.stored().as_ref(), Some(&data), "{what}");
