@@ -24,6 +24,8 @@ from tasks import Task
 from timing import Timing, Way
 
 CALLS = 2000
+# Python's socket module does not name it; bytes a second.
+SO_MAX_PACING_RATE = 47
 CRATE = Path(__file__).parent / "rust"
 PROGRAM = "ndbytes-bench-quic"
 
@@ -175,8 +177,11 @@ def large(size: int) -> Iterator[Task]:
 
         tcp = by_link("tcp://127.0.0.1:0")
         plain = bare(*(stack.enter_context(sock) for sock in tcp_pair()))
-        ways = {"ndbytes": tcp, "bare recv_into": plain, "pyzmq": by_zmq}
+        ways = {"ndbytes": tcp, "bare recv_into": plain}
         yield Task("link, tcp", a.nbytes, ways, right, 0.9, "bare recv_into")
+        ways = {"ndbytes": tcp, "pyzmq": by_zmq}
+        yield Task("link, tcp", a.nbytes, ways, right, 3, "pyzmq")
+        yield from _adaptive(stack, exchange, size)
         ways = {"ndbytes": by_link(f"unix://{folder}/s"), "link, tcp": tcp}
         yield Task("link, unix", a.nbytes, ways, right, 1, "link, tcp")
         ways = {"ndbytes": by_link("tls://127.0.0.1:0"), "ssl": bare(*_encrypted(stack, files))}
@@ -189,6 +194,26 @@ def large(size: int) -> Iterator[Task]:
             ways[name] = _quinn(stack, files, settings, a.nbytes)
         yield Task("link, quic", a.nbytes, ways, right, None, "quinn, our settings")
         yield from _shared(stack, exchange, size, folder)
+
+
+def _adaptive(stack: ExitStack, exchange: Exchange, size: int) -> Iterator[Task]:
+    """What becomes a third, where that pays and where it does not."""
+    walk = np.random.default_rng(8).standard_normal(size // 16).cumsum()
+    a = np.repeat(np.round(walk, 2), 2)
+    for name, rate, goal in [("as fast as it is", None, 0.9), ("100 MB/s", 100_000_000, 1.0)]:
+        one, other = (stack.enter_context(sock) for sock in tcp_pair())
+        if rate is not None:
+            one.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate)
+        here, there = nb.link(one, one), nb.link(other, other)
+        for link in (here, there):
+            stack.callback(link.abort)
+
+        def by(codec: str | None, here: nb.Link = here, there: nb.Link = there) -> Way:
+            return lambda: exchange(lambda: here.send(a, codec=codec), there.recv)
+
+        ways = {"ndbytes": by("adaptive"), "uncompressed": by(None)}
+        right = lambda got: np.array_equal(got, a)  # noqa: E731
+        yield Task(f"link, adaptive, {name}", a.nbytes, ways, right, goal, "uncompressed")
 
 
 def _shared(stack: ExitStack, exchange: Exchange, size: int, folder: Path) -> Iterator[Task]:

@@ -4,10 +4,10 @@
 #
 #     tools/network.sh [PROGRAM ...]
 #
-# Without a PROGRAM: those of the tests, nft and nginx. The measurements want nginx and wrk.
+# Without a PROGRAM: those of the tests, nft, nginx and Apache. The measurements want nginx and wrk.
 set -euo pipefail
 
-# Debian keeps nft, nginx and others where only root looks for them.
+# Debian keeps nft, nginx, Apache and others where only root looks for them.
 PATH=$PATH:/usr/sbin:/sbin
 
 package_of() {
@@ -55,7 +55,7 @@ RULES
 }
 
 programs=("$@")
-[[ $# -gt 0 ]] || programs=(ip tc nft nginx)
+[[ $# -gt 0 ]] || programs=(ip tc nft nginx apache2)
 missing=()
 for program in "${programs[@]}"; do
     command -v "$program" >/dev/null || missing+=("$(package_of "$program")")

@@ -313,7 +313,7 @@ impl Store {
                 Ok(Self::Archive { writer: Box::new(NpzWriter::new(Output::durable(path)?)) })
             }
             _ => {
-                std::fs::create_dir_all(path).map_err(|error| Failure::io(error, path))?;
+                make_durable(path).map_err(|error| Failure::io(error, path))?;
                 Ok(Self::folder(path, overwrite, &Arc::default()))
             }
         }
@@ -404,6 +404,17 @@ fn refuse_old(path: &Path, overwrite: bool) -> Result<(), Failure> {
         "{}: is there already: choose another `--out`, or say `--overwrite`",
         path.display()
     )))
+}
+
+/// Makes a folder and those above it, on the disk as what will be in it.
+fn make_durable(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    std::fs::create_dir_all(path)?;
+    for folder in missing {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        std::fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn numbered(folder: &Path, number: u64) -> PathBuf {
