@@ -356,8 +356,10 @@ def link(
     Parameters
     ----------
     read, write : file object, socket or file descriptor, optional
-        Where from and where to, one at least. They stay the caller's to close. What a file object
-        has read ahead is not seen, and what it holds back is written first.
+        Where from and where to, one at least. They stay the caller's to close, also after `abort`:
+        a peer is cut when the caller and the link have let go of them. What a file object has read
+        ahead is not seen, and what it holds back is written first. Nothing is read that follows
+        the end of a session.
     timeout, max_bytes, max_header_size, plain, ack
         As for `connect`.
 

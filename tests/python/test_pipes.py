@@ -194,6 +194,38 @@ def test_descriptors_stay_their_owners():
         nb.link(here)
 
 
+def test_what_follows_a_session_is_left_to_others(tmp_path):
+    path = tmp_path / "log"
+    for run in range(3):
+        with open(path, "ab") as file, nb.link(write=file) as link:
+            for step in range(run + 1):
+                link.send([run, step], "state", more=True)
+    with open(path, "ab") as file:
+        file.write(b"and so on")
+    with open(path, "rb", buffering=0) as file:
+        for run in range(3):
+            with nb.link(file) as link:
+                assert [array.tolist() for array in link] == [[run, i] for i in range(run + 1)]
+        assert file.read() == b"and so on"
+
+
+def test_a_sender_that_dies_before_its_first_array_is_noticed():
+    with pipe() as (reader, writer):
+        link = nb.link(write=writer)
+        link.abort()
+        writer.close()
+        with nb.link(reader) as link, pytest.raises(nb.TruncatedError):
+            link.recv()
+
+
+def test_ends_that_are_mixed_up_are_refused_at_once():
+    with pipe() as (reader, writer):
+        with pytest.raises(OSError, match="cannot be read from"):
+            nb.link(writer)
+        with pytest.raises(OSError, match="cannot be written to"):
+            nb.link(write=reader)
+
+
 def test_what_is_no_plain_stream_is_refused():
     with socket.socket(type=socket.SOCK_DGRAM) as sock, pytest.raises(ValueError, match="stream"):
         nb.link(sock)
@@ -229,7 +261,7 @@ def test_waits_end(timeout):
             timer = threading.Timer(0.2, link.abort)
             timer.start()
             start = time.monotonic()
-            with pytest.raises(nb.NdbytesOSError):
+            with pytest.raises(nb.ArgumentError, match="closed"):
                 call()
             assert time.monotonic() - start < WAIT
             timer.join()

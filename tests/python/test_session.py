@@ -825,6 +825,52 @@ def test_a_receiver_that_is_shut_down_finishes_what_has_begun(tmp_path):
 
 
 @with_command
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+def test_what_comes_while_a_receiver_is_shut_down_is_right_or_not_there(tmp_path, scheme):
+    out, address = tmp_path / "in", {"tcp": "tcp://127.0.0.1:0", "unix": f"unix://{tmp_path}/s"}
+    command = [COMMAND, "recv", address[scheme], "--out", out, "--keep", "--timeout", "20"]
+    receiver = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    acknowledged = []
+
+    def produce(number):
+        with contextlib.suppress(nb.NdbytesError), nb.connect(at, timeout=WAIT) as link:
+            for step in range(100_000):
+                link.send(np.full(30_000, 1000 * step + number))
+                # The others do not wait.
+                if number == 0:
+                    link.sync()
+                    acknowledged.append(1000 * step)
+
+    try:
+        at = receiver.stderr.readline().split()[-1]
+        threads = [threading.Thread(target=produce, args=[number]) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.7)
+        receiver.send_signal(signal.SIGTERM)
+        _, text = receiver.communicate(timeout=WAIT)
+        assert receiver.returncode == 0, text
+        for thread in threads:
+            thread.join(WAIT)
+            assert not thread.is_alive()
+    finally:
+        receiver.kill()
+        receiver.communicate(timeout=WAIT)
+    stored = {number: [] for number in range(4)}
+    for name in sorted(os.listdir(out)):
+        array = nb.load(out / name)
+        assert array.size == 30_000
+        assert (array == array[0]).all()
+        stored[array[0] % 1000].append(array[0] // 1000)
+    for steps in stored.values():
+        assert sorted(steps) == list(range(len(steps)))
+    assert [1000 * step for step in sorted(stored[0])] == acknowledged
+    assert len(acknowledged) > 3
+
+
+@with_command
 def test_the_second_signal_ends_a_receiver_at_once(tmp_path):
     command = [COMMAND, "recv", "tcp://127.0.0.1:0", "--out", tmp_path / "in", "--keep"]
     receiver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -833,16 +879,24 @@ def test_the_second_signal_ends_a_receiver_at_once(tmp_path):
         host, port = address.removeprefix("tcp://").rsplit(":", 1)
         with socket.create_connection((host, int(port)), WAIT) as busy:
             busy.sendall(nb.dumps(np.arange(10_000))[:5000])
-            time.sleep(0.3)
+            # They hear nothing, and are not waited for.
+            idle = [nb.connect(address, timeout=WAIT) for _ in range(12)]
+            for link in idle:
+                link.send([1])
+                link.sync()
             receiver.send_signal(signal.SIGINT)
             assert "again to end at once" in receiver.stderr.readline()
+            begin = time.monotonic()
             receiver.send_signal(signal.SIGINT)
             receiver.communicate(timeout=WAIT)
+            assert time.monotonic() - begin < 1
+            for link in idle:
+                link.abort()
         assert receiver.returncode == -signal.SIGINT
     finally:
         receiver.kill()
         receiver.communicate(timeout=WAIT)
-    assert os.listdir(tmp_path / "in") == []
+    assert len(os.listdir(tmp_path / "in")) == 12
 
 
 @with_command

@@ -330,7 +330,8 @@ pub(crate) struct Recv {
     /// A folder, which is made where there is none, a .npy or .npz file, or -
     #[arg(long, value_name = "DIR|FILE|-", default_value = ".")]
     pub(crate) out: PathBuf,
-    /// End after this many arrays or files; fewer are an error
+    /// End after this many arrays or files; fewer are an error. It ends the session: of what follows in a pipe,
+    /// `send --plain` can be received later
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
     /// The most bytes that one array or file may have

@@ -70,8 +70,10 @@ pub(crate) fn watch() {
             for signal in signals.forever() {
                 let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(call) = first {
-                    call();
-                    continue;
+                    // The second is heard meanwhile.
+                    if std::thread::Builder::new().name("first".into()).spawn(call).is_ok() {
+                        continue;
+                    }
                 }
                 crate::progress::abort();
                 // Held to the end, so that no new path comes after these.

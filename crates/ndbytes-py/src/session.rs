@@ -53,7 +53,11 @@ fn common(
         .with_limits(limits)
         .with_insecure(insecure)
         .with_ack(ack)
-        .with_on_signal(Some(Arc::new(|| Ok(Python::attach(|py| py.check_signals())?)))))
+        .with_on_signal(Some(Arc::new(|| {
+            // An interpreter that ends hears none.
+            Python::try_attach(|py| py.check_signals()).transpose()?;
+            Ok(())
+        }))))
 }
 
 /// Connects to who listens at an address.

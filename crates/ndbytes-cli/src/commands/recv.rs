@@ -17,6 +17,7 @@ use crate::commands::info::shape_text;
 use crate::exit::{ExitStatus, Failure, arrays, files_and_arrays};
 use crate::input::is_dash;
 use crate::links::{Kept, Links};
+use crate::names::Names;
 use crate::output::Output;
 use crate::peer::{self, Peer, Waiting, pipe};
 use crate::printer::{Printer, note};
@@ -29,8 +30,7 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
     match Peer::parse(&args.addr)? {
         Peer::Dash => {
             let store = Store::open(&args.out, args.overwrite)?;
-            // What follows is for others.
-            let options = args.session.options()?.with_limits(limits).with_read_ahead(false);
+            let options = args.session.options()?.with_limits(limits);
             let link = pipe(Some(io::stdin().as_fd()), None, &options)?;
             Reception::new(args, &link, &Peer::Dash, store).run(&Mutex::new(out))?;
         }
@@ -80,12 +80,12 @@ fn listen(
     let (listener, all) = (waiting.listener(), links.clone());
     signals::at_first(move || {
         listener.close();
+        all.close();
         note(format_args!(
             "no more is taken, and what has begun is finished; again to end at once"
         ));
-        all.close();
     });
-    thread::scope(|scope| {
+    let kept = thread::scope(|scope| {
         while let Some(link) = waiting.any()? {
             let store = Store::folder(&args.out, args.overwrite, next);
             let (kept, links) = (links.add(link), &links);
@@ -100,8 +100,12 @@ fn listen(
                 note(format_args!("{peer}: a connection is dropped: {error}"));
             }
         }
+        // Its place may be another's from now on.
+        drop(waiting);
         Ok(())
-    })
+    });
+    links.wait();
+    kept
 }
 
 /// Who was not let in, and never became a connection of which something could be said.
@@ -141,6 +145,11 @@ impl<'a> Reception<'a> {
         self
     }
 
+    /// Whether we ended it, while nothing came.
+    fn was_left(&self) -> bool {
+        self.among.is_some_and(|(_, kept)| kept.was_left())
+    }
+
     /// Whether all are to end.
     fn is_closing(&self) -> bool {
         self.among.is_some_and(|(links, _)| links.are_closing())
@@ -154,8 +163,7 @@ impl<'a> Reception<'a> {
                 self.store.ready()?;
             }
             let came = match self.next() {
-                // It was us who ended it.
-                Err(_) if self.is_closing() => return self.left(),
+                Err(_) if self.was_left() => return self.left(),
                 came => came.map_err(|error| self.failure(error))?,
             };
             let Some(came) = came else {
@@ -283,6 +291,7 @@ impl<'a> Reception<'a> {
 enum Store {
     Archive {
         writer: Box<NpzWriter<Output>>,
+        names: Names,
     },
     File {
         path: PathBuf,
@@ -310,7 +319,8 @@ impl Store {
         match suffix {
             "npy" if is_file => Ok(Self::File { path: path.to_owned(), output: None }),
             "npz" if is_file => {
-                Ok(Self::Archive { writer: Box::new(NpzWriter::new(Output::durable(path)?)) })
+                let writer = Box::new(NpzWriter::new(Output::durable(path)?));
+                Ok(Self::Archive { writer, names: Names::default() })
             }
             _ => {
                 make_durable(path).map_err(|error| Failure::io(error, path))?;
@@ -341,9 +351,13 @@ impl Store {
         out: &Mutex<&mut Printer>,
     ) -> Result<(), Failure> {
         match self {
-            Self::Archive { writer } => {
-                let name = tag.name.clone().unwrap_or_else(|| format!("arr_{number}"));
-                writer.add(&name, &array.view(), Compression::Stored)?;
+            Self::Archive { writer, names } => {
+                match &tag.name {
+                    Some(name) => names.begin(name),
+                    None => names.begin(&format!("arr_{number}")),
+                }
+                // Several may come under one name.
+                writer.add(&names.next(), &array.view(), Compression::Stored)?;
             }
             Self::File { path, output } => {
                 if output.is_some() {
@@ -377,7 +391,7 @@ impl Store {
 
     fn finish(self, count: u64) -> Result<(), Failure> {
         match self {
-            Self::Archive { writer } => writer.finish()?.commit(),
+            Self::Archive { writer, .. } => writer.finish()?.commit(),
             Self::File { output: Some(output), .. } => output.commit(),
             Self::File { path, output: None } => Err(Failure::no(format!(
                 "{}: {} came, and nothing was written",
@@ -412,7 +426,19 @@ fn make_durable(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)?;
     for folder in missing {
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        std::fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        let parent = std::fs::File::open(parent.unwrap_or(Path::new(".")));
+        match parent.and_then(|parent| parent.sync_all()) {
+            // One may write to a folder that one may not read, and not all can be synchronized.
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
+                ) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -148,6 +148,33 @@ fn pipes_have_names_sums_and_an_end() {
     assert!(!folder.path("flip.npz").exists());
     folder.run_with(&["recv", "-", "--out", "none.npz"], b"").fails(1, "empty");
 
+    // A session without arrays is none without bytes.
+    folder.write("empty.npz", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    let empty = folder.run(&["send", "empty.npz", "-"]).out;
+    assert_eq!(folder.run_with(&["send", "-", "-"], &empty).out, empty);
+    folder.run_with(&["send", "-", "-"], b"").fails(1, "empty");
+    // Two of one name are both kept.
+    let passed = folder.run_with(&["send", "a.npy", "-", "-"], &stream).out;
+    let run = folder.run_with(&["recv", "-", "--out", "twice.npz"], &passed);
+    assert_eq!(run.status, 0, "{run:?}");
+    let twice = folder.read("twice.npz");
+    let reader = ndbytes::NpzReader::new(&twice[..], &Limits::default()).unwrap();
+    assert_eq!(reader.keys().collect::<Vec<_>>(), ["a", "a_1", "a_1_1", "b"]);
+    // Whoever comes in the middle is told so.
+    let script = "\"$0\" recv - --count 1 --out one.npy && \"$0\" recv - --out two.npz";
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_ndbytes")])
+        .current_dir(folder.path(""))
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(&stream).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("middle of a session"));
+    assert!(folder.path("one.npy").exists() && !folder.path("two.npz").exists());
+
     // Several one after another, from one pipe.
     let script = "for i in 1 2 3; do \"$0\" recv - --out $i.npz || exit; done; cat";
     let four = [&stream[..], &plain[..0], &stream, &stream, b"and so on"].concat();
@@ -326,7 +353,7 @@ fn bad_files_are_found_before_anything_is_sent() {
     assert_eq!(run.out, b"");
     let bytes = folder.read("a.npy");
     folder.write("cut.npy", &bytes[..bytes.len() - 1]);
-    let run = folder.run(&["send", "cut.npy", "-"]);
+    let run = folder.run(&["send", "cut.npy", "-", "--plain"]);
     run.fails(1, "2399 of 2400 bytes");
     assert_eq!(run.out, b"");
     folder.run_with(&["send", "-", "-"], b"").fails(1, "empty");

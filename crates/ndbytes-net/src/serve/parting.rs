@@ -21,7 +21,7 @@ use super::problem::Problem;
 
 /// Those for whom there is no room.
 pub(super) struct Refusals {
-    /// Who may shake hands to hear it.
+    /// One for each that is told at the moment.
     places: Arc<Semaphore>,
 }
 
@@ -51,14 +51,12 @@ impl Refusals {
         };
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "http.busy", detail);
         let text = problem.with(header::RETRY_AFTER, "1").to_text();
-        let Some(tls) = shared.tls.clone() else {
-            let _ = stream.try_write(&text);
-            return;
-        };
-        // To who does not shake hands nothing can be said.
+        // Who does not shake hands, or does not listen, must not keep others from being told.
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
+        let tls = shared.tls.clone();
         tasks.spawn(async move {
             let _place = place;
+            let Some(tls) = tls else { return say(&Mutex::new(stream), &text).await };
             let shaken = timeout(HURRY, tls.accept(stream)).await;
             let Ok(Ok(stream)) = shaken else { return };
             // HTTP/2 knows no answer without a question.
@@ -103,7 +101,7 @@ pub(super) async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &Mutex<S>, te
     let _ = timeout(HURRY, write).await;
 }
 
-/// How many may shake hands to be told that there are too many.
-const MOST: usize = 16;
+/// How many are told at once that there are too many.
+const MOST: usize = 64;
 /// How long they may take, and how long who is told something.
 const HURRY: Duration = Duration::from_secs(2);

@@ -132,6 +132,15 @@ impl Progress {
     }
 }
 
+/// Whether what comes first is of HTTP/2, as far as it goes.
+fn is_preface(came: &[u8]) -> bool {
+    let common = came.len().min(PREFACE.len());
+    common > 0 && came[..common] == PREFACE[..common]
+}
+
+/// What no method of HTTP/1 begins with.
+const PREFACE: &[u8] = b"PRI ";
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -165,7 +174,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         ready!(Pin::new(&mut *lock(&self.stream)).poll_read(context, buffer))?;
         let came = &buffer.filled()[before..];
         let mut state = self.progress.lock();
-        if state.reading.is_none() && !state.used && came.starts_with(b"PRI ") {
+        if state.reading.is_none() && !state.used && is_preface(came) {
             state.http2 = true;
         }
         if !state.http2 && state.requests == 0 {

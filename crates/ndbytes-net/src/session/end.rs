@@ -132,7 +132,8 @@ impl Inner {
                 let _ = inner.control.shut_write();
                 drop(outbox);
                 // What it had sent and nobody read would, when the connection is closed, make the
-                // system take back what was said.
+                // system take back what was said. Who still reads lacks it then, and is told that
+                // nothing goes on.
                 let _ = inner.control.drain(Some(LINGER));
             }
             let _ = done.send(());

@@ -187,7 +187,7 @@ impl Inner {
             }
             // Who has it sends it when they are done, unless they have just looked.
             let Ok(mut outbox) = self.outbox.try_lock() else { return self.look_after() };
-            if !self.control.is_ready() {
+            if !self.control.is_ready() || outbox.held.len() > SHORT {
                 drop(outbox);
                 let inner = self.clone();
                 let later = move || inner.send_records(&mut lock(&inner.outbox));
@@ -309,6 +309,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes that leave at once where anything does: Linux's pages, of which a pipe takes one or none.
+const SHORT: usize = 2048;
 /// How long a peer that connected may take for its first bytes before it counts as one that has
 /// nothing to say.
 const FIRST_WORD: Duration = Duration::from_millis(500);

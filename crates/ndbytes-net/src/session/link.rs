@@ -131,7 +131,8 @@ impl Link {
 
     /// A session over what somebody else opened: pipes, files or sockets, which stay theirs. With one of
     /// them it goes one way: what is sent is then not acknowledged, and what is received has an end all
-    /// the same. Whoever can write says hello, so that it needs no agreement on who connects.
+    /// the same. Whoever can write says hello, so that it needs no agreement on who connects. Nothing is read
+    /// that belongs to what follows.
     ///
     /// # Errors
     /// [`Code::Argument`] without any; [`Code::Io`].
@@ -146,7 +147,8 @@ impl Link {
         }
         let connects = write.is_some();
         let wire = Wire::pipe(read, write, Patience::of(options))?;
-        Self::between(wire, options, connects)
+        // What follows is for others.
+        Self::between(wire, &options.clone().with_read_ahead(false), connects)
     }
 
     fn between(wire: Wire, options: &SessionOptions, connects: bool) -> Result<Self> {
@@ -168,8 +170,8 @@ impl Link {
         let mut hello = Vec::new();
         self.0.hello().encode(&mut hello)?;
         let mut outbox = lock(&self.0.outbox);
-        // Who asks for arrays alone says nothing, and where nobody answers, nobody waits for it.
-        if matches!(self.0.ways, Ways::Either | Ways::Out) {
+        // Who asks for arrays alone says nothing.
+        if self.0.ways == Ways::Either {
             outbox.greeting = hello;
             return Ok(());
         }
@@ -403,8 +405,6 @@ impl Link {
                 (talks, state.ended, has_all)
             };
             if talks {
-                let Outbox { held, greeting, .. } = &mut *outbox;
-                held.append(greeting);
                 // After the end, nobody listens.
                 self.0.state().take_pending(&mut outbox.held)?;
                 let Outbox { arrays, bytes, sums, .. } = *outbox;

@@ -265,9 +265,11 @@ impl Listener {
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         match &self.kind {
-            Kind::Unix(_, path) => {
+            Kind::Unix(listener, path) => {
                 // Another may have taken the name away.
                 let _ = std::fs::remove_file(path);
+                // Who has connected and was not looked at would wait for as long as others hold this.
+                while listener.accept().is_ok() {}
             }
             Kind::Quic(endpoint) => endpoint.close(),
             Kind::Tcp(listener, _) => {

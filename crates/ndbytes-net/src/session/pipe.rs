@@ -1,5 +1,5 @@
 //! Streams that somebody else opened, by their descriptors: pipes, files and sockets. They stay their
-//! owner's, who may have set them to block: no call here waits for longer than it should.
+//! owner's, who may have set them to block: of pipes and sockets, no call here waits for longer than it should.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
+use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+#[cfg(target_os = "linux")]
+use rustix::io::{ReadWriteFlags, preadv2, pwritev2};
+use rustix::net::{RecvFlags, SendFlags};
 
 use super::inner::lock;
 use super::patience::{Patience, SLICE};
@@ -55,8 +58,9 @@ impl Wire {
             (Some(_), None) => Ways::In,
             (None, _) => Ways::Out,
         };
-        let end = |fd: Option<OwnedFd>| io::Result::Ok(Mutex::new(fd.map(known).transpose()?));
-        let (read, write) = (end(read)?, end(write)?);
+        let read = read.map(|fd| known(fd, OFlags::WRONLY, "read from")).transpose()?;
+        let write = write.map(|fd| known(fd, OFlags::RDONLY, "written to")).transpose()?;
+        let (read, write) = (Mutex::new(read), Mutex::new(write));
         let pipe = Arc::new(Pipe {
             read,
             write,
@@ -69,7 +73,12 @@ impl Wire {
     }
 }
 
-fn known(fd: OwnedFd) -> io::Result<(Arc<OwnedFd>, Kind)> {
+fn known(fd: OwnedFd, not: OFlags, what: &str) -> io::Result<(Arc<OwnedFd>, Kind)> {
+    // To wait for it would be in vain.
+    if fcntl_getfl(&fd)? & OFlags::ACCMODE == not {
+        let message = format!("this descriptor cannot be {what}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
     let file = File::from(fd);
     let kind = match file.metadata()?.file_type() {
         kind if kind.is_socket() => Kind::Socket,
@@ -81,7 +90,7 @@ fn known(fd: OwnedFd) -> io::Result<(Arc<OwnedFd>, Kind)> {
 }
 
 impl Pipe {
-    /// Waits until something can be done, that long.
+    /// Waits until something can be done, that long, or nothing can be done any more.
     fn wait(
         &self,
         fd: BorrowedFd<'_>,
@@ -89,7 +98,7 @@ impl Pipe {
         most: Option<Duration>,
     ) -> io::Result<bool> {
         let start = Instant::now();
-        loop {
+        while !self.closed.load(Ordering::Acquire) {
             let left = most.map(|most| most.saturating_sub(start.elapsed()));
             match ready(fd, flags, Some(left.map_or(SLICE, |left| left.min(SLICE)))) {
                 Ok(true) => return Ok(true),
@@ -98,30 +107,36 @@ impl Pipe {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if self.closed.load(Ordering::Acquire) {
-                return Err(gone());
-            }
             self.patience.interrupted()?;
         }
+        Ok(true)
     }
 
-    /// Does something as soon as it can be done.
+    /// Does something as soon as it can be done; nothing when it was closed.
     fn patiently(
         &self,
         end: &End,
         flags: PollFlags,
         what: &str,
         mut call: impl FnMut(BorrowedFd<'_>, Kind) -> rustix::io::Result<usize>,
-    ) -> io::Result<usize> {
-        let Some((fd, kind)) = lock(end).clone() else { return Err(gone()) };
+    ) -> io::Result<Option<usize>> {
+        let Some((fd, kind)) = lock(end).clone() else { return Ok(None) };
+        let start = Instant::now();
         loop {
-            if !self.wait(fd.as_fd(), flags, self.patience.timeout)? {
+            let left = self.patience.timeout.map(|most| most.saturating_sub(start.elapsed()));
+            if !self.wait(fd.as_fd(), flags, left)? {
                 return Err(self.patience.silence(what));
             }
+            if self.closed.load(Ordering::Acquire) {
+                return Ok(None);
+            }
             match call(fd.as_fd(), kind) {
-                Ok(n) => return Ok(n),
-                // Another was faster.
-                Err(Errno::AGAIN | Errno::INTR) => {}
+                Ok(n) => return Ok(Some(n)),
+                // Another was faster, or the system says so without a reason.
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    self.patience.interrupted()?;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -130,8 +145,10 @@ impl Pipe {
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = |fd: BorrowedFd<'_>, _| rustix::io::read(fd, &mut *buffer);
-        self.0.patiently(&self.0.read, PollFlags::IN, "sent nothing", read)
+        let take = |fd: BorrowedFd<'_>, kind| take(fd, kind, buffer);
+        let taken = self.0.patiently(&self.0.read, PollFlags::IN, "sent nothing", take)?;
+        // As of a socket that was shut.
+        Ok(taken.unwrap_or(0))
     }
 }
 
@@ -142,11 +159,30 @@ impl Write for Sink {
             return Ok(bytes.len());
         }
         let put = |fd: BorrowedFd<'_>, kind| put(fd, kind, bytes);
-        self.0.patiently(&self.0.write, PollFlags::OUT, "took nothing", put)
+        let put = self.0.patiently(&self.0.write, PollFlags::OUT, "took nothing", put)?;
+        put.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Reads what can be read at once.
+fn take(fd: BorrowedFd<'_>, kind: Kind, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+    match kind {
+        Kind::Socket => rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT).map(|(taken, _)| taken),
+        #[cfg(target_os = "linux")]
+        Kind::Fifo => {
+            let taken =
+                preadv2(fd, &mut [io::IoSliceMut::new(buffer)], u64::MAX, ReadWriteFlags::NOWAIT);
+            match taken {
+                // Before Linux 6.4.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => take(fd, Kind::Other, buffer),
+                taken => taken,
+            }
+        }
+        _ => rustix::io::read(fd, buffer),
     }
 }
 
@@ -157,7 +193,6 @@ fn put(fd: BorrowedFd<'_>, kind: Kind, bytes: &[u8]) -> rustix::io::Result<usize
         Kind::File => rustix::io::write(fd, bytes),
         #[cfg(target_os = "linux")]
         Kind::Fifo => {
-            use rustix::io::{ReadWriteFlags, pwritev2};
             match pwritev2(fd, &[io::IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
                 // Before Linux 6.4.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => put(fd, Kind::Other, bytes),
@@ -197,10 +232,6 @@ impl Control for Pipe {
         let Some((fd, _)) = lock(&self.read).clone() else { return Ok(true) };
         self.wait(fd.as_fd(), PollFlags::IN, Some(patience))
     }
-}
-
-fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the link was closed")
 }
 
 /// POSIX's least, and Linux's, atomic write to a pipe.

@@ -127,6 +127,9 @@ impl Link {
         loop {
             let unit =
                 self.0.guard(self.0.unit(&mut inbox, &mut tag).map_err(|e| self.0.as_cut(e)))?;
+            if !matches!(unit, Unit::End) {
+                self.0.state().check()?;
+            }
             let (header, rest) = match unit {
                 Unit::End => {
                     self.0.send_pending();
@@ -424,7 +427,12 @@ impl Inner {
 
     /// An array has come whole.
     fn arrived(self: &Arc<Self>, bytes: u64, sum: Option<u32>) -> Result<()> {
-        self.state().count(bytes, sum, self.options.ack);
+        {
+            let mut state = self.state();
+            // The peer may have been told that nothing more is taken.
+            state.check()?;
+            state.count(bytes, sum, self.options.ack);
+        }
         self.send_pending();
         self.acknowledge_soon();
         Ok(())
@@ -440,6 +448,17 @@ impl Inner {
             && !matches!(record, Record::Error { .. } | Record::Ack(_) | Record::Memory(_))
         {
             return Err(unexpected(&format!("`{}` between an array and its name", record.kind())));
+        }
+        let needs_hello = matches!(
+            record,
+            Record::Array { .. } | Record::Sync(_) | Record::Ack(_) | Record::End { .. }
+        );
+        if needs_hello && !state.is_session() {
+            let what = format!(
+                "`{}`, before any `hello`: this may be the middle of a session,",
+                record.kind()
+            );
+            return Err(unexpected(&what));
         }
         match record {
             Record::Hello { sums, files, token } => {
@@ -563,6 +582,7 @@ impl Inner {
                 let size = array.bytes().len() + tag.len() + ENTRY;
                 {
                     let mut state = self.state();
+                    state.check()?;
                     if state.kept + size > most {
                         return Err(self.too_much());
                     }
