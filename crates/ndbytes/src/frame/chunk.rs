@@ -68,7 +68,8 @@ impl ChunkDecoder {
         let dtype = header.array().dtype();
         if let Some(copied) = copy_stored(header.family(), record, items) {
             copied.map_err(|error| error.shifted(at))?;
-            return validate(dtype, items);
+            let begin = (record.len() - CHECKSUM_LEN - items.len()) as u64;
+            return validate(dtype, items).map_err(|error| error.shifted(at + begin));
         }
         let payload = checked(record, CHUNK).map_err(|error| error.shifted(at))?;
         let decoded = match header.family() {
@@ -80,7 +81,8 @@ impl ChunkDecoder {
             _ => pco::decode(payload, number(dtype)?, items),
         };
         decoded.map_err(|error| Error::from(error).shifted(at))?;
-        validate(dtype, items)
+        // Where an item was, no place of the frame is.
+        validate(dtype, items).map_err(|error| error.at(at))
     }
 }
 

@@ -540,3 +540,29 @@ fn versions_and_families_of_others_are_refused() {
         }
     }
 }
+
+#[test]
+fn an_item_that_is_none_is_told_by_a_place_in_the_frame() {
+    // The last item is no code point.
+    let mut items = vec![0; 40_000];
+    items[39_996..].copy_from_slice(&0x11_0000u32.to_le_bytes());
+    let array = ArrayView::contiguous("<u4".parse().unwrap(), &[10_000], Order::C, &items).unwrap();
+    for (pipeline, is_packed) in [("zstd-1", true), ("lz4-1", true), ("raw", false)] {
+        let options = FrameOptions::default().with_pipeline(pipeline.parse().unwrap());
+        let mut frame = Forged::of(&dump_frame(&array, &options).unwrap()).unwrap();
+        let text = String::from_utf8(frame.text).unwrap();
+        frame.text = text.replace("'<u4'", "'<U1'").into_bytes();
+        let place = frame.own_places()[0];
+        let bytes = frame.bytes();
+        for read in both(&bytes) {
+            let error = read.unwrap_err();
+            assert_eq!(error.code(), Code::DataInvalid, "{error}");
+            // Of what is stored as it is, the item's; else the chunk's.
+            let at = match is_packed {
+                true => place.offset,
+                false => place.offset + place.len - 8,
+            };
+            assert_eq!(error.offset(), Some(at), "{pipeline}: {error}");
+        }
+    }
+}
