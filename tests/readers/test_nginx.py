@@ -5,7 +5,6 @@ import email
 import http.client
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,12 +14,12 @@ import urllib.parse
 import numpy as np
 import pytest
 import zarr
+from daemons import free_port, listening, program
 from test_http import COMMAND, WAIT, by_fsspec, serving
 
 import ndbytes as nb
 
-# Debian keeps it where only root looks for programs.
-NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+NGINX = program("nginx")
 
 pytestmark = [
     pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built"),
@@ -68,11 +67,6 @@ LOCATION
 WALK = np.random.default_rng(0).normal(size=(1000, 500)).cumsum(0)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 @contextlib.contextmanager
 def proxying(place, url, location=LOCATION, listen=""):
     """Stand before a server; give host and port."""
@@ -93,20 +87,8 @@ def proxying(place, url, location=LOCATION, listen=""):
     configuration = place / "nginx.conf"
     configuration.write_text(text)
     command = [NGINX, "-e", "stderr", "-p", str(place), "-c", str(configuration)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        end = time.monotonic() + WAIT
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), WAIT):
-                break
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < end, "nginx does not listen"
-            time.sleep(0.01)
+    with listening(command, port):
         yield f"127.0.0.1:{port}"
-    finally:
-        # Its workers end with it.
-        process.terminate()
-        process.communicate(timeout=WAIT)
 
 
 @pytest.fixture(params=["unbuffered", "buffered"])

@@ -2,22 +2,17 @@
 
 import contextlib
 import os
-import shutil
-import socket
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from daemons import free_port, listening, program
 
 import ndbytes as nb
 
-WAIT = 30
-# Debian keeps them where only root looks for programs.
-PLACES = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-PROGRAMS = {name: shutil.which(name, path=PLACES) for name in ("nginx", "apache2")}
+PROGRAMS = {name: program(name) for name in ("nginx", "apache2")}
 MODULES = Path("/usr/lib/apache2/modules")
 
 WALK = np.random.default_rng(0).normal(size=(4000, 500)).cumsum(0)
@@ -66,8 +61,7 @@ KINDS = {
 def serving(kind, place, folder):
     """Serve a folder; give the URL, and a function that tells how many bytes were sent since."""
     text, user, arguments = KINDS[kind]
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     values = {
         "USER": user if os.geteuid() == 0 else "",
         "PLACE": str(place),
@@ -79,7 +73,6 @@ def serving(kind, place, folder):
         text = text.replace(name, value)
     (place / "conf").write_text(text)
     command = [PROGRAMS[kind], *(word.replace("PLACE", str(place)) for word in arguments)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     asked, seen = place / "asked", 0
 
     def sent():
@@ -90,18 +83,8 @@ def serving(kind, place, folder):
         new, seen = lines[seen:], len(lines)
         return sum(int(line.split()[1]) for line in new)
 
-    try:
-        end = time.monotonic() + WAIT
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), WAIT):
-                break
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < end, f"{kind} does not listen"
-            time.sleep(0.01)
+    with listening(command, port):
         yield f"http://127.0.0.1:{port}", sent
-    finally:
-        process.terminate()
-        process.communicate(timeout=WAIT)
 
 
 @pytest.fixture(params=KINDS)

@@ -147,7 +147,14 @@ fn pipes_have_names_sums_and_an_end() {
     }
     assert!(!folder.path("flip.npz").exists());
     folder.run_with(&["recv", "-", "--out", "none.npz"], b"").fails(1, "empty");
+}
 
+#[test]
+fn several_sessions_may_follow_one_another() {
+    let folder = Folder::new();
+    folder.count("a.npy", &[6]);
+    folder.archive("b.npz", Compression::Stored);
+    let stream = folder.run(&["send", "a.npy", "b.npz", "-"]).out;
     // A session without arrays is none without bytes.
     folder.write("empty.npz", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     let empty = folder.run(&["send", "empty.npz", "-"]).out;
@@ -162,36 +169,34 @@ fn pipes_have_names_sums_and_an_end() {
     assert_eq!(reader.keys().collect::<Vec<_>>(), ["a", "a_1", "a_1_1", "b"]);
     // Whoever comes in the middle is told so.
     let script = "\"$0\" recv - --count 1 --out one.npy && \"$0\" recv - --out two.npz";
-    let mut shell = std::process::Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_ndbytes")])
-        .current_dir(folder.path(""))
-        .stdin(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    shell.stdin.take().unwrap().write_all(&stream).unwrap();
-    let output = shell.wait_with_output().unwrap();
+    let output = shell(&folder, script, &stream);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("middle of a session"));
     assert!(folder.path("one.npy").exists() && !folder.path("two.npz").exists());
 
-    // Several one after another, from one pipe.
+    // From one pipe.
+    folder.run_with(&["recv", "-", "--out", "once.npz"], &stream);
     let script = "for i in 1 2 3; do \"$0\" recv - --out $i.npz || exit; done; cat";
-    let four = [&stream[..], &plain[..0], &stream, &stream, b"and so on"].concat();
+    let output = shell(&folder, script, &[&stream[..], &stream, &stream, b"and so on"].concat());
+    assert_eq!(output.stdout, b"and so on");
+    assert_eq!(
+        [1, 2, 3].map(|i| folder.read(&format!("{i}.npz"))),
+        [0; 3].map(|_| folder.read("once.npz"))
+    );
+}
+
+/// What a script of the shell says, in which `$0` is the command.
+fn shell(folder: &Folder, script: &str, input: &[u8]) -> std::process::Output {
     let mut shell = std::process::Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_ndbytes")])
         .current_dir(folder.path(""))
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    shell.stdin.take().unwrap().write_all(&four).unwrap();
-    let output = shell.wait_with_output().unwrap();
-    assert_eq!(output.stdout, b"and so on");
-    assert_eq!(
-        [1, 2, 3].map(|i| folder.read(&format!("{i}.npz"))),
-        [bytes.clone(), bytes.clone(), bytes]
-    );
+    shell.stdin.take().unwrap().write_all(input).unwrap();
+    shell.wait_with_output().unwrap()
 }
 
 #[test]
