@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use super::connection::Shared;
+use super::metrics::Metrics;
 use super::problem::Problem;
 
 /// Those for whom there is no room.
@@ -34,12 +35,12 @@ impl Refusals {
     pub(super) fn add(
         &self,
         tasks: &mut JoinSet<()>,
-        shared: &Shared,
+        metrics: &Metrics,
+        tls: Option<&TlsAcceptor>,
         stream: TcpStream,
         peer: SocketAddr,
         of_address: bool,
     ) {
-        let metrics = &shared.service.metrics;
         metrics.refused.fetch_add(1, Ordering::Relaxed);
         if of_address {
             metrics.limited.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +54,7 @@ impl Refusals {
         let text = problem.with(header::RETRY_AFTER, "1").to_text();
         // Who does not shake hands, or does not listen, must not keep others from being told.
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
-        let tls = shared.tls.clone();
+        let tls = tls.cloned();
         tasks.spawn(async move {
             let _place = place;
             let Some(tls) = tls else { return say(&Mutex::new(stream), &text).await };

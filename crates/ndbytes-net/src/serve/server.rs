@@ -156,37 +156,38 @@ impl Server {
         let refusals = Refusals::new();
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        let counted = own.is_some() || !peer.ip().to_canonical().is_loopback();
-                        let turn = match counted {
-                            true => addresses.enter(&Client::at(peer.ip())),
-                            false => Ok(None),
-                        };
-                        match (turn, places.clone().try_acquire_owned()) {
-                            (Ok(turn), Ok(place)) => {
-                                let shared = shared.clone();
-                                connections.spawn(async move {
-                                    serve(shared, stream, peer).await;
-                                    drop((turn, place));
-                                });
-                            }
-                            (turn, _) => {
-                                refusals.add(&mut connections, &shared, stream, peer, turn.is_err());
-                            }
-                        }
-                    }
-                    Err(error) => {
-                        // Mostly that there are no descriptors left; some will be closed.
-                        tracing::warn!(%error, "a connection cannot be taken");
-                        sleep(Duration::from_millis(50)).await;
-                    }
-                },
-                Some(_) = connections.join_next() => {}
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
-                _ = told.wait_for(|stop| *stop) => break,
-            }
+                           accepted = listener.accept() => match accepted {
+                               Ok((stream, peer)) => {
+                                   let counted = own.is_some() || !peer.ip().to_canonical().is_loopback();
+                                   let turn = match counted {
+                                       true => addresses.enter(&Client::at(peer.ip())),
+                                       false => Ok(None),
+                                   };
+                                   match (turn, places.clone().try_acquire_owned()) {
+                                       (Ok(turn), Ok(place)) => {
+                                           let shared = shared.clone();
+                                           connections.spawn(async move {
+                                               serve(shared, stream, peer).await;
+                                               drop((turn, place));
+                                           });
+                                       }
+                                       (turn, _) => {
+                                           let (metrics, tls) = (&shared.service.metrics, shared.tls.as_ref());
+            refusals.add(&mut connections, metrics, tls, stream, peer, turn.is_err());
+                                       }
+                                   }
+                               }
+                               Err(error) => {
+                                   // Mostly that there are no descriptors left; some will be closed.
+                                   tracing::warn!(%error, "a connection cannot be taken");
+                                   sleep(Duration::from_millis(50)).await;
+                               }
+                           },
+                           Some(_) = connections.join_next() => {}
+                           _ = interrupt.recv() => break,
+                           _ = terminate.recv() => break,
+                           _ = told.wait_for(|stop| *stop) => break,
+                       }
         }
         drop(listener);
         let open = shared.service.metrics.connections();
