@@ -31,7 +31,8 @@ pub(crate) fn run(args: &Recv, out: &mut Printer) -> Result<ExitStatus, Failure>
         Peer::Dash => {
             let store = Store::open(&args.out, args.overwrite)?;
             let options = args.session.options()?.with_limits(limits);
-            let link = pipe(Some(io::stdin().as_fd()), None, &options)?;
+            let link = pipe(Some(io::stdin().as_fd()), None, &options);
+            let link = link.map_err(|error| peer::failure(error, &Peer::Dash))?;
             Reception::new(args, &link, &Peer::Dash, store).run(&Mutex::new(out))?;
         }
         Peer::At(address) => {
@@ -80,10 +81,10 @@ fn listen(
     let (listener, all) = (waiting.listener(), links.clone());
     signals::at_first(move || {
         listener.close();
-        all.close();
         note(format_args!(
             "no more is taken, and what has begun is finished; again to end at once"
         ));
+        all.close();
     });
     let kept = thread::scope(|scope| {
         while let Some(link) = waiting.any()? {
@@ -104,7 +105,10 @@ fn listen(
         drop(waiting);
         Ok(())
     });
-    links.wait();
+    // Nothing but a signal ends it well.
+    if kept.is_ok() {
+        links.wait();
+    }
     kept
 }
 
@@ -150,11 +154,6 @@ impl<'a> Reception<'a> {
         self.among.is_some_and(|(_, kept)| kept.was_left())
     }
 
-    /// Whether all are to end.
-    fn is_closing(&self) -> bool {
-        self.among.is_some_and(|(links, _)| links.are_closing())
-    }
-
     /// Stores all that comes.
     fn run(mut self, out: &Mutex<&mut Printer>) -> Result<(), Failure> {
         while self.args.count.is_none_or(|wanted| self.count() < wanted) {
@@ -196,12 +195,8 @@ impl<'a> Reception<'a> {
                     say(out, format_args!("{path} {} bytes{from}", stored.size))?;
                 }
             }
-            if let Some((_, kept)) = self.among {
-                kept.end();
-                if self.is_closing() {
-                    kept.leave();
-                    return self.left();
-                }
+            if self.among.is_some_and(|(links, kept)| !kept.end(links)) {
+                return self.left();
             }
         }
         let text = self.text();
@@ -222,8 +217,8 @@ impl<'a> Reception<'a> {
         let name = format!("array {}", self.arrays);
         progress::begin(By::Telling, "receiving", Path::new(&name), None);
         let unit = self.link.next_unit()?;
-        if let Some((_, kept)) = self.among.filter(|_| unit.is_some()) {
-            kept.begin();
+        if unit.is_some() && self.among.is_some_and(|(_, kept)| !kept.begin()) {
+            return Err(Error::new(Code::StreamClosing, "it was ended before"));
         }
         Ok(match unit {
             None => None,

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &Send) -> Result<ExitStatus, Failure> {
     let mut sent = Sent::default();
     let done = match &peer {
         Peer::Dash => {
-            let link = pipe(None, Some(io::stdout().as_fd()), &args.session.options()?)?;
+            let link = pipe(None, Some(io::stdout().as_fd()), &args.session.options()?);
+            let link = link.map_err(|error| failure(error, &peer))?;
             over(&link, &peer, &files, &mut sent).map_err(|(failure, _)| failure)
         }
         Peer::At(address) => converse(args, &peer, address, &files, &mut sent),

@@ -203,6 +203,12 @@ fn shell(folder: &Folder, script: &str, input: &[u8]) -> std::process::Output {
 fn a_send_into_a_pipe_that_nobody_reads_fails() {
     let folder = Folder::new();
     folder.count("big.npy", &[100_000]);
+    if std::path::Path::new("/dev/full").exists() {
+        let output = shell(&folder, "\"$0\" send big.npy - >/dev/full", b"");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.starts_with("ndbytes: -: no space left"), "{text}");
+    }
     for more in [&["--plain"][..], &[]] {
         let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_ndbytes"))
             .args(["send", "big.npy", "-"])

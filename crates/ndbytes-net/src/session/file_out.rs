@@ -125,6 +125,8 @@ impl Inner {
 
     /// Says something at once.
     pub(super) fn say(self: &Arc<Self>, outbox: &mut Outbox, record: &Record) -> Result<()> {
+        // A `hello` that has not left yet comes first.
+        self.state().take_pending(&mut outbox.held)?;
         record.encode(&mut outbox.held)?;
         self.flush(outbox)
     }

@@ -333,6 +333,8 @@ impl Link {
             if self.0.state().acked >= outbox.arrays {
                 return Ok(());
             }
+            // A `hello` that has not left yet comes first.
+            self.0.state().take_pending(&mut outbox.held)?;
             Record::Sync(outbox.arrays).encode(&mut outbox.held)?;
             let asked = self.0.flush(&mut outbox);
             // Who has all and is gone need not be asked.

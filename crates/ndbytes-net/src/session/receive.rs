@@ -127,7 +127,8 @@ impl Link {
         loop {
             let unit =
                 self.0.guard(self.0.unit(&mut inbox, &mut tag).map_err(|e| self.0.as_cut(e)))?;
-            if !matches!(unit, Unit::End) {
+            // What is said is checked by itself, and may be why it ends.
+            if !matches!(unit, Unit::End | Unit::Said) {
                 self.0.state().check()?;
             }
             let (header, rest) = match unit {
