@@ -4,14 +4,17 @@ They are told why they are let go of, and hold up nobody.
 """
 
 import contextlib
+import os
 import socket
 import struct
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_idle import WAIT, memory, started
+from test_idle import COMMAND, WAIT, memory, started
 
 import ndbytes as nb
 
@@ -26,7 +29,9 @@ def serve(link):
     except nb.NdbytesError:
         pass
 
-with nb.listen("tcp://127.0.0.1:0", timeout=float(sys.argv[1]), max_connections=600) as listener:
+address, timeout, *files = sys.argv[1:]
+files = dict(zip(["cert", "key"], files))
+with nb.listen(address, timeout=float(timeout), max_connections=600, **files) as listener:
     print(listener.address, flush=True)
     for link in listener:
         threading.Thread(target=serve, args=[link], daemon=True).start()
@@ -70,18 +75,23 @@ PEOPLE = {
 }
 
 
+def listening(address="tcp://127.0.0.1:0", timeout=120, files=()):
+    """Start a listener, by default one that waits long."""
+    return started(sys.executable, "-W", "error", "-c", LISTEN, address, timeout, *files)
+
+
 @pytest.fixture(scope="module")
 def listener():
-    """Give the process of a listener that waits long, and where it listens."""
-    code = [sys.executable, "-W", "error", "-c", LISTEN, "120"]
-    with started(*code) as (process, address):
-        yield process, address
+    """Give the process of a listener, and where it listens."""
+    with listening() as found:
+        yield found
 
 
-def ask(address):
+def ask(address, authorities=None):
     """Have an array echoed, and return how long that took."""
     begin = time.monotonic()
-    with nb.connect(address, timeout=WAIT) as link:
+    there = address if authorities is None else address.replace("127.0.0.1", "localhost")
+    with nb.connect(there, timeout=WAIT, authorities=authorities) as link:
         link.send(np.arange(4))
         assert link.recv().tolist() == [0, 1, 2, 3]
     return time.monotonic() - begin
@@ -120,8 +130,7 @@ def test_they_cost_little_and_hold_up_nobody(listener, who):
 
 
 def test_who_has_said_hello_is_told_why():
-    code = [sys.executable, "-W", "error", "-c", LISTEN, "1"]
-    with started(*code) as (_, address):
+    with listening(timeout=1) as (_, address):
         place = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
         with nb.connect(address, timeout=WAIT) as link:
             link.send([1])
@@ -149,3 +158,117 @@ def first_words(address):
         link.abort()
     assert b'"hello"' in hello, address
     return hello
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", header(HUGE)]
+)
+def test_who_does_not_shake_hands_costs_little_and_holds_up_nobody(own, data):
+    with listening("tls://127.0.0.1:0", 120, own) as (process, address):
+        place = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
+        ask(address, own[0])
+        before = memory(process)
+        with contextlib.ExitStack() as stack:
+            for _ in range(PEERS):
+                peer = stack.enter_context(socket.create_connection(place, WAIT))
+                peer.sendall(data)
+            assert max(ask(address, own[0]) for _ in range(5)) < 2
+            # A buffer of 256 KiB waits for what is encrypted.
+            cost = (memory(process) - before) / PEERS
+            print(f"\ntls: {cost / 1024:.0f} KiB each")
+            assert cost < COST
+
+
+def test_datagrams_without_a_meaning_cost_little_and_hold_up_nobody(own):
+    random = np.random.default_rng(5)
+    with listening("quic://127.0.0.1:0", 120, own) as (process, address):
+        place = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
+        ask(address, own[0])
+        before = memory(process)
+        with contextlib.ExitStack() as stack:
+            for number in range(20 * PEERS):
+                peer = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+                # Noise, and what begins as a first packet of version 1 does.
+                first = b"\xc3\x00\x00\x00\x01\x08" if number % 2 else b""
+                peer.sendto(first + random.bytes(1200), place)
+            assert max(ask(address, own[0]) for _ in range(5)) < 2
+        grown = memory(process) - before
+        print(f"\nquic: {grown >> 10} KiB for {20 * PEERS} datagrams")
+        assert grown < 32 << 20
+
+
+HUGE_PUT = b"PUT /files/NAME HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000000\r\n\r\n"
+# What is sent to a server of HTTP, which may write.
+REQUESTS = {
+    "half a header": b"GET /files/a.npy HTTP/1.1\r\nHost: localhost\r\nX: ",
+    "announced": HUGE_PUT,
+    "begun": HUGE_PUT + bytes(5000),
+    "stream": b"POST /stream/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000000\r\n"
+    b"Content-Type: application/x-ndbytes-stream\r\n\r\n" + record(65_536, b"NDB1"),
+    "takes nothing": b"GET /files/large.npy HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "takes no slice": b"GET /arrays/large.npy?slice=::2 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "garbage": bytes(range(256)) * 40,
+}
+
+
+@pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built")
+@pytest.mark.parametrize("who", REQUESTS)
+def test_a_server_is_held_up_by_none_of_them(tmp_path, who):
+    nb.save(tmp_path / "a.npy", np.arange(4))
+    nb.save(tmp_path / "large.npy", np.zeros(8 << 20))
+    serve = [COMMAND, "serve", tmp_path, "--listen", "127.0.0.1:0", "--log", "off", "--write"]
+    with started(*serve) as (process, url), contextlib.ExitStack() as stack:
+        place = ("127.0.0.1", int(url.rstrip("/").rsplit(":", 1)[1]))
+
+        def get():
+            begin = time.monotonic()
+            assert nb.load(f"{url}files/a.npy").tolist() == [0, 1, 2, 3]
+            return time.monotonic() - begin
+
+        get()
+        before = memory(process)
+        for number in range(PEERS):
+            peer = stack.enter_context(socket.create_connection(place, WAIT))
+            with contextlib.suppress(ConnectionError):
+                peer.sendall(REQUESTS[who].replace(b"NAME", b"%d.bin" % number))
+        assert max(get() for _ in range(5)) < 4
+        cost = (memory(process) - before) / PEERS
+        print(f"\n{who}: {cost / 1024:.0f} KiB each")
+        assert cost < 2 << 20
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls", "quic", "unix"])
+def test_a_receiver_that_does_not_read_keeps_little(own, tmp_path, scheme):
+    """What it does not read waits at the sender, who gives up in time; neither collects it."""
+    address = f"unix://{tmp_path}/s" if scheme == "unix" else f"{scheme}://127.0.0.1:0"
+    files = dict(zip(["cert", "key"], own, strict=True)) if scheme in {"tls", "quic"} else {}
+    trust = {"authorities": own[0]} if files else {}
+    large = np.zeros(25 << 20, "u1")
+    with nb.listen(address, timeout=WAIT, **files) as listener:
+        there = listener.address.replace("127.0.0.1", "localhost")
+        taken = []
+
+        def take():
+            taken.append(listener.accept(WAIT))
+            taken[0].recv()
+
+        # Hands are shaken when something is read.
+        taker = threading.Thread(target=take, daemon=True)
+        taker.start()
+        link = nb.connect(there, timeout=1, **trust)
+        link.send([1])
+        taker.join(WAIT)
+        own_memory = SimpleNamespace(pid=os.getpid())
+        before = memory(own_memory)
+
+        def send_on():
+            for _ in range(8):
+                link.send(large)
+
+        with pytest.raises(TimeoutError):
+            send_on()
+        grown = memory(own_memory) - before
+        print(f"\n{scheme}: {grown >> 10} KiB")
+        assert grown < 64 << 20
+        taken[0].abort()
+        link.abort()

@@ -209,6 +209,28 @@ def test_tls_and_tokens(tmp_path):
     assert "fedcba" not in log
 
 
+def test_ways_out_are_logged_with_who_tried_them(tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    nb.save(folder / "a.npy", np.arange(3))
+    ways = ["/files/../secret", "/files/%2e%2e/secret", "/files/a%00b", "/files/..%2fsecret"]
+    ways += ["/arrays/../secret", "/zarr/../secret", "/files/link"]
+    with serving(folder, log="json") as (host, process):
+        for path in ways:
+            assert ask(host, path)[0] in {400, 404}
+        assert ask(host, "/files/none")[0] == 404
+        assert ask(host, "/files/a.npy")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=WAIT)[1]
+    lines = [json.loads(line) for line in log.splitlines()]
+    tried = [line for line in lines if "leads out" in line.get("message", "")]
+    assert [line["path"] for line in tried] == ways
+    assert all(line["peer"].startswith("127.0.0.1:") for line in tried)
+    assert {line["level"] for line in tried} == {"WARN"}
+
+
 def test_hands_are_shaken_for_http2_and_not_for_ever(tmp_path):
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     make_certificate(cert, key)

@@ -25,7 +25,7 @@ use super::body::Body;
 use super::clients::Who;
 use super::metrics::Flight;
 use super::options::ServeOptions;
-use super::problem::Problem;
+use super::problem::{Astray, Problem};
 use super::watch::{Progress, Watched};
 use super::{Peer, Service, parting, resumable, router, stream_in, upload};
 
@@ -165,6 +165,9 @@ fn answer(
         let who = response.extensions_mut().remove::<Who>();
         let token = who.as_ref().and_then(|who| who.token.as_deref());
         let (path, query) = (uri.path(), uri.query());
+        if response.extensions_mut().remove::<Astray>().is_some() {
+            tracing::warn!(%peer, token, path, "a path that leads out, or nowhere, is refused");
+        }
         tracing::info!(%peer, token, %method, path, query, status, bytes, ms);
         if let Some(who) = who {
             flight.of(who);

@@ -20,11 +20,17 @@ pub(super) struct Problem {
     detail: String,
     offset: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    astray: bool,
 }
+
+/// What an answer has in its extensions whose path leads out of the folder, or nowhere.
+#[derive(Clone, Copy)]
+pub(super) struct Astray;
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), offset: None, headers: Vec::new() }
+        let (detail, headers) = (detail.into(), Vec::new());
+        Self { status, code, detail, offset: None, headers, astray: false }
     }
 
     /// The same with another header.
@@ -32,6 +38,12 @@ impl Problem {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
         }
+        self
+    }
+
+    /// The same of a path that leads out of the folder, or nowhere: somebody may be trying to get out.
+    pub(super) fn astray(mut self) -> Self {
+        self.astray = true;
         self
     }
 
@@ -114,6 +126,9 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.headers);
+        if self.astray {
+            response.extensions_mut().insert(Astray);
+        }
         response
     }
 }
@@ -140,15 +155,15 @@ impl Problem {
     /// What the operating system said of a file.
     fn of_system(error: &io::Error) -> Self {
         let number = error.raw_os_error();
-        if number == Some(Errno::XDEV.raw_os_error()) {
-            tracing::warn!("a link leads out of the folder that is served");
-        }
         // From outside, what leads out looks like what is not there.
+        if number == Some(Errno::XDEV.raw_os_error()) {
+            return Self::not_found(NOWHERE).astray();
+        }
         if MISSING.iter().any(|errno| Some(errno.raw_os_error()) == number) {
-            return Self::not_found("there is no such file or folder");
+            return Self::not_found(NOWHERE);
         }
         match error.kind() {
-            io::ErrorKind::NotFound => Self::not_found("there is no such file or folder"),
+            io::ErrorKind::NotFound => Self::not_found(NOWHERE),
             io::ErrorKind::PermissionDenied => Self::new(
                 StatusCode::FORBIDDEN,
                 "http.forbidden",
@@ -169,5 +184,5 @@ impl Problem {
 
 /// RFC 9457.
 const KIND: &str = "application/problem+json";
-const MISSING: [Errno; 5] =
-    [Errno::NOTDIR, Errno::LOOP, Errno::XDEV, Errno::NAMETOOLONG, Errno::ISDIR];
+const MISSING: [Errno; 4] = [Errno::NOTDIR, Errno::LOOP, Errno::NAMETOOLONG, Errno::ISDIR];
+const NOWHERE: &str = "there is no such file or folder";

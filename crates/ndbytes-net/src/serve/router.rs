@@ -213,8 +213,8 @@ fn arrays(service: &Service, request: &Parts, path: RelativePath) -> Result<Cont
 }
 
 pub(super) fn parse(path: &str) -> Result<RelativePath, Problem> {
-    let path =
-        RelativePath::parse(path).map_err(|detail| Problem::bad_request("http.path", detail))?;
+    let path = RelativePath::parse(path)
+        .map_err(|detail| Problem::bad_request("http.path", detail).astray())?;
     match path.is_hidden() {
         true => Err(Problem::not_found("names that begin with a dot are not served")),
         false => Ok(path),

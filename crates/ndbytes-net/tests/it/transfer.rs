@@ -9,6 +9,7 @@ use ndbytes::{Code, Progress};
 use ndbytes_net::session::{
     Address, FileSent, FileStored, Listener, Next, Record, SessionOptions, connect,
 };
+use ndbytes_testkit::line::Line;
 use ndbytes_testkit::proxy::{Fault, Plan, Proxy, UnixProxy, Way};
 
 use crate::tls::certificate;
@@ -30,6 +31,7 @@ enum Kind {
     Tcp,
     Tls,
     Unix,
+    Quic,
 }
 
 /// A proxy in between, and where it is.
@@ -82,6 +84,7 @@ impl Place {
             Kind::Tcp => "tcp://127.0.0.1:0".parse().unwrap(),
             Kind::Tls => "tls://127.0.0.1:0".parse().unwrap(),
             Kind::Unix => Address::Unix(folder.path().join("socket")),
+            Kind::Quic => "quic://127.0.0.1:0".parse().unwrap(),
         };
         let listener = Listener::bind(&address, &options).unwrap();
         Self { folder, listener, overwrite: false }
@@ -218,6 +221,50 @@ fn what_goes_wrong_over_tls_does_neither() {
         options().with_certificate(Some((cert.clone(), key))).with_authorities(Some(cert));
     let resumed = everywhere(Kind::Tls, &options, [2000, 2500], 7);
     assert!(resumed > 30, "{resumed}");
+}
+
+/// Datagrams arrive whole or not at all, so that there are as many places to cut as there are of them.
+#[test]
+fn a_cut_before_any_datagram_of_quic_does_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(folder.path());
+    let options =
+        options().with_certificate(Some((cert.clone(), key))).with_authorities(Some(cert));
+    let cut = |most| {
+        let place = Place::at(Kind::Quic, options.clone());
+        let data = bytes(20_000);
+        let path = place.file(&data);
+        let line = Line::to(place.address(), 1e9, most).unwrap();
+        let at = |at: SocketAddr| format!("quic://localhost:{}", at.port()).parse().unwrap();
+        let short = options.clone().with_timeout(Some(Duration::from_millis(800)));
+        let (sent, came) = place.send_to(at(line.address()), &path, short);
+        let whole = place.stored();
+        assert!(whole.is_none() || whole.as_ref() == Some(&data), "{most}");
+        assert!(sent.is_err() || whole.is_some(), "{most}: {came:?}");
+        let at_once = sent.is_ok();
+        drop(line);
+        // Who came by the line may be found first.
+        let mut tries =
+            (0..5).map(|_| place.send_to(at(place.address()), &path, options.clone()).0);
+        let sent = tries.find_map(Result::ok).unwrap_or_else(|| panic!("{most}: it never arrived"));
+        assert_eq!(place.stored().as_ref(), Some(&data), "{most}");
+        assert_eq!(place.names(), ["a.npy"], "{most}");
+        (at_once, sent.begin > 0)
+    };
+    let found: Vec<_> = thread::scope(|scope| {
+        let all: Vec<_> = (0..8)
+            .map(|first| {
+                let cut = &cut;
+                scope.spawn(move || {
+                    (first..48).step_by(8).map(|n| cut(n * 1500)).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        all.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(found.iter().any(|(_, went_on)| *went_on), "{found:?}");
+    assert!(found.iter().any(|(at_once, _)| !at_once));
+    assert!(cut(usize::MAX).0, "there is a line that is not cut");
 }
 
 /// Has something go wrong at every so many bytes of either direction; how often it went on.
