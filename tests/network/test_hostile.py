@@ -234,7 +234,8 @@ def test_a_server_is_held_up_by_none_of_them(tmp_path, who):
         assert max(get() for _ in range(5)) < 4
         cost = (memory(process) - before) / PEERS
         print(f"\n{who}: {cost / 1024:.0f} KiB each")
-        assert cost < 2 << 20
+        # A piece of the answer waits, of a size that depends on how fast others take theirs.
+        assert cost < 4 << 20
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls", "quic", "unix"])
@@ -269,6 +270,7 @@ def test_a_receiver_that_does_not_read_keeps_little(own, tmp_path, scheme):
             send_on()
         grown = memory(own_memory) - before
         print(f"\n{scheme}: {grown >> 10} KiB")
-        assert grown < 64 << 20
+        # Windows of QUIC, of both ends.
+        assert grown < 80 << 20
         taken[0].abort()
         link.abort()
