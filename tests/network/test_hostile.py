@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from test_idle import COMMAND, WAIT, memory, started
+from transports import SCHEMES, transport
 
 import ndbytes as nb
 
@@ -238,12 +239,10 @@ def test_a_server_is_held_up_by_none_of_them(tmp_path, who):
         assert cost < 4 << 20
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "tls", "quic", "unix"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_receiver_that_does_not_read_keeps_little(own, tmp_path, scheme):
     """What it does not read waits at the sender, who gives up in time; neither collects it."""
-    address = f"unix://{tmp_path}/s" if scheme == "unix" else f"{scheme}://127.0.0.1:0"
-    files = dict(zip(["cert", "key"], own, strict=True)) if scheme in {"tls", "quic"} else {}
-    trust = {"authorities": own[0]} if files else {}
+    address, files, trust = transport(scheme, own, tmp_path)
     large = np.zeros(25 << 20, "u1")
     with nb.listen(address, timeout=WAIT, **files) as listener:
         there = listener.address.replace("127.0.0.1", "localhost")

@@ -4,12 +4,12 @@ import threading
 import time
 
 import numpy as np
+from transports import SCHEMES, transport
 
 import ndbytes as nb
 
 WAIT = 60
 PAUSE = 33
-SCHEMES = ["tcp", "tls", "quic", "unix"]
 
 
 def test_links_last_while_nothing_passes(own, tmp_path):
@@ -21,15 +21,12 @@ def test_links_last_while_nothing_passes(own, tmp_path):
                 link.send(2 * array)
 
     for scheme in SCHEMES:
-        address = f"unix://{tmp_path}/s" if scheme == "unix" else f"{scheme}://127.0.0.1:0"
-        secure = scheme in {"tls", "quic"}
-        files = dict(zip(["cert", "key"], own, strict=True)) if secure else {}
+        address, files, trust = transport(scheme, own, tmp_path)
         listener = nb.listen(address, timeout=WAIT, **files)
         listeners.append(listener)
         threads.append(threading.Thread(target=echo, args=[listener], daemon=True))
         threads[-1].start()
         there = listener.address.replace("127.0.0.1", "localhost")
-        trust = {"authorities": own[0]} if secure else {}
         links.append(nb.connect(there, timeout=WAIT, **trust))
     for pause in [0, PAUSE]:
         time.sleep(pause)

@@ -9,6 +9,15 @@ import time
 
 WAIT = 30
 
+NGINX = """
+daemon off;
+USER
+pid PLACE/pid;
+error_log stderr warn;
+worker_processes 1;
+events { worker_connections 512; }
+"""
+
 
 def program(name):
     """Find a program: Debian keeps servers where only root looks for them."""
@@ -19,6 +28,15 @@ def free_port():
     """Give a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def nginx(place, http):
+    """Configure nginx with what `http` says; give the command that runs it."""
+    # It would give up root's rights, without which nobody may go through folders of tests.
+    user = "user root;" if os.geteuid() == 0 else ""
+    configuration = place / "nginx.conf"
+    configuration.write_text(NGINX.replace("PLACE", str(place)).replace("USER", user) + http)
+    return [program("nginx"), "-e", "stderr", "-p", str(place), "-c", str(configuration)]
 
 
 @contextlib.contextmanager

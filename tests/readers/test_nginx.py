@@ -14,7 +14,7 @@ import urllib.parse
 import numpy as np
 import pytest
 import zarr
-from daemons import free_port, listening, program
+from daemons import free_port, listening, nginx, program
 from test_http import COMMAND, WAIT, by_fsspec, serving
 
 import ndbytes as nb
@@ -44,12 +44,6 @@ LOCATION = """
 BUFFERED = LOCATION.replace("buffering off", "buffering on")
 
 CONFIGURATION = """
-daemon off;
-USER
-pid PLACE/pid;
-error_log stderr warn;
-worker_processes 1;
-events { worker_connections 512; }
 http {
     access_log off;
     client_body_temp_path PLACE/body;
@@ -73,8 +67,6 @@ def proxying(place, url, location=LOCATION, listen=""):
     place.mkdir()
     port = free_port()
     values = {
-        # nginx would give up root's rights, without which nobody may go through folders of tests.
-        "USER": "user root;" if os.geteuid() == 0 else "",
         "PLACE": str(place),
         "PORT": str(port),
         "LISTEN": listen,
@@ -84,10 +76,7 @@ def proxying(place, url, location=LOCATION, listen=""):
     text = CONFIGURATION
     for name, value in values.items():
         text = text.replace(name, value)
-    configuration = place / "nginx.conf"
-    configuration.write_text(text)
-    command = [NGINX, "-e", "stderr", "-p", str(place), "-c", str(configuration)]
-    with listening(command, port):
+    with listening(nginx(place, text), port):
         yield f"127.0.0.1:{port}"
 
 

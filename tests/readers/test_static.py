@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemons import free_port, listening, program
+from daemons import free_port, listening, nginx, program
 
 import ndbytes as nb
 
@@ -18,14 +18,7 @@ MODULES = Path("/usr/lib/apache2/modules")
 WALK = np.random.default_rng(0).normal(size=(4000, 500)).cumsum(0)
 
 NGINX = """
-daemon off;
-USER
-pid PLACE/pid;
-error_log stderr warn;
-worker_processes 1;
-events { worker_connections 512; }
 http {
-    access_log PLACE/access;
     log_format asked '$request_method $body_bytes_sent';
     access_log PLACE/asked asked;
     server {
@@ -50,20 +43,25 @@ DocumentRoot FOLDER
     Require all granted
 </Directory>
 """
-KINDS = {
-    # nginx would give up root's rights, and Apache has to.
-    "nginx": (NGINX, "user root;", ["-e", "stderr", "-p", "PLACE", "-c", "PLACE/conf"]),
-    "apache2": (APACHE, 'User "#65534"', ["-D", "FOREGROUND", "-f", "PLACE/conf"]),
-}
+
+
+def apache(place, text):
+    """Configure Apache; give the command that runs it."""
+    (place / "conf").write_text(text)
+    return [PROGRAMS["apache2"], "-D", "FOREGROUND", "-f", str(place / "conf")]
+
+
+KINDS = {"nginx": (NGINX, nginx), "apache2": (APACHE, apache)}
 
 
 @contextlib.contextmanager
 def serving(kind, place, folder):
     """Serve a folder; give the URL, and a function that tells how many bytes were sent since."""
-    text, user, arguments = KINDS[kind]
+    text, configured = KINDS[kind]
     port = free_port()
     values = {
-        "USER": user if os.geteuid() == 0 else "",
+        # Of root, Apache wants to become somebody else.
+        "USER": 'User "#65534"' if os.geteuid() == 0 else "",
         "PLACE": str(place),
         "PORT": str(port),
         "FOLDER": str(folder),
@@ -71,8 +69,6 @@ def serving(kind, place, folder):
     }
     for name, value in values.items():
         text = text.replace(name, value)
-    (place / "conf").write_text(text)
-    command = [PROGRAMS[kind], *(word.replace("PLACE", str(place)) for word in arguments)]
     asked, seen = place / "asked", 0
 
     def sent():
@@ -83,7 +79,7 @@ def serving(kind, place, folder):
         new, seen = lines[seen:], len(lines)
         return sum(int(line.split()[1]) for line in new)
 
-    with listening(command, port):
+    with listening(configured(place, text), port):
         yield f"http://127.0.0.1:{port}", sent
 
 

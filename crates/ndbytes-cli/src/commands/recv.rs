@@ -162,7 +162,7 @@ impl<'a> Reception<'a> {
                 self.store.ready()?;
             }
             let came = match self.next() {
-                Err(_) if self.was_left() => return self.left(),
+                Err(_) if self.was_left() => return self.done(),
                 came => came.map_err(|error| self.failure(error))?,
             };
             let Some(came) = came else {
@@ -196,19 +196,17 @@ impl<'a> Reception<'a> {
                 }
             }
             if self.among.is_some_and(|(links, kept)| !kept.end(links)) {
-                return self.left();
+                return self.done();
             }
         }
-        let text = self.text();
         std::mem::replace(&mut self.store, Store::Stdout).finish(self.arrays)?;
         self.acknowledge()?;
         self.link.close().map_err(|error| self.failure(error))?;
-        note(format_args!("received {text}"));
-        Ok(())
+        self.done()
     }
 
     /// All that was begun is there.
-    fn left(&self) -> Result<(), Failure> {
+    fn done(&self) -> Result<(), Failure> {
         note(format_args!("received {}", self.text()));
         Ok(())
     }

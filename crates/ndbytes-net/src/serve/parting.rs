@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{StatusCode, header};
@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::metrics::Metrics;
 use super::problem::Problem;
+use super::watch::lock;
 
 /// Those for whom there is no room.
 pub(super) struct Refusals {
@@ -76,23 +77,22 @@ pub(super) fn too_slow() -> Vec<u8> {
 
 /// Says it, for as long as that is worth, and ends the stream.
 pub(super) async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &Mutex<S>, text: &[u8]) {
-    let lock = || stream.lock().unwrap_or_else(PoisonError::into_inner);
     let write = async {
         let mut rest = text;
         while !rest.is_empty() {
-            let write = poll_fn(|context| Pin::new(&mut *lock()).poll_write(context, rest));
+            let write = poll_fn(|context| Pin::new(&mut *lock(stream)).poll_write(context, rest));
             match write.await? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 n => rest = &rest[n..],
             }
         }
-        poll_fn(|context| Pin::new(&mut *lock()).poll_flush(context)).await?;
-        poll_fn(|context| Pin::new(&mut *lock()).poll_shutdown(context)).await?;
+        poll_fn(|context| Pin::new(&mut *lock(stream)).poll_flush(context)).await?;
+        poll_fn(|context| Pin::new(&mut *lock(stream)).poll_shutdown(context)).await?;
         // What is sent meanwhile would, unread, have the system take back what was said.
         let mut waste = [0; 1 << 12];
         loop {
             let mut waste = ReadBuf::new(&mut waste);
-            poll_fn(|context| Pin::new(&mut *lock()).poll_read(context, &mut waste)).await?;
+            poll_fn(|context| Pin::new(&mut *lock(stream)).poll_read(context, &mut waste)).await?;
             if waste.filled().is_empty() {
                 return io::Result::Ok(());
             }

@@ -141,7 +141,7 @@ fn is_preface(came: &[u8]) -> bool {
 /// What no method of HTTP/1 begins with.
 const PREFACE: &[u8] = b"PRI ";
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
