@@ -22,6 +22,8 @@ PRESETS = [
     "quick",
     "auto",
     "fastread",
+    "quickread",
+    "smallread",
     "medium",
     "small",
     "smallest",
@@ -39,7 +41,7 @@ QUICK = {level: [0, 1] for level in LEVELS}
 ALIKE: dict[str, tuple[str, dict[int, list[int]]]] = {
     "blosclz": ("lz4", QUICK),
     "lz4": ("lz4", QUICK),
-    "lz4hc": ("lz4", {1: [3], 5: [4, 5], 9: [9]}),
+    "lz4hc": ("lz4", {1: [2], 5: [4, 5], 9: [8, 9]}),
     "zlib": ("zlib", {1: [1], 5: [4, 6], 9: [9]}),
     "zstd": ("zstd", {1: [1, 2], 5: [7, 8, 9], 9: [18, 19]}),
 }

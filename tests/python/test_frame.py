@@ -22,6 +22,8 @@ CODECS = [
     "fastest",
     "fast",
     "fastread",
+    "quickread",
+    "smallread",
     "quick",
     "medium",
     "small",

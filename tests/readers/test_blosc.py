@@ -189,7 +189,10 @@ def test_buffers_of_c_blosc2s_own_format_are_told_apart():
         decoded(room.raw[:length])
 
 
-@pytest.mark.parametrize("codec", ["auto", "fast", "small", "lz4-9-bitshuffle", "zlib", "raw"])
+@pytest.mark.parametrize(
+    "codec",
+    ["auto", "fastest", "fast", "fastread", "medium", "small", "lz4-9-bitshuffle", "zlib", "raw"],
+)
 def test_the_chunks_of_frames_are_read_by_both(codec):
     rng = np.random.default_rng(4)
     for of in ("u1", "<f2", ">i4", "<f8", "c16", "S7", "V255", "V300", [("a", "u1"), ("b", "<f4")]):

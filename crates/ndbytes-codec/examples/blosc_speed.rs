@@ -70,7 +70,10 @@ fn options(words: &[&str]) -> (Options, usize) {
     let block_size = std::env::var("BLOCK").ok().map(|size| size.parse().unwrap());
     let level = words[1].parse().unwrap();
     let typesize = words[3].parse().unwrap();
-    (Options { codec, level, filter, typesize, block_size, split }, words[4].parse().unwrap())
+    (
+        Options { codec, level, filter, typesize, block_size, split, ..Options::default() },
+        words[4].parse().unwrap(),
+    )
 }
 
 /// Encodes and decodes once, chunk by chunk; the size and the seconds of both.

@@ -35,7 +35,8 @@ pub(crate) fn blosc_encode<'py>(
         "bitshuffle" => Filter::Bitshuffle,
         _ => return Err(unknown("filter")),
     };
-    let options = Options { codec, level, filter, typesize, block_size, split };
+    let options =
+        Options { codec, level, filter, typesize, block_size, split, ..Options::default() };
     let mut out = Vec::new();
     contiguous(data, |bytes| {
         py.detach(|| Encoder::new().encode(bytes, &options, &mut out))

@@ -325,7 +325,8 @@ pub fn blosc_decode(data: &[u8]) {
         typesize: usize::from(typesize).max(1),
         block_size: (block > 0).then_some(usize::from(block) * 64),
         split: [None, Some(false), Some(true)][usize::from(codec / 4 % 3)],
-        level: 1,
+        level: u32::from(codec / 16 % 4).max(1),
+        min_match: Some(u32::from(filter / 3 % 8)).filter(|len| (3..8).contains(len)),
     };
     let mut buffer = Vec::new();
     Encoder::new().encode(rest, &options, &mut buffer).expect("to memory");

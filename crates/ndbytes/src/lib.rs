@@ -35,6 +35,7 @@ mod error;
 mod file;
 mod frame;
 mod journal;
+mod kept;
 mod message;
 #[cfg(feature = "ndarray")]
 mod nd;

@@ -25,6 +25,12 @@ impl Decoder {
         Self::default()
     }
 
+    /// Bytes of memory that the decoder holds.
+    pub fn nbytes(&self) -> usize {
+        let own = self.filtered.capacity() + self.block.capacity() + 4 * self.starts.capacity();
+        own + self.unpacker.nbytes()
+    }
+
     /// Decodes a buffer that fills `src` into `dst`, which it must fill, too.
     ///
     /// No memory is taken beyond the size of a block, which is at most that of `dst`. Of a damaged

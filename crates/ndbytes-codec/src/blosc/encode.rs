@@ -13,6 +13,7 @@ pub struct Encoder {
     packer: Packer,
     filtered: Vec<u8>,
     packed: Vec<u8>,
+    trial: Vec<u8>,
 }
 
 impl Encoder {
@@ -21,19 +22,27 @@ impl Encoder {
         Self::default()
     }
 
+    /// Bytes of memory that the encoder holds.
+    pub fn nbytes(&self) -> usize {
+        let rooms = [&self.filtered, &self.packed, &self.trial].map(Vec::capacity);
+        rooms.iter().sum::<usize>() + self.packer.nbytes()
+    }
+
     /// Appends the buffer of `src` to `out`. It is never larger than `src` by more than 16 bytes.
     ///
     /// # Errors
     /// [`Code::TooManyBytes`] for 2 GiB or more, [`Code::Argument`] for a level that the codec
-    /// does not have or items of no bytes; `out` is then as it was.
+    /// does not have, matches that zstd does not look for, or items of no bytes; `out` is then as
+    /// it was.
     pub fn encode(
         &mut self,
         src: &[u8],
         options: &Options,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
+        let options = &Options { split: self.split(src, options)?, ..*options };
         let mut header = plan(src.len(), options)?;
-        self.packer.prepare(options.codec, options.level)?;
+        self.packer.prepare(options)?;
         let start = out.len();
         if !header.stored && !self.blocks(src, &header, options, out)? {
             out.truncate(start);
@@ -47,6 +56,33 @@ impl Encoder {
         header.cbytes = (out.len() - start) as u32;
         out[start..start + HEADER_LEN].copy_from_slice(&header.encode());
         Ok(())
+    }
+
+    /// Whether to split, where the options leave that to what is found: planes of bits that are
+    /// noise need no search where they are streams of their own, and where that makes nothing
+    /// larger, it is many times as fast. The quick search shows it for what is in the middle.
+    fn split(&mut self, src: &[u8], options: &Options) -> Result<Option<bool>, FormatError> {
+        let leaves_it = options.split.is_none() && options.block_size.is_none();
+        let size = options.typesize;
+        if !leaves_it || !options.searches_long() || options.filter != Filter::Bitshuffle {
+            return Ok(options.split);
+        }
+        if !(2..=MAX_SPLIT_TYPESIZE).contains(&size) || !src.len().is_multiple_of(size) {
+            return Ok(None);
+        }
+        let unit = 8 * size;
+        let from = src.len().saturating_sub(SAMPLE) / 2 / unit * unit;
+        let sample = &src[from..src.len().min(from + SAMPLE / unit * unit)];
+        let mut trial = std::mem::take(&mut self.trial);
+        let mut len = |split| {
+            trial.clear();
+            let options = Options { level: 1, split: Some(split), ..*options };
+            self.encode(sample, &options, &mut trial).map(|()| trial.len())
+        };
+        let lens = len(false).and_then(|whole| Ok((whole, len(true)?)));
+        self.trial = trial;
+        let (whole, split) = lens?;
+        Ok(Some(split <= whole + whole / 512))
     }
 
     /// Appends a header to be filled in, table and blocks; says whether they are smaller than the
@@ -127,7 +163,12 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
     };
     // Whole items; whole eights of them where bits are turned, which c-blosc else leaves as is.
     let unit = if filter == Filter::Bitshuffle { 8 * size } else { size };
-    let even = || even_block_size(nbytes, most_of_a_block(options, filter), unit);
+    // Planes differ more than neighbours in one do: each with tables of its own is smaller, and a
+    // plane of noise is copied instead of searched. Planes of bits are too short for tables of
+    // their own, and what LZ4 finds in one is often in the next. Unfiltered bytes have no planes.
+    let can_split = (2..=MAX_SPLIT_TYPESIZE).contains(&size);
+    let split = can_split && options.split.unwrap_or(filter == Filter::Shuffle);
+    let even = || even_block_size(nbytes, most_of_a_block(options, filter, size, split), unit);
     let mut block_size = options.block_size.unwrap_or_else(even).max(MIN_NBYTES).min(nbytes);
     for unit in [unit, size] {
         if block_size > unit {
@@ -135,12 +176,7 @@ fn plan(nbytes: usize, options: &Options) -> Result<Header, FormatError> {
             break;
         }
     }
-    let can_split = size <= MAX_SPLIT_TYPESIZE && block_size / size >= MIN_SPLIT_ITEMS;
-    // Planes differ more than neighbours in one do: each with tables of its own is smaller, and a
-    // plane of noise is copied instead of searched. Planes of bits are too short for tables of
-    // their own, and what LZ4 finds in one is often in the next. Unfiltered bytes have no planes.
-    let split = filter == Filter::Shuffle;
-    let split = options.split.unwrap_or(split) && can_split && size > 1;
+    let split = split && block_size / size >= MIN_SPLIT_ITEMS;
     Ok(Header {
         compressor: options.codec.compressor(),
         filter,
@@ -165,13 +201,21 @@ fn even_block_size(nbytes: usize, most: usize, unit: usize) -> usize {
 }
 
 /// Bytes of a block unless told otherwise, at most.
-fn most_of_a_block(options: &Options, filter: Filter) -> usize {
+fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) -> usize {
+    let has_tables = !options.codec.is_without_tables();
     match filter {
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,
-        _ if !options.codec.is_without_tables() => LARGE_BLOCK_SIZE,
-        // Of planes of bits, each is but an eighth of one of bytes.
-        Filter::Bitshuffle if options.level < 3 => 2 * BLOCK_SIZE,
+        // With its filtered twin, more would not fit the second-level cache, and what searches as
+        // little is slower without it.
+        Filter::Bitshuffle if has_tables && options.level <= 2 && size > 1 => BLOCK_SIZE,
+        Filter::Bitshuffle if has_tables && options.level <= 2 => 2 * BLOCK_SIZE,
+        _ if has_tables => LARGE_BLOCK_SIZE,
+        // Where numbers repeat within themselves, as decimals and fractions do, so do planes of
+        // bits: LZ4 reaches back 64 KiB, and eight planes of items of four bytes are half that.
+        Filter::Bitshuffle if size > 1 && !split => BLOCK_SIZE / 2,
+        Filter::Bitshuffle if size > 1 => BLOCK_SIZE,
+        Filter::Shuffle if options.level < 3 => 2 * BLOCK_SIZE,
         // More than that takes longer, for who looks at much of what came before.
         _ if options.level >= 3 => BLOCK_SIZE / 4 * 5,
         _ => BLOCK_SIZE,
@@ -194,6 +238,8 @@ fn reserve(vec: &mut Vec<u8>, more: usize) -> Result<(), FormatError> {
     })
 }
 
+/// Bytes that show whether planes of bits are better streams of their own.
+const SAMPLE: usize = 1 << 17;
 /// Where longer streams mean fewer tables of codes, which are most of what planes cost.
 const LARGE_BLOCK_SIZE: usize = 1 << 22;
 /// Less than this is stored, and blocks are no smaller, as in c-blosc.
@@ -226,7 +272,9 @@ mod tests {
             let size = header.block_size as usize;
             assert!(size.is_multiple_of(32), "{nbytes}: {size}");
             let last = nbytes % size;
-            assert!(last < 8 * 32 || last.is_multiple_of(32), "{nbytes}: {size}, {last}");
+            // A part of a unit is in a block that is hardly larger.
+            let small = 32 * (nbytes / size + 1);
+            assert!(last < small || last.is_multiple_of(32), "{nbytes}: {size}, {last}");
         }
     }
 }

@@ -50,9 +50,12 @@ pub struct Options {
     /// Bytes of a block, rounded down to whole items; unless given, [`BLOCK_SIZE`] or, where a
     /// codec gains by it, up to 4 MiB.
     pub block_size: Option<usize>,
-    /// Whether each byte of an item is a stream by itself, where the format allows it; unless given,
-    /// where the codec gains by it.
+    /// Whether each byte of an item, or the eight planes of its bits, is a stream by itself, where
+    /// the format allows it; unless given, where the codec gains by it.
     pub split: Option<bool>,
+    /// The bytes of the shortest match that zstd looks for, 3 to 7; unless given, what the level says.
+    /// Planes of numbers often become smaller, and sooner, when it is longer or shorter.
+    pub min_match: Option<u32>,
 }
 
 impl Default for Options {
@@ -64,6 +67,18 @@ impl Default for Options {
             typesize: 1,
             block_size: None,
             split: None,
+            min_match: None,
+        }
+    }
+}
+
+impl Options {
+    /// Whether the codec looks at each place for as long as LZ4 does in its levels after the first.
+    fn searches_long(&self) -> bool {
+        match self.codec {
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => self.level >= 2,
+            _ => false,
         }
     }
 }
@@ -74,7 +89,7 @@ impl Default for Options {
 pub enum Codec {
     /// Nothing: the buffer is a header and the bytes, unfiltered.
     Raw,
-    /// LZ4: levels 1 and 2 are its fast search, 3 to 12 are LZ4 HC.
+    /// LZ4: levels 0 and 1 are its fast search, 2 is between, 3 to 12 are LZ4 HC.
     #[cfg(feature = "lz4")]
     Lz4,
     /// zlib.

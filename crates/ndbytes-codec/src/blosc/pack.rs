@@ -3,21 +3,29 @@
 use flate2::{Compress, Compression, FlushCompress, Status};
 use ndbytes_format::{Code, FormatError};
 
-use super::Codec;
+use super::{Codec, Options};
 
 /// A context for each codec, made when it is first needed.
 #[derive(Default)]
 pub(super) struct Packer {
-    level: u32,
-    zlib: Option<Compress>,
+    zlib: Option<(u32, Compress)>,
     #[cfg(feature = "zstd")]
-    zstd: Option<zstd_safe::CCtx<'static>>,
+    zstd: Option<Zstd>,
+}
+
+/// A context, and what it is set to.
+#[cfg(feature = "zstd")]
+struct Zstd {
+    context: zstd_safe::CCtx<'static>,
+    level: u32,
+    min_match: u32,
 }
 
 impl Packer {
     /// Makes the context for this codec and level.
-    pub(super) fn prepare(&mut self, codec: Codec, level: u32) -> Result<(), FormatError> {
-        match codec {
+    pub(super) fn prepare(&mut self, options: &Options) -> Result<(), FormatError> {
+        let level = options.level;
+        match options.codec {
             Codec::Raw => return Ok(()),
             // Its contexts belong to the thread.
             #[cfg(feature = "lz4")]
@@ -29,28 +37,30 @@ impl Packer {
             }
             Codec::Zlib => {
                 crate::Codec::Zlib.check_level(level)?;
-                if self.zlib.is_none() || self.level != level {
-                    self.zlib = Some(zlib_context(level));
+                if self.zlib.as_ref().is_none_or(|&(of, _)| of != level) {
+                    self.zlib = Some((level, zlib_context(level)));
                 }
             }
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
                 crate::Codec::Zstd.check_level(level)?;
-                if self.zstd.is_none() || self.level != level {
-                    self.zstd = Some(zstd_context(level)?);
+                if self.zstd.is_none() {
+                    self.zstd = Some(Zstd::new()?);
                 }
+                self.zstd.as_mut().ok_or_else(broken)?.set(level, options.min_match)?;
             }
-        }
-        if self.level != level {
-            // The other codec's context is of the old level.
-            match codec {
-                #[cfg(feature = "zstd")]
-                Codec::Zlib => self.zstd = None,
-                _ => self.zlib = None,
-            }
-            self.level = level;
         }
         Ok(())
+    }
+
+    /// Bytes of memory that the contexts hold, or about as many.
+    pub(super) fn nbytes(&self) -> usize {
+        let zlib = if self.zlib.is_some() { ZLIB_NBYTES } else { 0 };
+        #[cfg(not(feature = "zstd"))]
+        let zstd = 0;
+        #[cfg(feature = "zstd")]
+        let zstd = self.zstd.as_ref().map_or(0, |zstd| zstd.context.sizeof());
+        zlib + zstd
     }
 
     /// How much room [`pack`](Self::pack) needs.
@@ -77,11 +87,13 @@ impl Packer {
             #[cfg(feature = "lz4")]
             Codec::Lz4 => match level {
                 0 => lzzzz::lz4::compress(stream, out, ACCELERATION).ok(),
-                1 | 2 => lzzzz::lz4::compress(stream, out, 1).ok(),
+                1 => lzzzz::lz4::compress(stream, out, 1).ok(),
+                // Noise is told by the fast search sooner than by the thorough one.
+                _ if lzzzz::lz4::compress(stream, out, 1).is_ok_and(|len| len >= most) => None,
                 level => lzzzz::lz4_hc::compress(stream, out, level as i32).ok(),
             },
             Codec::Zlib => {
-                let context = self.zlib.get_or_insert_with(|| zlib_context(level));
+                let (_, context) = self.zlib.get_or_insert_with(|| (level, zlib_context(level)));
                 let status = context.compress(stream, &mut out[..most], FlushCompress::Finish);
                 let len = context.total_out() as usize;
                 if matches!(status, Ok(Status::StreamEnd)) {
@@ -96,7 +108,7 @@ impl Packer {
             }
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
-                let context = self.zstd.as_mut().ok_or_else(broken)?;
+                let context = &mut self.zstd.as_mut().ok_or_else(broken)?.context;
                 let len = context.compress2(&mut out[..most], stream);
                 if len.is_err() {
                     context.reset(zstd_safe::ResetDirective::SessionOnly).map_err(|_| broken())?;
@@ -113,19 +125,40 @@ fn zlib_context(level: u32) -> Compress {
 }
 
 #[cfg(feature = "zstd")]
-fn zstd_context(level: u32) -> Result<zstd_safe::CCtx<'static>, FormatError> {
-    let mut context = zstd_safe::CCtx::try_create().ok_or_else(broken)?;
-    let level = zstd_safe::CParameter::CompressionLevel(level as i32);
-    context.set_parameter(level).map_err(|_| broken())?;
-    Ok(context)
+impl Zstd {
+    fn new() -> Result<Self, FormatError> {
+        let context = zstd_safe::CCtx::try_create().ok_or_else(broken)?;
+        Ok(Self { context, level: 0, min_match: 0 })
+    }
+
+    /// Has the context search at this level; its memory stays.
+    fn set(&mut self, level: u32, min_match: Option<u32>) -> Result<(), FormatError> {
+        use zstd_safe::CParameter::{CompressionLevel, MinMatch};
+
+        if let Some(other) = min_match.filter(|len| !(3..=7).contains(len)) {
+            let message = format!("zstd looks for matches of 3 to 7 bytes or more, not {other}");
+            return Err(FormatError::new(Code::Argument, message));
+        }
+        // 0 is what the level says.
+        let min_match = min_match.unwrap_or(0);
+        if (self.level, self.min_match) != (level, min_match) {
+            for parameter in [CompressionLevel(level as i32), MinMatch(min_match)] {
+                self.context.set_parameter(parameter).map_err(|_| broken())?;
+            }
+            (self.level, self.min_match) = (level, min_match);
+        }
+        Ok(())
+    }
 }
 
-/// 0 to 2 are the fast search, 0 in large steps; from 3 on, LZ4 HC.
+/// 0 and 1 are the fast search, 0 in large steps; 2 is between; from 3 on, LZ4 HC.
 #[cfg(feature = "lz4")]
 pub(super) const LZ4_LEVELS: std::ops::RangeInclusive<u32> = 0..=12;
+/// About what zlib takes: a window, and tables of where bytes were.
+const ZLIB_NBYTES: usize = 1 << 18;
 /// How much sooner level 0 gives a place up.
 #[cfg(feature = "lz4")]
-const ACCELERATION: i32 = 4;
+const ACCELERATION: i32 = 2;
 
 #[cold]
 fn broken() -> FormatError {

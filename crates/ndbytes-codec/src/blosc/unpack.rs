@@ -14,6 +14,16 @@ pub(super) struct Unpacker {
 }
 
 impl Unpacker {
+    /// Bytes of memory that the contexts hold, or about as many.
+    pub(super) fn nbytes(&self) -> usize {
+        let zlib = if self.zlib.is_some() { ZLIB_NBYTES } else { 0 };
+        #[cfg(not(feature = "zstd"))]
+        let zstd = 0;
+        #[cfg(feature = "zstd")]
+        let zstd = self.zstd.as_ref().map_or(0, |context| context.sizeof());
+        zlib + zstd
+    }
+
     /// Decompresses a stream that fills `out` exactly.
     pub(super) fn unpack(
         &mut self,
@@ -61,6 +71,9 @@ impl Unpacker {
         Err(FormatError::new(Code::CodecCorrupt, message))
     }
 }
+
+/// About what zlib takes: a window and tables.
+const ZLIB_NBYTES: usize = 1 << 16;
 
 #[cfg(feature = "zstd")]
 #[cold]

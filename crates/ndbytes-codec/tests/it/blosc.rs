@@ -240,6 +240,109 @@ fn what_cannot_be_encoded_leaves_the_output_alone() {
         let error = Encoder::new().encode(&[0; 1000], &options, &mut out).unwrap_err();
         assert_eq!((error.code(), &out[..]), (Code::Argument, &[1, 2, 3][..]));
     }
+    for min_match in [0, 2, 8, u32::MAX] {
+        let zstd = options(Codec::Zstd, Filter::Shuffle, 4, 1000);
+        let options = Options { min_match: Some(min_match), ..zstd };
+        let error = Encoder::new().encode(&[0; 1000], &options, &mut out).unwrap_err();
+        assert_eq!((error.code(), &out[..]), (Code::Argument, &[1, 2, 3][..]));
+    }
+}
+
+#[test]
+fn shorter_matches_are_found_where_they_are_asked_for() {
+    // Words of five bytes that come again, each before noise.
+    let mut random = Random::new(3);
+    let words: Vec<[u8; 5]> = (0..500).map(|_| [0; 5].map(|_| random.below(256) as u8)).collect();
+    let data: Vec<u8> = (0..20_000)
+        .flat_map(|_| {
+            let noise = [0; 3].map(|_| random.below(256) as u8);
+            [&words[random.below(words.len())][..], &noise].concat()
+        })
+        .collect();
+    let mut encoder = Encoder::new();
+    let mut len = |min_match| {
+        let mut out = Vec::new();
+        let zstd = Options { codec: Codec::Zstd, level: 7, min_match, ..Options::default() };
+        encoder.encode(&data, &zstd, &mut out).unwrap();
+        assert!(Decoder::new().decode_to_vec(&out, data.len()).unwrap() == data);
+        out.len()
+    };
+    let (as_the_level, long, short) = (len(None), len(Some(7)), len(Some(4)));
+    assert!(short < long, "{short} {long}");
+    assert_eq!((len(None), len(Some(7))), (as_the_level, long));
+}
+
+/// Floats of noise, whose exponents and signs alone can be compressed.
+fn noisy_floats(count: usize) -> Vec<u8> {
+    let mut random = Random::new(1);
+    let mut float = || (1.0 + random.below(1 << 24) as f32 / 16_777_216.0).to_le_bytes();
+    (0..count).flat_map(|_| float()).collect()
+}
+
+/// Fractions of 255, which repeat after eight bits, and so do their planes.
+fn fractions(count: usize) -> Vec<u8> {
+    let mut random = Random::new(2);
+    (0..count).flat_map(|_| (random.below(256) as f32 / 255.0).to_le_bytes()).collect()
+}
+
+#[test]
+fn planes_of_bits_are_split_where_that_loses_nothing() {
+    let split = |data: &[u8], level| {
+        let options = Options {
+            codec: Codec::Lz4,
+            filter: Filter::Bitshuffle,
+            typesize: 4,
+            level,
+            ..Options::default()
+        };
+        let buffer = encoded(data, &options);
+        assert!(Decoder::new().decode_to_vec(&buffer, data.len()).unwrap() == data);
+        header(&buffer).unwrap().split
+    };
+    let noise = noisy_floats(200_000);
+    let fractions = fractions(200_000);
+    assert!(!split(&noise, 1));
+    for level in [2, 5, 9] {
+        assert!(split(&noise, level), "{level}");
+        assert!(!split(&fractions, level), "{level}");
+    }
+}
+
+#[test]
+fn blocks_of_our_own_size_come_back_whatever_items_are() {
+    let data = [noisy_floats(100_000), fractions(60_000)].concat();
+    let mut encoder = Encoder::new();
+    for (typesize, filter) in
+        [1, 2, 3, 8, 12, 16, 17, 255].into_iter().flat_map(|n| FILTERS.map(|f| (n, f)))
+    {
+        for (codec, level) in [(Codec::Lz4, 1), (Codec::Lz4, 2), (Codec::Lz4, 3), (Codec::Zstd, 1)]
+        {
+            for len in [data.len(), data.len() / typesize * typesize, 300_007] {
+                let options = Options { codec, level, filter, typesize, ..Options::default() };
+                let mut buffer = Vec::new();
+                encoder.encode(&data[..len], &options, &mut buffer).unwrap();
+                let again = Decoder::new().decode_to_vec(&buffer, len).unwrap();
+                assert!(again == data[..len], "{options:?} {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn planes_that_repeat_within_items_are_found_by_lz4() {
+    let fractions = fractions(200_000);
+    let len = |block_size| {
+        let options = Options {
+            codec: Codec::Lz4,
+            filter: Filter::Bitshuffle,
+            typesize: 4,
+            block_size,
+            ..Options::default()
+        };
+        encoded(&fractions, &options).len()
+    };
+    let (ours, far) = (len(None), len(Some(1 << 19)));
+    assert!(ours < far * 3 / 4, "{ours} {far}");
 }
 
 #[test]
@@ -271,11 +374,19 @@ proptest! {
         codec in prop::sample::select(&CODECS[..]),
         filter in prop::sample::select(&FILTERS[..]),
         typesize in 1_usize..40,
-        block in 0_usize..5000,
+        block in prop::option::of(1_usize..5000),
         split in any::<Option<bool>>(),
+        level in 1_u32..5,
+        min_match in prop::option::of(3_u32..8),
     ) {
         let data = data.repeat(repeats);
-        let options = Options { split, ..options(codec, filter, typesize, block) };
+        let options = Options {
+            split,
+            level,
+            min_match,
+            block_size: block,
+            ..options(codec, filter, typesize, 0)
+        };
         let buffer = encoded(&data, &options);
         prop_assert!(Decoder::new().decode_to_vec(&buffer, data.len()).unwrap() == data);
     }
@@ -317,6 +428,7 @@ fn streams_after_one_that_was_broken_off_are_whole() {
                     typesize: 8,
                     block_size: Some(block_size),
                     split: Some(true),
+                    ..Options::default()
                 };
                 let mut buffer = Vec::new();
                 encoder.encode(&numbers, &options, &mut buffer).unwrap();

@@ -4,7 +4,7 @@
 
 use ndbytes_codec::blosc::{Codec, Encoder, Filter, Options};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::noise;
 use crate::frame::pipeline::Preset;
 
@@ -14,10 +14,21 @@ pub(super) struct Chooser {
     encoder: Encoder,
     sample: Vec<u8>,
     packed: Vec<u8>,
-    tried: Vec<(Options, usize)>,
+    /// What was tried, on so many bytes, and what it made of them.
+    tried: Vec<(Options, usize, usize)>,
 }
 
 impl Chooser {
+    /// What it tries with.
+    pub(super) fn encoder(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn nbytes(&self) -> usize {
+        self.encoder.nbytes() + self.sample.capacity() + self.packed.capacity()
+    }
+
     /// How to encode these items.
     pub(super) fn choose(
         &mut self,
@@ -25,51 +36,128 @@ impl Chooser {
         items: &[u8],
         typesize: usize,
     ) -> Result<Options> {
-        let Search { codec, trial, levels, most } = search(preset);
-        self.take_sample(items, typesize, most);
+        let Search { codec, part, most, tells } = search(preset);
+        self.take_sample(items, typesize, part, most);
         self.tried.clear();
-        let options =
-            |codec, level, filter| Options { codec, level, filter, typesize, ..Default::default() };
+        let options = |filter, effort: Effort| Options {
+            codec,
+            level: effort.level,
+            min_match: effort.min_match,
+            split: effort.split,
+            filter,
+            typesize,
+            ..Default::default()
+        };
+        let stored = Options { codec: Codec::Raw, typesize, ..Default::default() };
         if self.is_noise(typesize)? {
-            return Ok(options(Codec::Raw, 1, Filter::None));
+            return Ok(stored);
         }
         if preset == Preset::Fastest {
-            return Ok(options(codec, trial, Filter::Shuffle));
+            // Bits are turned where that loses little, because it is faster, unless next to
+            // nothing is left.
+            let shuffled = self.size(&options(Filter::Shuffle, at(0).whole()))?;
+            let is_dense = shuffled < self.sample.len() / SOME;
+            let turned = options(Filter::Bitshuffle, at(1));
+            let turns = !is_dense && self.size(&turned)? <= shuffled + shuffled / 20;
+            return Ok(if turns { turned } else { options(Filter::Shuffle, at(0)) });
         }
+        let sizes =
+            self.filters(typesize, tells, |filter| options(filter, trial(preset, filter)))?;
+        let least = sizes.iter().map(|&(_, size)| size).min().unwrap_or(usize::MAX);
+        if least > self.sample.len() - self.sample.len() / WORTH {
+            return Ok(stored);
+        }
+        let mut best = (usize::MAX, 0, stored);
+        for found in likely(sizes, typesize, self.sample.len(), tells) {
+            let filter = found.0;
+            let (size, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
+            let weight = weighed((filter, size), typesize, self.sample.len());
+            if weight < best.0 {
+                best = (weight, size, options(filter, effort));
+            }
+        }
+        let (_, size, chosen) = best;
+        // LZ4 leaves one part in 255 of what repeats for ever, of which a sample does not tell.
+        if preset == Preset::Auto && size > self.sample.len() / DENSE {
+            let lz4 = lz4(chosen.filter, typesize);
+            if self.size(&lz4)? <= size + size / NEARLY {
+                return Ok(lz4);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Filters that are likely, and what each makes of the sample. Where half of the sample tells,
+    /// the other half is given up.
+    fn filters(
+        &mut self,
+        typesize: usize,
+        tells: usize,
+        options: impl Fn(Filter) -> Options,
+    ) -> Result<Vec<(Filter, usize)>> {
         let filters: &[Filter] = match typesize {
-            1 => &[Filter::None, Filter::Bitshuffle],
-            _ => &[Filter::Shuffle, Filter::None, Filter::Bitshuffle],
+            1 => &[Filter::Bitshuffle, Filter::None],
+            _ => &[Filter::Shuffle, Filter::Bitshuffle, Filter::None],
         };
-        let mut best = (usize::MAX, Filter::None);
-        for &filter in filters {
-            let size = self.size(&options(codec, trial, filter))?;
-            best = if size < best.0 { (size, filter) } else { best };
+        let whole = self.sample.len();
+        let half = (whole / 2).next_multiple_of(typesize).min(whole);
+        let mut sizes = |len, filters: &mut dyn Iterator<Item = Filter>| {
+            let mut sizes = Vec::with_capacity(3);
+            for filter in filters {
+                let least = sizes.iter().map(|&(_, size)| size).min();
+                let options = options(filter);
+                let is_doubtful = filter == Filter::None && options.codec != Codec::Lz4;
+                if !is_doubtful || self.may_be_less(len, least, typesize)? {
+                    sizes.push((filter, self.size_of(len, &options)?));
+                }
+            }
+            Ok::<_, Error>(sizes)
+        };
+        if half < 2 * PIECE {
+            return sizes(whole, &mut filters.iter().copied());
         }
-        let (size, filter) = best;
-        if size > self.sample.len() - self.sample.len() / WORTH {
-            return Ok(options(Codec::Raw, 1, Filter::None));
+        let halves = sizes(half, &mut filters.iter().copied())?;
+        let left = likely(halves, typesize, half, tells);
+        if left.len() == 1 {
+            self.sample.truncate(half);
+            return Ok(left);
         }
-        if matches!(preset, Preset::Quick | Preset::Auto)
-            && self.size(&lz4(filter, typesize))? <= size + size / NEARLY
-        {
-            return Ok(lz4(filter, typesize));
+        sizes(whole, &mut left.iter().map(|&(filter, _)| filter))
+    }
+
+    /// Whether unfiltered items, of which LZ4 tells soon what repeats in them, may become less than so
+    /// much.
+    fn may_be_less(&mut self, len: usize, least: Option<usize>, typesize: usize) -> Result<bool> {
+        let Some(least) = least else { return Ok(true) };
+        // What codes of single bytes make of the rest is hardly less than this part.
+        Ok(self.size_of(len, &lz4(Filter::None, typesize))? * 3 / 5 < least)
+    }
+
+    /// The effort that the preset makes behind this filter, and what it makes of the sample.
+    /// `size` is what the trial made.
+    fn effort(
+        &mut self,
+        preset: Preset,
+        (filter, size): (Filter, usize),
+        typesize: usize,
+        options: impl Fn(Effort) -> Options,
+    ) -> Result<(usize, Effort)> {
+        let trial = trial(preset, filter);
+        let (efforts, nearly) = efforts(preset, filter, typesize);
+        if let &[effort] = efforts {
+            return Ok((size, effort));
         }
-        if let &[level] = levels {
-            return Ok(options(codec, level, filter));
-        }
-        // More search finds matches that cost more than the bytes that they stand for, in numbers
-        // that are nearly noise.
         let mut best = (usize::MAX, trial);
-        for &level in levels {
-            let known = level == trial;
-            let size = if known { size } else { self.size(&options(codec, level, filter))? };
-            best = if size < best.0 { (size, level) } else { best };
+        for &effort in efforts {
+            let size = if effort == trial { size } else { self.size(&options(effort))? };
+            best = if size < best.0 - best.0 / nearly { (size, effort) } else { best };
         }
-        Ok(options(codec, best.1, filter))
+        Ok(best)
     }
 
     /// Whether these items are noise, or become very small.
     pub(super) fn is_extreme(&mut self, items: &[u8], typesize: usize) -> Result<bool> {
+        self.tried.clear();
         self.sample.clear();
         self.sample.extend_from_slice(items);
         if self.is_noise(typesize)? {
@@ -84,31 +172,64 @@ impl Chooser {
             && self.size(&lz4(Filter::None, typesize))? >= self.sample.len())
     }
 
-    /// The samples' size when compressed.
+    /// The sample's size when compressed.
     fn size(&mut self, options: &Options) -> Result<usize> {
+        self.size_of(self.sample.len(), options)
+    }
+
+    /// That of its first part.
+    fn size_of(&mut self, len: usize, options: &Options) -> Result<usize> {
         self.packed.clear();
-        self.encoder.encode(&self.sample, options, &mut self.packed)?;
-        self.tried.push((*options, self.packed.len()));
+        self.encoder.encode(&self.sample[..len], options, &mut self.packed)?;
+        self.tried.push((*options, len, self.packed.len()));
         Ok(self.packed.len())
     }
 
-    /// Bytes of the last chunk's sample, and what was made of it by what was tried.
-    pub(super) fn tried(&self) -> (usize, &[(Options, usize)]) {
-        (self.sample.len(), &self.tried)
+    /// Bytes of the last chunk's sample, and what was made of it by what was tried on all of it.
+    pub(super) fn tried(&self) -> (usize, impl Iterator<Item = (Options, usize)>) {
+        let sample = self.sample.len();
+        let whole = self.tried.iter().filter(move |&&(_, len, _)| len == sample);
+        (sample, whole.map(|&(options, _, size)| (options, size)))
     }
 
     /// Pieces from all over the chunk, of whole items, and up to `most` bytes of each.
-    fn take_sample(&mut self, items: &[u8], typesize: usize, most: usize) {
+    fn take_sample(&mut self, items: &[u8], typesize: usize, part: usize, most: usize) {
         self.sample.clear();
-        let piece = (items.len() / PARTS).clamp(PIECE, most);
+        let piece = (items.len() / part).clamp(PIECE / 2, most);
         let piece = (piece / typesize * typesize).max(typesize);
         if items.len() <= PIECES * piece {
             return self.sample.extend_from_slice(items);
         }
-        for i in 0..PIECES {
+        // The first half is from all over the chunk, too.
+        for i in [0, 2, 1, 3] {
             let at = (items.len() - piece) / (PIECES - 1) * i / typesize * typesize;
             self.sample.extend_from_slice(&items[at..at + piece]);
         }
+    }
+}
+
+/// Those that leave no more than another by one part in `tells`.
+fn likely(
+    mut sizes: Vec<(Filter, usize)>,
+    typesize: usize,
+    sample: usize,
+    tells: usize,
+) -> Vec<(Filter, usize)> {
+    let weighed = |&found: &_| weighed(found, typesize, sample);
+    let best = sizes.iter().map(weighed).min().unwrap_or(0);
+    sizes.retain(|found| weighed(found) <= best + best / tells);
+    sizes
+}
+
+/// What a filter makes of a sample, as far as it tells what it would make of a chunk. In planes of a
+/// short sample less repeats than in its items, the more so the more planes there are, and each has
+/// a head and a table of codes; bits that are turned are one stream.
+fn weighed((filter, size): (Filter, usize), typesize: usize, sample: usize) -> usize {
+    let part = size * SHORT / sample.max(SHORT);
+    match filter {
+        Filter::None => size + part * (typesize.min(9) - 1) / 50,
+        Filter::Shuffle => size - part / 32,
+        _ => size,
     }
 }
 
@@ -117,39 +238,118 @@ fn lz4(filter: Filter, typesize: usize) -> Options {
     Options { codec: Codec::Lz4, level: 1, filter, typesize, ..Default::default() }
 }
 
-/// What a preset looks for, and how hard.
+/// What a preset compares filters by.
 struct Search {
     codec: Codec,
-    /// The level by which filters are compared: a low one tells as well which is best.
-    trial: u32,
-    /// Those of which one is taken.
-    levels: &'static [u32],
-    /// Bytes of a piece of the sample, at most.
+    /// A piece of the sample is one part in so many of the chunk.
+    part: usize,
+    /// Bytes of a piece, at most.
     most: usize,
+    /// A filter that leaves more than another by one part in so many is not looked at again.
+    tells: usize,
 }
 
 fn search(preset: Preset) -> Search {
-    let (codec, trial, levels, most): (_, _, &[u32], _) = match preset {
-        Preset::Fastest => (Codec::Lz4, 0, &[0], PIECE),
-        Preset::Fast => (Codec::Lz4, 1, &[1], PIECE),
-        Preset::Fastread => (Codec::Lz4, 1, &[9], PIECE),
-        Preset::Quick | Preset::Auto => (Codec::Zstd, 1, &[1], PIECE),
-        Preset::Medium => (Codec::Zstd, 1, &[1, 7], 2 * PIECE),
-        Preset::Small => (Codec::Zstd, 3, &[1, 9], 32 << 10),
-        Preset::Smallest => (Codec::Zstd, 9, &[1, 9, 19], 256 << 10),
+    let (codec, part, most, tells) = match preset {
+        Preset::Fastest | Preset::Fast => (Codec::Lz4, 128, PIECE, 25),
+        Preset::Quickread | Preset::Fastread | Preset::Smallread => (Codec::Lz4, 64, 2 * PIECE, 25),
+        Preset::Quick | Preset::Auto => (Codec::Zstd, 128, PIECE, 25),
+        // What more search finds, a trial does not show.
+        Preset::Medium => (Codec::Zstd, 64, 2 * PIECE, 20),
+        Preset::Small => (Codec::Zstd, 32, 4 * PIECE, 10),
+        Preset::Smallest => (Codec::Zstd, 64, 8 * PIECE, 10),
     };
-    Search { codec, trial, levels, most }
+    Search { codec, part, most, tells }
+}
+
+/// The effort by which filters are compared: a low level tells nearly as well as a high one.
+///
+/// Zstandard's own parameters depend on how long a stream is, and those for a sample are not those
+/// for a chunk. Whole items repeat in less than bytes of one significance do.
+fn trial(preset: Preset, filter: Filter) -> Effort {
+    match (preset, filter) {
+        (Preset::Fastest | Preset::Fast, Filter::Shuffle) => at(1).whole(),
+        (Preset::Fastest | Preset::Fast, _) => at(1),
+        (Preset::Quickread | Preset::Fastread | Preset::Smallread, Filter::Shuffle) => {
+            at(2).whole()
+        }
+        (Preset::Quickread | Preset::Fastread | Preset::Smallread, _) => at(2),
+        (Preset::Smallest, _) => at(9),
+        (_, Filter::None) => at(1).from(5),
+        (_, Filter::Shuffle) => at(1).from(7),
+        (_, Filter::Bitshuffle) => at(1),
+    }
+}
+
+/// How hard a codec searches, and for what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Effort {
+    level: u32,
+    min_match: Option<u32>,
+    split: Option<bool>,
+}
+
+impl Effort {
+    /// With matches of so many bytes or more.
+    const fn from(self, min_match: u32) -> Self {
+        Self { min_match: Some(min_match), ..self }
+    }
+
+    /// With planes in one stream, of which a sample is long enough for something to repeat.
+    const fn whole(self) -> Self {
+        Self { split: Some(false), ..self }
+    }
+
+    /// With planes that are streams of their own.
+    const fn split(self) -> Self {
+        Self { split: Some(true), ..self }
+    }
+}
+
+/// What the level says.
+const fn at(level: u32) -> Effort {
+    Effort { level, min_match: None, split: None }
+}
+
+/// The efforts of which one is taken: the first, unless another makes less by one part in so many.
+///
+/// More search finds matches that cost more than the bytes that they stand for, in numbers that are
+/// nearly noise; so do shorter ones.
+fn efforts(preset: Preset, filter: Filter, typesize: usize) -> (&'static [Effort], usize) {
+    match (preset, filter) {
+        (Preset::Fast, Filter::Bitshuffle) if typesize > 1 => {
+            (const { &[at(1).split(), at(1)] }, 200)
+        }
+        (Preset::Fastest | Preset::Fast, _) => (const { &[at(1)] }, ANY),
+        (Preset::Fastread, _) => (const { &[at(2)] }, ANY),
+        (Preset::Quickread, _) => (const { &[at(4)] }, ANY),
+        (Preset::Smallread, _) => (const { &[at(9)] }, ANY),
+        (Preset::Quick | Preset::Auto, Filter::Bitshuffle) => (const { &[at(1)] }, ANY),
+        (Preset::Quick | Preset::Auto, Filter::None) => {
+            (const { &[at(1).from(5), at(1).from(7)] }, 100)
+        }
+        (Preset::Quick | Preset::Auto, _) => (const { &[at(1).from(7), at(1).from(5)] }, 200),
+        (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(8).from(5)] }, 500),
+        (Preset::Medium, Filter::Shuffle) => (const { &[at(1).from(7), at(7).from(5)] }, 500),
+        (Preset::Medium, _) => (const { &[at(1), at(7).from(5)] }, 500),
+        (Preset::Small, _) => (const { &[at(1).from(7), at(9).from(5), at(9).from(4)] }, 1000),
+        (Preset::Smallest, _) => (const { &[at(9), at(19)] }, ANY),
+    }
 }
 
 const PIECES: usize = 4;
-/// Bytes of a piece, at least. Of less, bits that are turned seem worse than they are.
+/// Bytes of a piece: half of this at least. Of less, bits that are turned seem worse than they are.
 const PIECE: usize = 8 << 10;
-/// A piece is one part in so many of the chunk, within those bounds.
-const PARTS: usize = 16;
+/// In a sample of so many bytes or more, planes are long enough to be judged by.
+const SHORT: usize = 32 << 10;
 /// Less than one part in so many is not worth decompressing.
 const WORTH: usize = 50;
+/// Less than one part in so many is left of what is soon searched.
+const SOME: usize = 8;
 /// Less than one part in so many is left of what becomes very small.
 const DENSE: usize = 32;
+/// Any less is less.
+const ANY: usize = usize::MAX;
 /// More by one part in so many is worth the speed of LZ4.
 const NEARLY: usize = 200;
 
@@ -182,10 +382,44 @@ mod tests {
     }
 
     #[test]
+    fn the_fastest_turns_bits_but_of_what_is_nearly_nothing() {
+        let mut state = 1u32;
+        let floats: Vec<u8> = (0..100_000)
+            .flat_map(|_| {
+                state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                (1.0 + (state >> 8) as f32).to_le_bytes()
+            })
+            .collect();
+        assert_eq!(chosen(Preset::Fastest, &floats, 4), (Codec::Lz4, Filter::Bitshuffle));
+        let labels: Vec<u8> = (0..100_000u32).flat_map(|i| (i / 1000).to_le_bytes()).collect();
+        assert_eq!(chosen(Preset::Fastest, &labels, 4), (Codec::Lz4, Filter::Shuffle));
+    }
+
+    #[test]
+    fn items_that_repeat_whole_are_left_as_they_are() {
+        // One of many numbers with no byte in common, again and again.
+        let mut state = 1u64;
+        let mut random = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state ^ state >> 32
+        };
+        let numbers: Vec<u64> = (0..500).map(|_| random()).collect();
+        let items: Vec<u8> =
+            (0..100_000).flat_map(|_| numbers[random() as usize % 500].to_le_bytes()).collect();
+        for preset in [Preset::Fast, Preset::Quick, Preset::Medium, Preset::Smallread] {
+            assert_eq!(chosen(preset, &items, 8).1, Filter::None, "{preset:?}");
+        }
+    }
+
+    #[test]
     fn a_chunk_of_any_size_can_be_sampled() {
         for len in [0, 1, 7, 8, 4095, 8 << 10, (8 << 10) + 8, 32 << 10, (32 << 10) + 8, 400_000] {
             for &preset in Preset::ALL {
-                chosen(preset, &vec![1; len], 8);
+                for typesize in [1, 3, 8, 12, 255] {
+                    let items: Vec<u8> =
+                        (0..len / typesize * typesize).map(|i| (i * i / 977 % 251) as u8).collect();
+                    chosen(preset, &items, typesize);
+                }
             }
         }
     }

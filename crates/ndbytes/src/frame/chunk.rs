@@ -7,14 +7,14 @@ use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
 
 use crate::error::{Error, Result};
 use crate::frame::choose::Chooser;
-use crate::frame::piece::{Items, Piece};
+use crate::frame::piece::{Items, Piece, room};
 use crate::frame::pipeline::Pipeline;
+use crate::kept::{Keep, Kept, Lent};
 use crate::validate::validate;
 
 /// Makes records, one after another; one for a thread.
 #[derive(Default)]
 pub(super) struct ChunkEncoder {
-    encoder: blosc::Encoder,
     chooser: Chooser,
 }
 
@@ -24,7 +24,32 @@ pub(super) struct ChunkDecoder {
     decoder: blosc::Decoder,
 }
 
+static ENCODERS: Kept<ChunkEncoder> = Kept::new();
+static DECODERS: Kept<ChunkDecoder> = Kept::new();
+
+impl Keep for ChunkEncoder {
+    fn nbytes(&self) -> usize {
+        self.chooser.nbytes()
+    }
+}
+
+impl Keep for ChunkDecoder {
+    fn nbytes(&self) -> usize {
+        self.decoder.nbytes()
+    }
+}
+
 impl ChunkEncoder {
+    /// One that a thread has for a while.
+    pub(super) fn lend() -> Lent<Self> {
+        ENCODERS.lend()
+    }
+
+    /// Whether these items are noise, or become very small.
+    pub(super) fn is_extreme(&mut self, items: &[u8], typesize: usize) -> Result<bool> {
+        self.chooser.is_extreme(items, typesize)
+    }
+
     /// The record of a chunk of these items.
     pub(super) fn record<'a>(
         &mut self,
@@ -34,7 +59,7 @@ impl ChunkEncoder {
     ) -> Result<Piece<'a>> {
         let (dtype, bytes) = (header.array().dtype(), items.bytes());
         let typesize = typesize(dtype);
-        let mut front = vec![0; Record::PREFIX_LEN];
+        let mut front = room(Record::PREFIX_LEN);
         let options = match pipeline {
             Pipeline::Raw => return stored(front, items),
             Pipeline::Pco(level) => {
@@ -50,13 +75,19 @@ impl ChunkEncoder {
             front.extend(blosc::stored_header(bytes.len(), typesize)?);
             return stored(front, items);
         }
-        front.try_reserve(bytes.len() / 2).map_err(|_| no_memory())?;
-        self.encoder.encode(bytes, &options, &mut front)?;
+        // What is not needed is not touched.
+        front.try_reserve(bytes.len() + TABLES).map_err(|_| no_memory())?;
+        self.chooser.encoder().encode(bytes, &options, &mut front)?;
         Piece::record(front, &[], Record::Chunk)
     }
 }
 
 impl ChunkDecoder {
+    /// One that a thread has for a while.
+    pub(super) fn lend() -> Lent<Self> {
+        DECODERS.lend()
+    }
+
     /// Decodes a record without its prefix to a chunk's items. `at` is its place in the frame.
     pub(super) fn items(
         &mut self,
@@ -199,6 +230,8 @@ pub(super) fn typesize(dtype: &Dtype) -> usize {
     }
 }
 
+/// Bytes of a buffer's header and of the tables in it, or more.
+const TABLES: usize = 4096;
 /// What messages call it.
 const CHUNK: &str = "the chunk";
 /// Bytes that the first-level cache holds twice.

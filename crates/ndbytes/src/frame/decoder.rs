@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::frame::chunk::{ChunkDecoder, check_len, checked};
 use crate::frame::stream::truncated;
 use crate::frame::target::Target;
+use crate::kept::Lent;
 
 /// Puts the chunks of a frame where they belong, as its records come: it reads nothing itself.
 ///
@@ -89,7 +90,7 @@ pub(super) struct Records {
     /// Where the chunks were.
     places: Vec<ChunkPlace>,
     whole: bool,
-    decoder: ChunkDecoder,
+    decoder: Lent<ChunkDecoder>,
     items: Vec<u8>,
 }
 
@@ -100,7 +101,7 @@ impl Records {
             expected: None,
             places: Vec::new(),
             whole: false,
-            decoder: ChunkDecoder::default(),
+            decoder: ChunkDecoder::lend(),
             items: Vec::new(),
         }
     }

@@ -72,10 +72,8 @@ pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Ex
                 let typesize = typesize(header.array().dtype());
                 let chosen = chooser.choose(preset, items.bytes(), typesize)?;
                 let (sample, sizes) = chooser.tried();
-                let sizes: Vec<_> =
-                    sizes.iter().map(|(options, size)| (of(options), *size)).collect();
-                // Some presets try nothing.
-                (of(&chosen), (!sizes.is_empty()).then_some(Trials { sample, sizes }))
+                let sizes = least_of_each(sizes);
+                (of(&chosen), Some(Trials { sample, sizes }))
             }
             pipeline => (pipeline, None),
         };
@@ -83,6 +81,19 @@ pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Ex
     }
     let chunk_shape = header.chunk_shape().to_vec();
     Ok(Explanation { family: header.family(), chunk_shape, families, chunks })
+}
+
+/// What was tried, by its name: some of it differs in what a name does not tell.
+fn least_of_each(tried: impl Iterator<Item = (Options, usize)>) -> Vec<(Pipeline, usize)> {
+    let mut sizes: Vec<(Pipeline, usize)> = Vec::new();
+    for (options, size) in tried {
+        let pipeline = of(&options);
+        match sizes.iter_mut().find(|(of, _)| *of == pipeline) {
+            Some((_, least)) => *least = (*least).min(size),
+            None => sizes.push((pipeline, size)),
+        }
+    }
+    sizes
 }
 
 fn of(options: &Options) -> Pipeline {

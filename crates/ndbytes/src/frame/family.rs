@@ -6,7 +6,6 @@ use ndbytes_format::{Code, Header};
 
 use crate::array::ArrayView;
 use crate::error::{Error, Result};
-use crate::frame::choose::Chooser;
 use crate::frame::chunk::{ChunkEncoder, number, typesize};
 use crate::frame::grid;
 use crate::frame::piece::Items;
@@ -69,7 +68,8 @@ fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
     for (i, items) in items.chunks_mut(piece * itemsize).enumerate() {
         copy_piece(array, &facts, i, items)?;
     }
-    let is_extreme = Chooser::default().is_extreme(&items, typesize(facts.dtype()))?;
+    let mut encoder = ChunkEncoder::lend();
+    let is_extreme = encoder.is_extreme(&items, typesize(facts.dtype()))?;
     Ok(if is_extreme { grid::LARGEST } else { target })
 }
 
@@ -137,10 +137,6 @@ impl Trial {
     fn of(preset: Preset, facts: &Header) -> Option<Self> {
         let itemsize = facts.dtype().itemsize();
         let (level, gain, part) = match (preset, itemsize) {
-            (
-                Preset::Fastest | Preset::Fast | Preset::Quick | Preset::Fastread | Preset::Medium,
-                _,
-            ) => return None,
             // Of small numbers pco does few bytes a second, and a small array is to be quick.
             (Preset::Auto, 0..4) => return None,
             (Preset::Auto, _) if facts.nbytes() < 1 << 18 => return None,
@@ -149,6 +145,7 @@ impl Trial {
             (Preset::Small, 2) => (6, 10, 6),
             (Preset::Small, _) => (6, 50, 6),
             (Preset::Smallest, _) => (12, 100, 3),
+            _ => return None,
         };
         Some(Self { preset, level, gain, part })
     }
@@ -168,7 +165,7 @@ impl Trial {
         };
         let (pco, blosc) = (header(Family::Pco)?, header(Family::Blosc)?);
         let (mut by_pco, mut by_blosc) = (0, 0);
-        let mut encoder = ChunkEncoder::default();
+        let mut encoder = ChunkEncoder::lend();
         for i in 0..PIECES {
             copy_piece(array, facts, i, &mut items)?;
             let items = Items::Gathered(&items);

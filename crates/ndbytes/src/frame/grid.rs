@@ -85,7 +85,7 @@ pub(super) fn balanced(
 
 /// Bytes of a chunk unless told otherwise, for an array of this many.
 pub(super) fn target(nbytes: usize) -> usize {
-    (nbytes / CHUNKS).clamp(SMALLEST, LARGEST)
+    (nbytes / CHUNKS).max(LARGE.min(nbytes / 4)).clamp(SMALLEST, LARGEST)
 }
 
 /// The edge of chunks along the axis on which a frame grows to so many bytes.
@@ -100,6 +100,8 @@ pub(super) fn grown(header: &FrameHeader, nbytes: usize) -> usize {
 /// Enough chunks for threads to share, and for slices to touch few bytes.
 const CHUNKS: usize = 16;
 const SMALLEST: usize = 1 << 19;
+/// Of an array that has enough for some chunks of this.
+const LARGE: usize = 1 << 20;
 /// For what is to go on growing, or to become small.
 pub(super) const GROWING: usize = 2 << 20;
 /// Large enough for the choice of a pipeline to cost little.

@@ -4,6 +4,7 @@ use ndbytes_format::frame::{CHECKSUM_LEN, Record};
 
 use crate::error::Result;
 use crate::frame::chunk::no_memory;
+use crate::kept::Kept;
 
 /// A piece that is ready to be written. Items that are stored as they are stay where they lie.
 pub(super) struct Piece<'a> {
@@ -53,10 +54,51 @@ impl<'a> Piece<'a> {
     }
 }
 
+impl Drop for Piece<'_> {
+    fn drop(&mut self) {
+        if self.front.capacity() >= ROOM {
+            ROOMS.give(std::mem::take(&mut self.front));
+        }
+    }
+}
+
+/// Room for a record that begins with `nbytes` zeros.
+pub(super) fn room(nbytes: usize) -> Vec<u8> {
+    let mut room = ROOMS.take();
+    room.clear();
+    room.resize(nbytes, 0);
+    room
+}
+
+static ROOMS: Kept<Vec<u8>> = Kept::new();
+/// Less room than that is had as soon as it is kept.
+const ROOM: usize = 1 << 16;
+
 impl Items<'_, '_> {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Items::Placed(bytes) | Items::Gathered(bytes) => bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndbytes_format::Order;
+
+    use super::*;
+    use crate::{ArrayView, FrameOptions, dump_frame};
+
+    #[test]
+    fn room_that_one_frame_had_is_had_by_the_next() {
+        let items: Vec<u8> = (0..300_000u64).map(|i| ((i * i) >> 7) as u8).collect();
+        let view = ArrayView::contiguous("|u1".parse().unwrap(), &[300_000], Order::C, &items);
+        for _ in 0..40 {
+            dump_frame(view.as_ref().unwrap(), &FrameOptions::default()).unwrap();
+        }
+        // Other tests may have taken some.
+        let kept: Vec<_> = (0..16).map(|_| ROOMS.take().capacity()).collect();
+        assert!(kept.iter().any(|&room| room >= ROOM), "{kept:?}");
+        assert!(kept.iter().all(|&room| room == 0 || room >= ROOM), "{kept:?}");
     }
 }

@@ -29,17 +29,22 @@ pub enum Pipeline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
-    /// Least time: LZ4 that searches little, behind a byte shuffle, with nothing tried.
+    /// Least time: LZ4 behind turned bits, or behind a byte shuffle where that leaves much less.
     Fastest,
     /// Little time: LZ4 where it gains anything.
     Fast,
     /// A little more time: Zstandard at its lowest level.
     Quick,
-    /// Both: Zstandard at its lowest level, or pco for a frame of numbers that gain much by it.
+    /// Both: Zstandard at its lowest level, or LZ4 where that leaves nearly as little, or pco for a
+    /// frame of numbers that gain much by it.
     Auto,
-    /// Little time to read, often, what is written once: LZ4 HC at level 9.
+    /// Fewer bytes that are read as fast, for more time to write: LZ4 between its fast search and HC.
     Fastread,
-    /// Fewer bytes, that are read as fast: Zstandard at level 7.
+    /// The same, for still more: LZ4 HC at level 4.
+    Quickread,
+    /// As few bytes as are read as fast: LZ4 HC at level 9.
+    Smallread,
+    /// Fewer bytes, that are read as fast: Zstandard at level 7 or 8.
     Medium,
     /// Few bytes: Zstandard at level 9, or pco.
     Small,
@@ -55,6 +60,8 @@ impl Preset {
         Self::Quick,
         Self::Auto,
         Self::Fastread,
+        Self::Quickread,
+        Self::Smallread,
         Self::Medium,
         Self::Small,
         Self::Smallest,
@@ -67,7 +74,9 @@ impl Preset {
             Preset::Fast => "fast",
             Preset::Quick => "quick",
             Preset::Auto => "auto",
+            Preset::Quickread => "quickread",
             Preset::Fastread => "fastread",
+            Preset::Smallread => "smallread",
             Preset::Medium => "medium",
             Preset::Small => "small",
             Preset::Smallest => "smallest",
@@ -90,7 +99,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fastest, fast, quick, auto, fastread, medium, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fastest, fast, quick, auto, fastread, quickread, smallread, medium, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)

@@ -169,7 +169,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
             return in_order(
                 header.chunk_count(),
                 threads_for(array.nbytes()),
-                || (ChunkDecoder::default(), Vec::new()),
+                || (ChunkDecoder::lend(), Vec::new()),
                 |(decoder, record), chunk| self.chunk(decoder, record, chunk),
                 |chunk, items| {
                     target.place(chunk, &items);
@@ -183,7 +183,9 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         let workers = threads_for(array.nbytes()).min(header.chunk_count());
         let filled = fill_parts(out, size, workers, &|part, at| {
-            let (mut decoder, mut record) = lock().pop().unwrap_or_default();
+            let kept = lock().pop();
+            let (mut decoder, mut record) =
+                kept.unwrap_or_else(|| (ChunkDecoder::lend(), Vec::new()));
             let read = part.chunks_mut(size).enumerate().try_for_each(|(i, part)| {
                 meter.go_on()?;
                 self.chunk_into(&mut decoder, &mut record, at / size + i, part)?;

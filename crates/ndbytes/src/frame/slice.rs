@@ -101,7 +101,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         in_order(
             count,
             threads_for(header.chunk_nbytes().saturating_mul(count)),
-            || (ChunkDecoder::default(), Vec::new()),
+            || (ChunkDecoder::lend(), Vec::new()),
             |(decoder, record), i| {
                 let touched = nth(&runs, i);
                 let grid = header.grid();

@@ -122,7 +122,7 @@ impl Chunks {
         in_order(
             count,
             threads.unwrap_or_else(|| threads_for(nbytes)).max(1),
-            || (ChunkEncoder::default(), Vec::new()),
+            || (ChunkEncoder::lend(), Vec::new()),
             |(encoder, buffer), i| {
                 encoder.record(header, pipeline, source.items(header, first + i, buffer)?)
             },

@@ -2,7 +2,7 @@
 
 use ndbytes::{
     ArrayView, Code, FrameDecoder, FrameEncoder, FrameOptions, FrameReader, Limits, Order,
-    Pipeline, Strided, dump_frame, read_frame, read_frame_header, read_frame_into, strides,
+    Pipeline, Preset, Strided, dump_frame, read_frame, read_frame_header, read_frame_into, strides,
 };
 use ndbytes_testkit::arrays::{self, Case, Layout};
 use ndbytes_testkit::forge::sealed;
@@ -146,6 +146,19 @@ fn the_bytes_do_not_depend_on_threads() {
     for threads in 2..5 {
         let many = dump_frame(&case.view(), &chunked.clone().with_threads(Some(threads))).unwrap();
         assert!(many == one);
+    }
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_what_was_made_before() {
+    let case = Case::new(&"<f8".parse().unwrap(), &[300, 211], Layout::C);
+    let names = Preset::ALL.iter().map(|preset| preset.as_str());
+    let names: Vec<_> = names.chain(["zlib-1", "zlib-9", "zstd-19-noshuffle", "lz4-9"]).collect();
+    let dump = |name: &str| dump_frame(&case.view(), &options(name)).unwrap();
+    let once: Vec<_> = names.iter().map(|name| dump(name)).collect();
+    // Each after another than the first time.
+    for (name, before) in names.iter().zip(&once).rev() {
+        assert!(dump(name) == *before, "{name}");
     }
 }
 

@@ -150,6 +150,7 @@ fn in_blocks(pipeline: &str) -> Forged {
         filter: Filter::Shuffle,
         typesize: 4,
         block_size: Some(1024),
+        min_match: None,
         split: Some(pipeline == "lz4"),
     };
     let mut payload = Vec::new();
