@@ -44,10 +44,11 @@ impl Packer {
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
                 crate::Codec::Zstd.check_level(level)?;
-                if self.zstd.is_none() {
-                    self.zstd = Some(Zstd::new()?);
-                }
-                self.zstd.as_mut().ok_or_else(broken)?.set(level, options.min_match)?;
+                let zstd = match &mut self.zstd {
+                    Some(zstd) => zstd,
+                    none => none.insert(Zstd::new()?),
+                };
+                zstd.set(level, options.min_match)?;
             }
         }
         Ok(())

@@ -285,16 +285,15 @@ fn fractions(count: usize) -> Vec<u8> {
     (0..count).flat_map(|_| (random.below(256) as f32 / 255.0).to_le_bytes()).collect()
 }
 
+/// LZ4 behind turned bits of items of four bytes.
+fn turned(block_size: Option<usize>) -> Options {
+    Options { block_size, ..options(Codec::Lz4, Filter::Bitshuffle, 4, 0) }
+}
+
 #[test]
 fn planes_of_bits_are_split_where_that_loses_nothing() {
     let split = |data: &[u8], level| {
-        let options = Options {
-            codec: Codec::Lz4,
-            filter: Filter::Bitshuffle,
-            typesize: 4,
-            level,
-            ..Options::default()
-        };
+        let options = Options { level, ..turned(None) };
         let buffer = encoded(data, &options);
         assert!(Decoder::new().decode_to_vec(&buffer, data.len()).unwrap() == data);
         header(&buffer).unwrap().split
@@ -331,16 +330,7 @@ fn blocks_of_our_own_size_come_back_whatever_items_are() {
 #[test]
 fn planes_that_repeat_within_items_are_found_by_lz4() {
     let fractions = fractions(200_000);
-    let len = |block_size| {
-        let options = Options {
-            codec: Codec::Lz4,
-            filter: Filter::Bitshuffle,
-            typesize: 4,
-            block_size,
-            ..Options::default()
-        };
-        encoded(&fractions, &options).len()
-    };
+    let len = |block_size| encoded(&fractions, &turned(block_size)).len();
     let (ours, far) = (len(None), len(Some(1 << 19)));
     assert!(ours < far * 3 / 4, "{ours} {far}");
 }

@@ -14,7 +14,7 @@ pub(super) struct Chooser {
     encoder: Encoder,
     sample: Vec<u8>,
     packed: Vec<u8>,
-    /// What was tried, on so many bytes, and what it made of them.
+    /// What was tried on so many bytes of this sample, and what it made of them.
     tried: Vec<(Options, usize, usize)>,
 }
 
@@ -142,14 +142,13 @@ impl Chooser {
         typesize: usize,
         options: impl Fn(Effort) -> Options,
     ) -> Result<(usize, Effort)> {
-        let trial = trial(preset, filter);
         let (efforts, nearly) = efforts(preset, filter, typesize);
         if let &[effort] = efforts {
             return Ok((size, effort));
         }
-        let mut best = (usize::MAX, trial);
+        let mut best = (usize::MAX, at(1));
         for &effort in efforts {
-            let size = if effort == trial { size } else { self.size(&options(effort))? };
+            let size = self.size(&options(effort))?;
             best = if size < best.0 - best.0 / nearly { (size, effort) } else { best };
         }
         Ok(best)
@@ -177,8 +176,12 @@ impl Chooser {
         self.size_of(self.sample.len(), options)
     }
 
-    /// That of its first part.
+    /// That of its first part, which is compressed only if it was not yet.
     fn size_of(&mut self, len: usize, options: &Options) -> Result<usize> {
+        let known = self.tried.iter().find(|(known, of, _)| known == options && *of == len);
+        if let Some(&(_, _, size)) = known {
+            return Ok(size);
+        }
         self.packed.clear();
         self.encoder.encode(&self.sample[..len], options, &mut self.packed)?;
         self.tried.push((*options, len, self.packed.len()));
@@ -282,7 +285,7 @@ fn trial(preset: Preset, filter: Filter) -> Effort {
 }
 
 /// How hard a codec searches, and for what.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Effort {
     level: u32,
     min_match: Option<u32>,

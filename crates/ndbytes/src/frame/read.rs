@@ -183,9 +183,8 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         let workers = threads_for(array.nbytes()).min(header.chunk_count());
         let filled = fill_parts(out, size, workers, &|part, at| {
-            let kept = lock().pop();
-            let (mut decoder, mut record) =
-                kept.unwrap_or_else(|| (ChunkDecoder::lend(), Vec::new()));
+            let new = || (ChunkDecoder::lend(), Vec::new());
+            let (mut decoder, mut record) = lock().pop().unwrap_or_else(new);
             let read = part.chunks_mut(size).enumerate().try_for_each(|(i, part)| {
                 meter.go_on()?;
                 self.chunk_into(&mut decoder, &mut record, at / size + i, part)?;
