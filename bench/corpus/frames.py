@@ -26,6 +26,7 @@ PRESETS = [
     "smallread",
     "medium",
     "small",
+    "smallestread",
     "smallest",
 ]
 # Not compressed: what "auto" is held against where nothing can be compressed.

@@ -27,6 +27,7 @@ CODECS = [
     "quick",
     "medium",
     "small",
+    "smallestread",
     "smallest",
     "raw",
     "zstd-1-bitshuffle",

@@ -152,7 +152,7 @@ pub(crate) struct Convert {
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=9))]
     pub(crate) level: Option<u32>,
     /// Compress an .ndb or .zarr by this: auto, fastest, fast, quick, fastread, quickread, smallread, medium, small,
-    /// smallest, or a pipeline such as `zstd-9-bitshuffle`; auto unless given
+    /// smallestread, smallest, or a pipeline such as `zstd-9-bitshuffle`; auto unless given
     #[arg(long)]
     pub(crate) codec: Option<Pipeline>,
     /// Make the shard of a .zarr the same file as IN, an .ndb, under another name: it takes no room,

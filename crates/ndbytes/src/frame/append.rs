@@ -186,8 +186,8 @@ impl Growth {
         // Without its index the frame is no whole one, whatever happens from here on.
         file.set_len(self.at)?;
         file.seek(SeekFrom::Start(self.at))?;
-        let (header, pipeline) = (&self.header, self.pipeline);
-        let mut chunks = Chunks { pipeline, places: self.places.clone(), at: self.at };
+        let header = &self.header;
+        let mut chunks = Chunks::new(self.pipeline, self.places.clone(), self.at);
         let source = Joined {
             axis: self.axis,
             before: self.kept,

@@ -1,6 +1,7 @@
 //! Codec and filter of a chunk, by compressing samples of it.
 //!
-//! The choice depends on the chunk alone, so that a frame's bytes do not depend on threads.
+//! The choice depends on the chunk, and on one other of its array that all of them are held against,
+//! so that a frame's bytes do not depend on threads.
 
 use ndbytes_codec::blosc::{Codec, Encoder, Filter, Options};
 
@@ -13,9 +14,23 @@ use crate::frame::pipeline::Preset;
 pub(super) struct Chooser {
     encoder: Encoder,
     sample: Vec<u8>,
+    /// So many bytes of it are looked at first.
+    half: usize,
     packed: Vec<u8>,
     /// What was tried on so many bytes of this sample, and what it made of them.
     tried: Vec<(Options, usize, usize)>,
+}
+
+/// What was chosen for a chunk, and how to tell whether another of its array is like it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Model {
+    chosen: Options,
+    /// What compressed half of its sample, of so many bytes, to so few.
+    trial: Options,
+    len: usize,
+    size: usize,
+    /// More or less than that by so much is alike.
+    apart: usize,
 }
 
 impl Chooser {
@@ -29,32 +44,32 @@ impl Chooser {
         self.encoder.nbytes() + self.sample.capacity() + self.packed.capacity()
     }
 
-    /// How to encode these items.
+    /// How to encode these items: as those of another chunk are, if they are like them.
     pub(super) fn choose(
         &mut self,
         preset: Preset,
         items: &[u8],
         typesize: usize,
+        model: Option<&Model>,
     ) -> Result<Options> {
         let Search { codec, part, most, tells } = search(preset);
         self.take_sample(items, typesize, part, most);
         self.tried.clear();
-        let options = |filter, effort: Effort| Options {
-            codec,
-            level: effort.level,
-            min_match: effort.min_match,
-            split: effort.split,
-            filter,
-            typesize,
-            ..Default::default()
-        };
+        let options = |filter, effort: Effort| effort.options(codec, filter, typesize);
         let stored = Options { codec: Codec::Raw, typesize, ..Default::default() };
         if self.is_noise(typesize)? {
             return Ok(stored);
         }
+        if let Some(model) = model
+            && self.is_like(model)?
+        {
+            self.sample.truncate(self.half);
+            return Ok(model.chosen);
+        }
         if preset == Preset::Fastest {
             // Bits are turned where that loses little, because it is faster, unless next to
             // nothing is left.
+            self.sample.truncate(self.half);
             let shuffled = self.size(&options(Filter::Shuffle, at(0).whole()))?;
             let is_dense = shuffled < self.sample.len() / SOME;
             let turned = options(Filter::Bitshuffle, at(1));
@@ -67,8 +82,14 @@ impl Chooser {
         if least > self.sample.len() - self.sample.len() / WORTH {
             return Ok(stored);
         }
+        let mut likely = likely(sizes, typesize, self.sample.len(), tells);
+        if likely.len() > 1 && searches_longer(preset) {
+            for (filter, size) in &mut likely {
+                *size = self.size(&options(*filter, trial(preset, *filter).at(4)))?;
+            }
+        }
         let mut best = (usize::MAX, 0, stored);
-        for found in likely(sizes, typesize, self.sample.len(), tells) {
+        for found in likely {
             let filter = found.0;
             let (size, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
             let weight = weighed((filter, size), typesize, self.sample.len());
@@ -87,6 +108,34 @@ impl Chooser {
         Ok(chosen)
     }
 
+    /// What was chosen for the last items, for those of other chunks to be held against; none where
+    /// they are stored, of which others would have to be tried anyway.
+    pub(super) fn model(&mut self, preset: Preset, chosen: &Options) -> Result<Option<Model>> {
+        // A look at a model costs as much as the choice of the fastest.
+        if chosen.codec == Codec::Raw || preset == Preset::Fastest {
+            return Ok(None);
+        }
+        let (filter, typesize) = (chosen.filter, chosen.typesize);
+        let by = |filter| trial(preset, filter).options(search(preset).codec, filter, typesize);
+        let size = self.half_size(&by(filter))?;
+        // How much more the next best leaves.
+        let others = [Filter::Shuffle, Filter::Bitshuffle, Filter::None].map(by);
+        let known = |o: &Options| self.known(self.half, o).filter(|_| o.filter != filter);
+        let weighed = |filter, size| weighed((filter, size), typesize, self.half);
+        let own = weighed(filter, size);
+        let next = others.iter().filter_map(|o| Some(weighed(o.filter, known(o)?))).min();
+        let lead = next.unwrap_or(own).saturating_sub(own) / 2;
+        let apart = lead.max(own / ALIKE).min(own / 2);
+        Ok(Some(Model { chosen: *chosen, trial: by(filter), len: self.half, size, apart }))
+    }
+
+    /// Whether the model's way leaves as much of this sample as it did of the model's, or nearly: the
+    /// more of a lead it had over others, the less it matters.
+    fn is_like(&mut self, model: &Model) -> Result<bool> {
+        Ok(self.half == model.len
+            && self.half_size(&model.trial)?.abs_diff(model.size) <= model.apart)
+    }
+
     /// Filters that are likely, and what each makes of the sample. Where half of the sample tells,
     /// the other half is given up.
     fn filters(
@@ -99,8 +148,7 @@ impl Chooser {
             1 => &[Filter::Bitshuffle, Filter::None],
             _ => &[Filter::Shuffle, Filter::Bitshuffle, Filter::None],
         };
-        let whole = self.sample.len();
-        let half = (whole / 2).next_multiple_of(typesize).min(whole);
+        let (whole, half) = (self.sample.len(), self.half);
         let mut sizes = |len, filters: &mut dyn Iterator<Item = Filter>| {
             let mut sizes = Vec::with_capacity(3);
             for filter in filters {
@@ -113,7 +161,7 @@ impl Chooser {
             }
             Ok::<_, Error>(sizes)
         };
-        if half < 2 * PIECE {
+        if half == whole {
             return sizes(whole, &mut filters.iter().copied());
         }
         let halves = sizes(half, &mut filters.iter().copied())?;
@@ -142,7 +190,8 @@ impl Chooser {
         typesize: usize,
         options: impl Fn(Effort) -> Options,
     ) -> Result<(usize, Effort)> {
-        let (efforts, nearly) = efforts(preset, filter, typesize);
+        let is_dense = size < self.sample.len() / DENSE;
+        let (efforts, nearly) = efforts(preset, filter, typesize, is_dense);
         if let &[effort] = efforts {
             return Ok((size, effort));
         }
@@ -178,14 +227,22 @@ impl Chooser {
 
     /// That of its first part, which is compressed only if it was not yet.
     fn size_of(&mut self, len: usize, options: &Options) -> Result<usize> {
-        let known = self.tried.iter().find(|(known, of, _)| known == options && *of == len);
-        if let Some(&(_, _, size)) = known {
+        if let Some(size) = self.known(len, options) {
             return Ok(size);
         }
         self.packed.clear();
         self.encoder.encode(&self.sample[..len], options, &mut self.packed)?;
         self.tried.push((*options, len, self.packed.len()));
         Ok(self.packed.len())
+    }
+
+    fn half_size(&mut self, options: &Options) -> Result<usize> {
+        self.size_of(self.half, options)
+    }
+
+    fn known(&self, len: usize, options: &Options) -> Option<usize> {
+        let is_it = |&&(ref known, of, _): &&(Options, usize, _)| known == options && of == len;
+        self.tried.iter().find(is_it).map(|&(_, _, size)| size)
     }
 
     /// Bytes of the last chunk's sample, and what was made of it by what was tried on all of it.
@@ -201,13 +258,17 @@ impl Chooser {
         let piece = (items.len() / part).clamp(PIECE / 2, most);
         let piece = (piece / typesize * typesize).max(typesize);
         if items.len() <= PIECES * piece {
-            return self.sample.extend_from_slice(items);
+            self.sample.extend_from_slice(items);
+        } else {
+            // The first half is from all over the chunk, too.
+            for i in [0, 2, 1, 3] {
+                let at = (items.len() - piece) / (PIECES - 1) * i / typesize * typesize;
+                self.sample.extend_from_slice(&items[at..at + piece]);
+            }
         }
-        // The first half is from all over the chunk, too.
-        for i in [0, 2, 1, 3] {
-            let at = (items.len() - piece) / (PIECES - 1) * i / typesize * typesize;
-            self.sample.extend_from_slice(&items[at..at + piece]);
-        }
+        let whole = self.sample.len();
+        let half = (whole / 2).next_multiple_of(typesize).min(whole);
+        self.half = if half < PIECE * 3 / 2 { whole } else { half };
     }
 }
 
@@ -255,12 +316,13 @@ struct Search {
 fn search(preset: Preset) -> Search {
     let (codec, part, most, tells) = match preset {
         Preset::Fastest | Preset::Fast => (Codec::Lz4, 128, PIECE, 25),
-        Preset::Quickread | Preset::Fastread | Preset::Smallread => (Codec::Lz4, 64, 2 * PIECE, 25),
+        Preset::Fastread => (Codec::Lz4, 64, 2 * PIECE, 25),
+        Preset::Quickread | Preset::Smallread => (Codec::Lz4, 32, 4 * PIECE, 6),
         Preset::Quick | Preset::Auto => (Codec::Zstd, 128, PIECE, 25),
         // What more search finds, a trial does not show.
         Preset::Medium => (Codec::Zstd, 64, 2 * PIECE, 20),
         Preset::Small => (Codec::Zstd, 32, 4 * PIECE, 10),
-        Preset::Smallest => (Codec::Zstd, 64, 8 * PIECE, 10),
+        Preset::Smallestread | Preset::Smallest => (Codec::Zstd, 64, 8 * PIECE, 10),
     };
     Search { codec, part, most, tells }
 }
@@ -277,11 +339,17 @@ fn trial(preset: Preset, filter: Filter) -> Effort {
             at(2).whole()
         }
         (Preset::Quickread | Preset::Fastread | Preset::Smallread, _) => at(2),
-        (Preset::Smallest, _) => at(9),
+        (Preset::Smallestread | Preset::Smallest, _) => at(9),
         (_, Filter::None) => at(1).from(5),
         (_, Filter::Shuffle) => at(1).from(7),
         (_, Filter::Bitshuffle) => at(1),
     }
+}
+
+/// Whether filters that are close in a trial are told apart by LZ4 HC only: in whole items it finds much
+/// that a quicker search does not.
+fn searches_longer(preset: Preset) -> bool {
+    matches!(preset, Preset::Quickread | Preset::Smallread)
 }
 
 /// How hard a codec searches, and for what.
@@ -303,9 +371,19 @@ impl Effort {
         Self { split: Some(false), ..self }
     }
 
+    /// At another level.
+    const fn at(self, level: u32) -> Self {
+        Self { level, ..self }
+    }
+
     /// With planes that are streams of their own.
     const fn split(self) -> Self {
         Self { split: Some(true), ..self }
+    }
+
+    fn options(self, codec: Codec, filter: Filter, typesize: usize) -> Options {
+        let Self { level, min_match, split } = self;
+        Options { codec, level, min_match, split, filter, typesize, ..Default::default() }
     }
 }
 
@@ -318,7 +396,12 @@ const fn at(level: u32) -> Effort {
 ///
 /// More search finds matches that cost more than the bytes that they stand for, in numbers that are
 /// nearly noise; so do shorter ones.
-fn efforts(preset: Preset, filter: Filter, typesize: usize) -> (&'static [Effort], usize) {
+fn efforts(
+    preset: Preset,
+    filter: Filter,
+    typesize: usize,
+    is_dense: bool,
+) -> (&'static [Effort], usize) {
     match (preset, filter) {
         (Preset::Fast, Filter::Bitshuffle) if typesize > 1 => {
             (const { &[at(1).split(), at(1)] }, 200)
@@ -326,7 +409,9 @@ fn efforts(preset: Preset, filter: Filter, typesize: usize) -> (&'static [Effort
         (Preset::Fastest | Preset::Fast, _) => (const { &[at(1)] }, ANY),
         (Preset::Fastread, _) => (const { &[at(2)] }, ANY),
         (Preset::Quickread, _) => (const { &[at(4)] }, ANY),
-        (Preset::Smallread, _) => (const { &[at(9)] }, ANY),
+        // What repeats for long is passed over from level 9 on.
+        (Preset::Smallread, _) if is_dense => (const { &[at(9)] }, ANY),
+        (Preset::Smallread, _) => (const { &[at(8)] }, ANY),
         (Preset::Quick | Preset::Auto, Filter::Bitshuffle) => (const { &[at(1)] }, ANY),
         (Preset::Quick | Preset::Auto, Filter::None) => {
             (const { &[at(1).from(5), at(1).from(7)] }, 100)
@@ -336,7 +421,7 @@ fn efforts(preset: Preset, filter: Filter, typesize: usize) -> (&'static [Effort
         (Preset::Medium, Filter::Shuffle) => (const { &[at(1).from(7), at(7).from(5)] }, 500),
         (Preset::Medium, _) => (const { &[at(1), at(7).from(5)] }, 500),
         (Preset::Small, _) => (const { &[at(1).from(7), at(9).from(5), at(9).from(4)] }, 1000),
-        (Preset::Smallest, _) => (const { &[at(9), at(19)] }, ANY),
+        (Preset::Smallestread | Preset::Smallest, _) => (const { &[at(9), at(19)] }, ANY),
     }
 }
 
@@ -345,6 +430,8 @@ const PIECES: usize = 4;
 const PIECE: usize = 8 << 10;
 /// In a sample of so many bytes or more, planes are long enough to be judged by.
 const SHORT: usize = 32 << 10;
+/// A difference of one part in so many is none.
+const ALIKE: usize = 16;
 /// Less than one part in so many is not worth decompressing.
 const WORTH: usize = 50;
 /// Less than one part in so many is left of what is soon searched.
@@ -361,7 +448,7 @@ mod tests {
     use super::*;
 
     fn chosen(preset: Preset, items: &[u8], typesize: usize) -> (Codec, Filter) {
-        let options = Chooser::default().choose(preset, items, typesize).unwrap();
+        let options = Chooser::default().choose(preset, items, typesize, None).unwrap();
         (options.codec, options.filter)
     }
 

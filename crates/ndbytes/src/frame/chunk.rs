@@ -6,7 +6,7 @@ use ndbytes_format::frame::{CHECKSUM_LEN, Family, FrameHeader, Record};
 use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
 
 use crate::error::{Error, Result};
-use crate::frame::choose::Chooser;
+use crate::frame::choose::{Chooser, Model};
 use crate::frame::piece::{Items, Piece, room};
 use crate::frame::pipeline::Pipeline;
 use crate::kept::{Keep, Kept, Lent};
@@ -22,6 +22,14 @@ pub(super) struct ChunkEncoder {
 #[derive(Default)]
 pub(super) struct ChunkDecoder {
     decoder: blosc::Decoder,
+}
+
+/// What is done to a chunk.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    Raw,
+    Blosc(blosc::Options),
+    Pco(u32),
 }
 
 static ENCODERS: Kept<ChunkEncoder> = Kept::new();
@@ -50,29 +58,59 @@ impl ChunkEncoder {
         self.chooser.is_extreme(items, typesize)
     }
 
+    /// What a pipeline does to a chunk of these items, of which there may be a model.
+    pub(super) fn choose(
+        &mut self,
+        header: &FrameHeader,
+        pipeline: Pipeline,
+        model: Option<&Model>,
+        items: Items<'_, '_>,
+    ) -> Result<Way> {
+        let typesize = typesize(header.array().dtype());
+        Ok(match pipeline {
+            Pipeline::Raw => Way::Raw,
+            Pipeline::Pco(level) => Way::Pco(level),
+            Pipeline::Blosc(codec, level, filter) => {
+                Way::Blosc(blosc::Options { codec, level, filter, typesize, ..Default::default() })
+            }
+            Pipeline::Preset(preset) => {
+                Way::Blosc(self.chooser.choose(preset, items.bytes(), typesize, model)?)
+            }
+        })
+    }
+
+    /// What was chosen last, for other chunks to be held against.
+    pub(super) fn model(&mut self, pipeline: Pipeline, way: Way) -> Result<Option<Model>> {
+        match (pipeline, way) {
+            (Pipeline::Preset(preset), Way::Blosc(chosen)) => self.chooser.model(preset, &chosen),
+            _ => Ok(None),
+        }
+    }
+
+    /// What was tried for the last chunk: as [`Chooser::tried`].
+    pub(super) fn tried(&self) -> (usize, impl Iterator<Item = (blosc::Options, usize)>) {
+        self.chooser.tried()
+    }
+
     /// The record of a chunk of these items.
     pub(super) fn record<'a>(
         &mut self,
         header: &FrameHeader,
-        pipeline: Pipeline,
+        way: Way,
         items: Items<'a, '_>,
     ) -> Result<Piece<'a>> {
-        let (dtype, bytes) = (header.array().dtype(), items.bytes());
-        let typesize = typesize(dtype);
+        let bytes = items.bytes();
         let mut front = room(Record::PREFIX_LEN);
-        let options = match pipeline {
-            Pipeline::Raw => return stored(front, items),
-            Pipeline::Pco(level) => {
-                pco::encode(bytes, number(dtype)?, level, &mut front)?;
+        let options = match way {
+            Way::Raw => return stored(front, items),
+            Way::Pco(level) => {
+                pco::encode(bytes, number(header.array().dtype())?, level, &mut front)?;
                 return Piece::record(front, &[], Record::Chunk);
             }
-            Pipeline::Preset(preset) => self.chooser.choose(preset, bytes, typesize)?,
-            Pipeline::Blosc(codec, level, filter) => {
-                blosc::Options { codec, level, filter, typesize, ..Default::default() }
-            }
+            Way::Blosc(options) => options,
         };
         if options.codec == blosc::Codec::Raw {
-            front.extend(blosc::stored_header(bytes.len(), typesize)?);
+            front.extend(blosc::stored_header(bytes.len(), options.typesize)?);
             return stored(front, items);
         }
         // What is not needed is not touched.

@@ -44,7 +44,7 @@ impl FrameEncoder {
     /// As [`write_frame`](crate::write_frame).
     pub fn new(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Self> {
         let (header, pipeline) = plan(array, options)?;
-        let chunks = Chunks { pipeline, places: Vec::new(), at: 0 };
+        let chunks = Chunks::new(pipeline, Vec::new(), 0);
         Ok(Self { header, chunks, threads: options.threads, ended: false })
     }
 

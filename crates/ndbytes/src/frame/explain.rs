@@ -5,10 +5,10 @@ use ndbytes_format::frame::Family;
 
 use crate::array::ArrayView;
 use crate::error::Result;
-use crate::frame::choose::Chooser;
-use crate::frame::chunk::typesize;
+use crate::frame::chunk::{ChunkEncoder, Way};
 use crate::frame::family::{plan, tried};
 use crate::frame::grid;
+use crate::frame::model::FirstModel;
 use crate::frame::pipeline::Pipeline;
 use crate::frame::source::Source;
 use crate::frame::write::FrameOptions;
@@ -61,23 +61,25 @@ pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Ex
         sample: sizes.sample,
         sizes: vec![(options.pipeline, sizes.blosc), (Pipeline::Pco(sizes.level), sizes.pco)],
     });
-    let mut chooser = Chooser::default();
+    let mut encoder = ChunkEncoder::default();
+    let model = FirstModel::new(0);
     let mut buffer = Vec::new();
     let mut chunks = Vec::with_capacity(header.chunk_count());
     for chunk in 0..header.chunk_count() {
         let grid::Place { start, shape } = grid::place(&header, chunk);
-        let (pipeline, trials) = match pipeline {
-            Pipeline::Preset(preset) => {
-                let items = array.items(&header, chunk, &mut buffer)?;
-                let typesize = typesize(header.array().dtype());
-                let chosen = chooser.choose(preset, items.bytes(), typesize)?;
-                let (sample, sizes) = chooser.tried();
-                let sizes = least_of_each(sizes);
-                (of(&chosen), Some(Trials { sample, sizes }))
-            }
-            pipeline => (pipeline, None),
-        };
-        chunks.push(Choice { start, shape, pipeline, trials });
+        chunks.push(Choice { start, shape, pipeline, trials: None });
+        if !matches!(pipeline, Pipeline::Preset(_)) {
+            continue;
+        }
+        let like = model.of(&header, array, pipeline, &mut encoder, chunk)?;
+        let items = array.items(&header, chunk, &mut buffer)?;
+        let way = encoder.choose(&header, pipeline, like.as_ref(), items)?;
+        if let (Way::Blosc(chosen), Some(choice)) = (way, chunks.last_mut()) {
+            let (sample, sizes) = encoder.tried();
+            choice.trials = Some(Trials { sample, sizes: least_of_each(sizes) });
+            choice.pipeline = of(&chosen);
+        }
+        model.learn(chunk, || encoder.model(pipeline, way))?;
     }
     let chunk_shape = header.chunk_shape().to_vec();
     Ok(Explanation { family: header.family(), chunk_shape, families, chunks })

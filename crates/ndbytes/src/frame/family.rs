@@ -6,7 +6,7 @@ use ndbytes_format::{Code, Header};
 
 use crate::array::ArrayView;
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkEncoder, number, typesize};
+use crate::frame::chunk::{ChunkEncoder, Way, number, typesize};
 use crate::frame::grid;
 use crate::frame::piece::Items;
 use crate::frame::pipeline::{Pipeline, Preset};
@@ -50,9 +50,9 @@ fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
     let target = match pipeline {
         Pipeline::Raw => return Ok(grid::LARGEST),
         // What is found in more bytes counts more there than what more threads do at once.
-        Pipeline::Preset(Preset::Medium | Preset::Small | Preset::Smallest) => {
-            grid::target(nbytes).max(grid::GROWING.min(nbytes / 4))
-        }
+        Pipeline::Preset(
+            Preset::Medium | Preset::Small | Preset::Smallestread | Preset::Smallest,
+        ) => grid::target(nbytes).max(grid::GROWING.min(nbytes / 4)),
         _ => grid::target(nbytes),
     };
     if !matches!(pipeline, Pipeline::Preset(_))
@@ -169,8 +169,9 @@ impl Trial {
         for i in 0..PIECES {
             copy_piece(array, facts, i, &mut items)?;
             let items = Items::Gathered(&items);
-            by_blosc += encoder.record(&blosc, Pipeline::Preset(self.preset), items)?.len();
-            by_pco += encoder.record(&pco, Pipeline::Pco(self.level), items)?.len();
+            let way = encoder.choose(&blosc, Pipeline::Preset(self.preset), None, items)?;
+            by_blosc += encoder.record(&blosc, way, items)?.len();
+            by_pco += encoder.record(&pco, Way::Pco(self.level), items)?.len();
         }
         // What is left of pieces that compress very well is little but their frames.
         let sample = PIECES * piece * itemsize;

@@ -25,6 +25,7 @@ mod encoder;
 mod explain;
 mod family;
 mod grid;
+mod model;
 mod noise;
 mod piece;
 mod pipeline;

@@ -42,12 +42,14 @@ pub enum Preset {
     Fastread,
     /// The same, for still more: LZ4 HC at level 4.
     Quickread,
-    /// As few bytes as are read as fast: LZ4 HC at level 9.
+    /// As few bytes as are read as fast: LZ4 HC at level 8.
     Smallread,
     /// Fewer bytes, that are read as fast: Zstandard at level 7 or 8.
     Medium,
     /// Few bytes: Zstandard at level 9, or pco.
     Small,
+    /// As few bytes as every reader of Blosc's buffers reads fast: Zstandard at level 19.
+    Smallestread,
     /// As few bytes as there can be, at a few MB a second: Zstandard at level 19, or pco.
     Smallest,
 }
@@ -64,6 +66,7 @@ impl Preset {
         Self::Smallread,
         Self::Medium,
         Self::Small,
+        Self::Smallestread,
         Self::Smallest,
     ];
 
@@ -79,6 +82,7 @@ impl Preset {
             Preset::Smallread => "smallread",
             Preset::Medium => "medium",
             Preset::Small => "small",
+            Preset::Smallestread => "smallestread",
             Preset::Smallest => "smallest",
         }
     }
@@ -99,7 +103,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fastest, fast, quick, auto, fastread, quickread, smallread, medium, small, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fastest, fast, quick, auto, fastread, quickread, smallread, medium, small, smallestread, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)

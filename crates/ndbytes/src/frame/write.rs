@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::frame::chunk::ChunkEncoder;
 use crate::frame::family::plan;
 use crate::frame::grid;
+use crate::frame::model::FirstModel;
 use crate::frame::piece::Piece;
 use crate::frame::pipeline::Pipeline;
 use crate::frame::source::Source;
@@ -83,7 +84,7 @@ pub(super) fn encode<'a>(
 ) -> Result<()> {
     let (header, pipeline) = plan(array, options)?;
     let head = Piece::header(header.encode()?);
-    let mut chunks = Chunks { pipeline, places: Vec::new(), at: head.len() as u64 };
+    let mut chunks = Chunks::new(pipeline, Vec::new(), head.len() as u64);
     let meter = Meter::new(&options.progress, array.nbytes() as u64);
     let write = || {
         sink(head)?;
@@ -96,7 +97,8 @@ pub(super) fn encode<'a>(
 
 /// The chunks of a frame, and where they come to lie.
 pub(super) struct Chunks {
-    pub(super) pipeline: Pipeline,
+    pipeline: Pipeline,
+    model: FirstModel,
     /// Those that are there.
     pub(super) places: Vec<ChunkPlace>,
     /// Where the next record begins.
@@ -104,6 +106,11 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
+    /// Those that are there; the next record begins at `at`.
+    pub(super) fn new(pipeline: Pipeline, places: Vec<ChunkPlace>, at: u64) -> Self {
+        Self { pipeline, model: FirstModel::new(places.len()), places, at }
+    }
+
     /// Makes the records of chunks that are not there yet, in order, until there are so many.
     pub(super) fn encode<'a>(
         &mut self,
@@ -114,7 +121,7 @@ impl Chunks {
         meter: &Meter,
         sink: &mut impl FnMut(Piece<'a>) -> Result<()>,
     ) -> Result<()> {
-        let Self { pipeline, places, at } = self;
+        let Self { pipeline, model, places, at } = self;
         let (pipeline, first) = (*pipeline, places.len());
         let count = end - first;
         places.reserve(count);
@@ -124,7 +131,11 @@ impl Chunks {
             threads.unwrap_or_else(|| threads_for(nbytes)).max(1),
             || (ChunkEncoder::lend(), Vec::new()),
             |(encoder, buffer), i| {
-                encoder.record(header, pipeline, source.items(header, first + i, buffer)?)
+                let like = model.of(header, source, pipeline, encoder, first + i)?;
+                let items = source.items(header, first + i, buffer)?;
+                let way = encoder.choose(header, pipeline, like.as_ref(), items)?;
+                model.learn(first + i, || encoder.model(pipeline, way))?;
+                encoder.record(header, way, items)
             },
             |i, record| {
                 let len = (record.len() - Record::PREFIX_LEN) as u64;
