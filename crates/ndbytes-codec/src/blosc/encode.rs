@@ -61,7 +61,12 @@ impl Encoder {
     /// Whether to split, where the options leave that to what is found: planes of bits that are
     /// noise need no search where they are streams of their own, and where that makes nothing
     /// larger, it is many times as fast. The quick search shows it for what is in the middle.
-    fn split(&mut self, src: &[u8], options: &Options) -> Result<Option<bool>, FormatError> {
+    ///
+    /// [`encode`](Self::encode) asks for it by itself; who encodes more that is alike asks once.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn split(&mut self, src: &[u8], options: &Options) -> Result<Option<bool>, FormatError> {
         let leaves_it = options.split.is_none() && options.block_size.is_none();
         let size = options.typesize;
         if !leaves_it || !options.searches_long() || options.filter != Filter::Bitshuffle {

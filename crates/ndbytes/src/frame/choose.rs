@@ -77,7 +77,7 @@ impl Chooser {
             return Ok(if turns { turned } else { options(Filter::Shuffle, at(0)) });
         }
         let sizes =
-            self.filters(typesize, tells, |filter| options(filter, trial(preset, filter)))?;
+            self.filters(preset, typesize, |filter| options(filter, trial(preset, filter)))?;
         let least = sizes.iter().map(|&(_, size)| size).min().unwrap_or(usize::MAX);
         if least > self.sample.len() - self.sample.len() / WORTH {
             return Ok(stored);
@@ -105,7 +105,8 @@ impl Chooser {
                 return Ok(lz4);
             }
         }
-        Ok(chosen)
+        let split = self.encoder.split(items, &chosen)?;
+        Ok(Options { split, ..chosen })
     }
 
     /// What was chosen for the last items, for those of other chunks to be held against; none where
@@ -124,7 +125,7 @@ impl Chooser {
         let weighed = |filter, size| weighed((filter, size), typesize, self.half);
         let own = weighed(filter, size);
         let next = others.iter().filter_map(|o| Some(weighed(o.filter, known(o)?))).min();
-        let lead = next.unwrap_or(own).saturating_sub(own) / 2;
+        let lead = next.unwrap_or(2 * own).saturating_sub(own) / 2;
         let apart = lead.max(own / ALIKE).min(own / 2);
         Ok(Some(Model { chosen: *chosen, trial: by(filter), len: self.half, size, apart }))
     }
@@ -140,8 +141,8 @@ impl Chooser {
     /// the other half is given up.
     fn filters(
         &mut self,
+        preset: Preset,
         typesize: usize,
-        tells: usize,
         options: impl Fn(Filter) -> Options,
     ) -> Result<Vec<(Filter, usize)>> {
         let filters: &[Filter] = match typesize {
@@ -165,8 +166,8 @@ impl Chooser {
             return sizes(whole, &mut filters.iter().copied());
         }
         let halves = sizes(half, &mut filters.iter().copied())?;
-        let left = likely(halves, typesize, half, tells);
-        if left.len() == 1 {
+        let left = likely(halves, typesize, half, search(preset).tells);
+        if left.len() == 1 || searches_longer(preset) {
             self.sample.truncate(half);
             return Ok(left);
         }
@@ -417,11 +418,13 @@ fn efforts(
             (const { &[at(1).from(5), at(1).from(7)] }, 100)
         }
         (Preset::Quick | Preset::Auto, _) => (const { &[at(1).from(7), at(1).from(5)] }, 200),
-        (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(8).from(5)] }, 500),
+        (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(7).from(5)] }, 500),
         (Preset::Medium, Filter::Shuffle) => (const { &[at(1).from(7), at(7).from(5)] }, 500),
         (Preset::Medium, _) => (const { &[at(1), at(7).from(5)] }, 500),
         (Preset::Small, _) => (const { &[at(1).from(7), at(9).from(5), at(9).from(4)] }, 1000),
-        (Preset::Smallestread | Preset::Smallest, _) => (const { &[at(9), at(19)] }, ANY),
+        // More search than that finds next to nothing more, and what it finds is slower to read.
+        (Preset::Smallestread, _) => (const { &[at(17)] }, ANY),
+        (Preset::Smallest, _) => (const { &[at(9), at(19)] }, ANY),
     }
 }
 
