@@ -1,5 +1,5 @@
 //! What the tests of every floor share: a table of arrays, a slow and obvious oracle, hostile
-//! transports, forged frames, random facts, golden files and the bodies of the fuzz targets.
+//! transports, forged frames, foreign archives, random facts, golden files and the bodies of the fuzz targets.
 //!
 //! Nothing here ships. A broken promise panics, as a test does.
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@
 )]
 
 pub mod arrays;
+pub mod foreign;
 pub mod forge;
 pub mod golden;
 pub mod line;

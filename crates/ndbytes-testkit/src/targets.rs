@@ -12,7 +12,9 @@ use ndbytes::{
     NpzWriter, Order, Slice, Strided, strides,
 };
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
-use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, Inflater};
+use ndbytes_codec::deflate::{
+    Block, BlockDecoder, BlockEncoder, Inflater, Stretch, StretchDecoder,
+};
 use ndbytes_codec::pco::{self, Number};
 use ndbytes_net::answer::ContentRange;
 use ndbytes_net::request::{
@@ -22,7 +24,7 @@ use ndbytes_net::request::{
 
 use crate::arrays::{Case, dtypes, items};
 use crate::transport::{HostileReader, ReadRule};
-use crate::{oracle, pieces};
+use crate::{foreign, oracle, pieces};
 
 #[cfg(feature = "zarr")]
 pub use crate::frame_targets::zarr_read;
@@ -197,6 +199,86 @@ pub fn deflate_encode(data: &[u8]) {
     }
     let back = ndbytes::decompress(&*stream, Codec::Deflate, u64::MAX).expect("one stream");
     assert!(back == bytes);
+}
+
+/// Streams are entered in their middle: any bytes without harm; and one that the first bytes and a plan
+/// describe gives there what it gives from its start.
+pub fn deflate_enter(data: &[u8]) {
+    let Some((&[level, low, high, most, damage], plan)) = data.split_first_chunk() else { return };
+    let enter = |stream: &[u8], most: u8| {
+        let mut left = most;
+        let stops = |_| {
+            left = left.wrapping_sub(1);
+            left == 0
+        };
+        let got = StretchDecoder::new().decode(stream, Stretch::default(), |_| {}, stops);
+        got.expect("memory does not fail")
+    };
+    let window = [7; Stretch::WINDOW];
+    if let Some(stretch) = enter(plan, most) {
+        stretch.put(&window, &mut vec![0; stretch.len()]);
+    }
+    let content = foreign::content(&plan[..plan.len().min(8)]);
+    let mut stream = foreign::deflate(&content, u32::from(level));
+    let mut blocks = Vec::<Block>::new();
+    let mut out = vec![0; content.len() + 1];
+    let mut each = |block| {
+        blocks.push(block);
+        false
+    };
+    let whole = Inflater::new(&*stream).fill_until(&mut out, 0, &mut each);
+    assert_eq!(whole.expect("what was made").0, content.len());
+    let byte = stream.len() * usize::from(u16::from_le_bytes([low, high])) / (1 << 16);
+    let Some(stretch) = enter(&stream[byte..], most) else { return };
+    let place = |bit: u64| {
+        let is_it = |block: &&Block| block.bit == bit + 8 * byte as u64;
+        blocks.iter().find(is_it).map(|block| block.have)
+    };
+    // What only looks like a block is not come to.
+    if let (Some(from), Some(to)) = (place(stretch.begin()), place(stretch.end())) {
+        assert_eq!(stretch.len(), to - from);
+        if let Some(window) = content[..from].last_chunk() {
+            let mut out = vec![0; stretch.len()];
+            stretch.put(window, &mut out);
+            assert!(out == content[from..to]);
+            assert!(content[..to].ends_with(&*stretch.window(window)));
+        }
+    }
+    let at = byte + usize::from(damage) * 97;
+    if let Some(byte) = stream.get_mut(at) {
+        *byte ^= damage | 1;
+    }
+    if let Some(stretch) = enter(&stream[byte..], most) {
+        stretch.put(&window, &mut vec![0; stretch.len()]);
+    }
+}
+
+/// An archive as others write it, that the first bytes and a plan describe, with a byte of its stream
+/// changed, is read on several threads as on one, or refused for the same.
+pub fn npz_foreign(data: &[u8]) {
+    let Some((&[level, threads, low, high, change], plan)) = data.split_first_chunk() else {
+        return;
+    };
+    let items = foreign::content(&plan[..plan.len().min(20)]);
+    let view =
+        ArrayView::contiguous("|u1".parse().expect("a dtype"), &[items.len()], Order::C, &items);
+    let npy = ndbytes::dumps(&view.expect("as many items")).expect("bytes in memory");
+    let mut stream = foreign::deflate(&npy, u32::from(level));
+    let at = stream.len() * usize::from(u16::from_le_bytes([low, high])) / (1 << 16);
+    stream[at] ^= change;
+    let bytes = foreign::archive("a.npy", &npy, &stream);
+    let read = |threads| {
+        let read = || NpzReader::new(&bytes, &Limits::default())?.read("a");
+        ndbytes::with_threads(Some(threads), read).map_err(|error| error.code())
+    };
+    let (one, several) = (read(1), read(2 + usize::from(threads % 4)));
+    match (&one, &several) {
+        (Ok(array), Ok(again)) => {
+            assert!(array.bytes() == again.bytes() && array.bytes() == items);
+        }
+        _ => assert_eq!(one.err(), several.err()),
+    }
+    assert!(change != 0 || read(3).is_ok());
 }
 
 /// Bytes that may be a stream of deflate give the same as with zlib-rs, in pieces of any length, or

@@ -15,7 +15,7 @@ mod parse;
 mod piece;
 mod symbols;
 
-pub use inflate::{BlockDecoder, Feed, Inflater, Reading};
+pub use inflate::{Block, BlockDecoder, Halt, Inflater, Stretch, StretchDecoder};
 pub use mixed::MixedEncoder;
 pub use piece::{Damage, PieceDecoder, Progress, Stop, find_cut};
 

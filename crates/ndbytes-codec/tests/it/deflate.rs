@@ -3,7 +3,9 @@
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, DeflateEncoder};
-use ndbytes_codec::deflate::{BlockDecoder, BlockEncoder, Inflater, period};
+use ndbytes_codec::deflate::{
+    Block, BlockDecoder, BlockEncoder, Halt, Inflater, Stretch, StretchDecoder, period,
+};
 use ndbytes_format::Code;
 use proptest::prelude::*;
 
@@ -242,4 +244,112 @@ proptest! {
         check(level, period, size, &data);
         inflates_others(&data, &[level]);
     }
+}
+
+/// The bits at which the blocks of a stream begin, and how much comes before each.
+fn blocks(stream: &[u8], len: usize) -> Vec<Block> {
+    let (mut inflater, mut all) = (Inflater::new(stream), Vec::new());
+    let mut out = vec![0; len + 1];
+    let mut each = |block| {
+        all.push(block);
+        false
+    };
+    let (have, halt) = inflater.fill_until(&mut out, 0, &mut each).unwrap();
+    assert_eq!((have, halt), (len, Halt::Ended));
+    all
+}
+
+/// Enters a stream at a byte, and checks what comes out against all of it.
+fn enters(stream: &[u8], data: &[u8], blocks: &[Block], byte: usize, most: usize) -> usize {
+    let (mut found, mut asked) = (None, 0);
+    let stops = |_| {
+        asked += 1;
+        asked > most
+    };
+    let source = Short(&stream[byte..], byte);
+    let mut decoder = StretchDecoder::new();
+    let got = decoder.decode(source, Stretch::default(), |bit| found = Some(bit), stops).unwrap();
+    let Some(stretch) = got else { return 0 };
+    let at = |bit: u64| {
+        let is_it = |block: &&Block| block.bit == bit + 8 * byte as u64;
+        blocks.iter().find(is_it).map(|block| block.have).unwrap()
+    };
+    assert_eq!(found, Some(stretch.begin()));
+    let (from, to) = (at(stretch.begin()), at(stretch.end()));
+    assert_eq!(stretch.len(), to - from, "from {byte}");
+    // Of less, nothing is said.
+    let Some(window) = data[..from].last_chunk() else { return 0 };
+    let mut out = vec![0; stretch.len()];
+    stretch.put(window, &mut out);
+    assert!(out == data[from..to], "from {byte}");
+    assert!(*data[..to].last_chunk().unwrap() == *stretch.window(window), "from {byte}");
+    // And on from there.
+    let (byte, bits) = (byte as u64 + stretch.end() / 8, stretch.end() % 8);
+    let rest = &stream[byte as usize..];
+    let mut inflater = Inflater::entering(rest, bits as u32).unwrap();
+    let mut out = data.to_vec();
+    out[to..].fill(0);
+    assert_eq!(inflater.fill(&mut out, to).unwrap(), data.len());
+    assert!(inflater.ends().unwrap() && out == data);
+    stretch.len()
+}
+
+#[test]
+fn streams_are_entered_in_their_middle() {
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state >> 33
+    };
+    let steps = |n: u64, random: &mut dyn FnMut() -> u64| -> Vec<u8> {
+        let mut at = 0u64;
+        (0..n).flat_map(|_| (at += random() % 50, at.to_le_bytes()).1).collect()
+    };
+    let mut data = steps(150_000, &mut random);
+    // Repeated far away, so that marks stay for long; nearly noise; and what is stored.
+    data.extend_from_within(..30_000);
+    data.extend_from_within(..400_000);
+    data.extend((0..300_000).map(|_| (random() % 200) as u8));
+    data.extend((0..100_000).map(|_| random() as u8));
+    data.extend(std::iter::repeat_n(7, 400_000));
+    data.extend(steps(50_000, &mut random));
+    for level in [3, 6, 9] {
+        let mut stream = Vec::new();
+        DeflateEncoder::new(&*data, flate2::Compression::new(level))
+            .read_to_end(&mut stream)
+            .unwrap();
+        let blocks = blocks(&stream, data.len());
+        assert!(blocks.len() > 10);
+        let mut all = 0;
+        for byte in (0..stream.len()).step_by(stream.len() / 23) {
+            for most in [1, 5, usize::MAX] {
+                all += enters(&stream, &data, &blocks, byte, most);
+            }
+        }
+        assert!(all > 10 * data.len(), "level {level}: {all} of {}", data.len());
+        // Damage ends a stretch, and harms nothing.
+        for byte in (0..stream.len()).step_by(stream.len() / 7) {
+            let mut damaged = stream.clone();
+            damaged[(byte + 20_000).min(stream.len() - 1)] ^= 0x55;
+            let source = &damaged[byte..];
+            let got = StretchDecoder::new().decode(source, Stretch::default(), |_| {}, |_| false);
+            if let Some(stretch) = got.unwrap() {
+                let mut out = vec![0; stretch.len()];
+                stretch.put(&[0; Stretch::WINDOW], &mut out);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_that_fails_is_told_of() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("no"))
+        }
+    }
+    let stops = |_| false;
+    let got = StretchDecoder::new().decode(Failing, Stretch::default(), |_| {}, stops);
+    assert_eq!(got.err().unwrap().to_string(), "no");
 }

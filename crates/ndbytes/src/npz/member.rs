@@ -3,15 +3,13 @@
 use std::io::{self, Read};
 
 use ndbytes_codec::Decoder;
-use ndbytes_codec::deflate::{Feed, Inflater};
 use ndbytes_format::zip::{Entry, Method};
 use ndbytes_format::{Code, FormatError};
 
-use crate::array::threads_for;
 use crate::error::{Error, Result};
-use crate::npz::aside::Aside;
 use crate::npz::blocks::Blocks;
 use crate::npz::elements::MemberElements;
+use crate::npz::foreign::Foreign;
 use crate::progress::Meter;
 use crate::read_at::{ReadAt, Section, read_part_at, share_out};
 
@@ -168,31 +166,11 @@ impl<R: ReadAt + Sync> Member<'_, R> {
         Ok(())
     }
 
-    /// Inflates it again from its start, now that there is room for all of it. Where that takes long,
-    /// another thread reads ahead and sums up meanwhile.
+    /// Inflates it again from its start, now that there is room for all of it.
     fn inflate(&mut self, out: &mut [u8], meter: &Meter) -> Result<()> {
-        let section = Section::new(self.source, self.start, self.entry.compressed);
-        let mut crc = std::mem::take(&mut self.crc);
-        // What is long matches, or stored, is there in no time.
-        let len = out.len() as u64;
-        let takes_long = (len / 16..len - len / 256).contains(&self.entry.compressed);
-        let (have, inflated) = if threads_for(out.len()) < 2 || !takes_long {
-            let summed = &mut |bytes: &[u8]| crc.update(bytes);
-            self.fill(Inflater::new(section), out, meter, summed)
-        } else {
-            std::thread::scope(|scope| {
-                let Ok((aside, ahead)) = Aside::begin(scope, section, crc.clone()) else {
-                    // The system has no thread left: this one does it all.
-                    let section = Section::new(self.source, self.start, self.entry.compressed);
-                    let summed = &mut |bytes: &[u8]| crc.update(bytes);
-                    return self.fill(Inflater::new(section), out, meter, summed);
-                };
-                let summed = &mut |bytes| aside.sum(bytes);
-                let (have, inflated) = self.fill(Inflater::fed(ahead), out, meter, summed);
-                let sum = aside.end().map(|sum| crc = sum);
-                (have, inflated.and(sum.map_err(Error::from)))
-            })
-        };
+        let read = usize::try_from(self.entry.uncompressed - self.left).unwrap_or(usize::MAX);
+        let stream = Foreign { source: self.source, start: self.start, entry: self.entry };
+        let (have, crc, inflated) = stream.inflate(read, std::mem::take(&mut self.crc), out, meter);
         self.crc = crc;
         self.left -= have as u64;
         inflated?;
@@ -201,55 +179,6 @@ impl<R: ReadAt + Sync> Member<'_, R> {
         }
         self.data = Data::Nothing;
         Ok(())
-    }
-
-    /// Inflates into `out`: what precedes it, and as much of it as refers to that, by itself. Says how
-    /// many bytes came, and tells of those that nothing refers to any more.
-    fn fill<'data, F: Feed>(
-        &self,
-        mut inflater: Inflater<F>,
-        out: &'data mut [u8],
-        meter: &Meter,
-        summed: &mut dyn FnMut(&'data [u8]),
-    ) -> (usize, Result<()>) {
-        let mut have = 0;
-        let filled = self.fill_from(&mut inflater, out, &mut have, meter, summed);
-        (have, filled)
-    }
-
-    fn fill_from<'data, F: Feed>(
-        &self,
-        inflater: &mut Inflater<F>,
-        out: &'data mut [u8],
-        have: &mut usize,
-        meter: &Meter,
-        summed: &mut dyn FnMut(&'data [u8]),
-    ) -> Result<()> {
-        let total = out.len();
-        let read = usize::try_from(self.entry.uncompressed - self.left).unwrap_or(usize::MAX);
-        let near = total.min(2 * WINDOW);
-        let mut first = Vec::new();
-        first.try_reserve_exact(read.saturating_add(near)).map_err(io::Error::from)?;
-        first.resize(read + near, 0);
-        *have = inflater.fill(&mut first, 0)?.saturating_sub(read);
-        out[..near].copy_from_slice(&first[read..]);
-        meter.add(*have)?;
-        // What is not told of yet, from byte `base` on.
-        let (mut rest, mut base, mut end) = (out, 0, near);
-        while *have == end && end < total {
-            let (front, back) = rest.split_at_mut((*have - base).saturating_sub(WINDOW));
-            base += front.len();
-            summed(front);
-            rest = back;
-            end = total.min(*have + PIECE);
-            let more = base + inflater.fill(&mut rest[..end - base], *have - base)?;
-            meter.add(more - std::mem::replace(have, more))?;
-        }
-        summed(&rest[..*have - base]);
-        match *have == total && !inflater.ends()? {
-            true => Err(longer()),
-            false => Ok(()),
-        }
     }
 }
 
@@ -291,6 +220,4 @@ pub(super) fn longer() -> Error {
 }
 
 /// Small enough that the CRC finds the bytes in the cache.
-const PIECE: usize = 1 << 18;
-/// How far back deflate refers.
-const WINDOW: usize = 1 << 15;
+pub(super) const PIECE: usize = 1 << 18;

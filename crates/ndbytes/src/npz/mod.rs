@@ -1,10 +1,11 @@
 //! `.npz`: ZIP archives of `.npy` members.
 
+mod ahead;
 mod append;
-mod aside;
 mod blocks;
 mod deflate;
 mod elements;
+mod foreign;
 mod member;
 mod part;
 mod reader;

@@ -8,6 +8,7 @@ mod compress;
 mod concat;
 mod damage;
 mod examples;
+mod foreign;
 mod frame;
 mod golden;
 mod hostile;

@@ -180,6 +180,7 @@ proptest! {
         targets::frame_journal(&bytes);
         targets::inflate(&bytes);
         targets::deflate_decode(&bytes);
+        targets::deflate_enter(&bytes);
         targets::recv(&bytes);
         targets::roundtrip(&bytes);
     }

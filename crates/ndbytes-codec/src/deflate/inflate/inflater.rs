@@ -4,63 +4,64 @@ use std::io::{self, Read};
 
 use ndbytes_format::{Code, FormatError};
 
-use super::stream::{Pause, Place, Stream};
+use super::item::Item;
+use super::stream::{Begin, Pause, Place, Stream};
 use super::{error, fault};
 use crate::decode::invalid;
 
 /// Inflates what a source gives, without a window: what came out before is still there.
-pub struct Inflater<F> {
-    feed: F,
+pub struct Inflater<R> {
+    source: R,
     stream: Stream,
     /// The bytes from `start` on are still to be inflated.
     buffer: Vec<u8>,
     start: usize,
-    /// Where in the buffer its bytes of the stream begin, and how many came before those.
-    first: usize,
+    /// Bytes of the source that are not in the buffer any more.
     before: u64,
 }
 
-/// Gives a stream piece by piece, in memory that changes hands.
-pub trait Feed {
-    /// Takes memory of which the bytes from `start` on are still needed. Gives memory back with these
-    /// and the next piece, which is empty at the end, and where in it they begin.
-    ///
-    /// # Errors
-    /// What the source said.
-    fn next(&mut self, bytes: Vec<u8>, start: usize) -> io::Result<(Vec<u8>, usize)>;
+/// Why [`Inflater::fill_until`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// There is no more room.
+    Full,
+    /// The stream has ended.
+    Ended,
+    /// A block is to begin, at which it was asked to stop.
+    Block,
 }
 
-/// A reader, which is read when there is nothing left.
-pub struct Reading<R>(R);
-
-impl<R: Read> Feed for Reading<R> {
-    fn next(&mut self, mut bytes: Vec<u8>, start: usize) -> io::Result<(Vec<u8>, usize)> {
-        bytes.drain(..start);
-        let have = bytes.len();
-        bytes.resize(have.max(BUFFER / 2) + BUFFER / 2, 0);
-        let n = loop {
-            match self.0.read(&mut bytes[have..]) {
-                Ok(n) => break n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        };
-        bytes.truncate(have + n);
-        Ok((bytes, 0))
-    }
+/// A block that is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its first bit, counted from that at which the inflater began.
+    pub bit: u64,
+    /// Whether it is the last one.
+    pub last: bool,
+    /// How much there is before it.
+    pub have: usize,
 }
 
-impl<R: Read> Inflater<Reading<R>> {
+impl<R: Read> Inflater<R> {
     /// An inflater of a bare stream.
     pub fn new(source: R) -> Self {
-        Self::fed(Reading(source))
+        Self { source, stream: Stream::new(), buffer: Vec::new(), start: 0, before: 0 }
     }
-}
 
-impl<F: Feed> Inflater<F> {
-    /// An inflater of a bare stream that comes in pieces.
-    pub fn fed(feed: F) -> Self {
-        Self { feed, stream: Stream::new(), buffer: Vec::new(), start: 0, first: 0, before: 0 }
+    /// An inflater of what follows the first bits of the source, 7 at most, with which a block begins.
+    ///
+    /// # Errors
+    /// As [`Inflater::fill`].
+    pub fn entering(source: R, bits: u32) -> io::Result<Self> {
+        let mut inflater = Self::new(source);
+        if bits > 0 {
+            inflater.refill()?;
+            let mut place = Place::<u8>::new(&inflater.buffer, &mut [], 0);
+            let skipped = inflater.stream.skip(bits, &mut place);
+            inflater.start = place.at;
+            skipped.map_err(|fault| inflater.wrong(error(fault, 0)))?;
+        }
+        Ok(inflater)
     }
 
     /// Inflates into `out` from `have` on, until it is full or the stream ends; says how much there
@@ -70,20 +71,48 @@ impl<F: Feed> Inflater<F> {
     /// A [`FormatError`] in an [`io::Error`]: [`Code::CodecCorrupt`] for damage,
     /// [`Code::CodecTruncated`] where the source ends too early; what the source said.
     pub fn fill(&mut self, out: &mut [u8], have: usize) -> io::Result<usize> {
-        let mut have = have;
+        self.run(out, have, None).map(|(have, _)| have)
+    }
+
+    /// As [`Inflater::fill`], and asks before each block whether to stop there.
+    ///
+    /// # Errors
+    /// As [`Inflater::fill`].
+    pub fn fill_until(
+        &mut self,
+        out: &mut [u8],
+        have: usize,
+        stops: &mut dyn FnMut(Block) -> bool,
+    ) -> io::Result<(usize, Halt)> {
+        self.run(out, have, Some(stops))
+    }
+
+    pub(super) fn run<T: Item>(
+        &mut self,
+        out: &mut [T],
+        mut have: usize,
+        mut stops: Option<&mut dyn FnMut(Block) -> bool>,
+    ) -> io::Result<(usize, Halt)> {
         while have < out.len() {
-            let input = &self.buffer[self.start..];
-            let mut place = Place { input, at: 0, out, have };
+            let base = 8 * (self.before + self.start as u64);
+            let mut asked = stops.as_deref_mut().map(|stops| {
+                move |Begin { bit, last, have }: Begin| {
+                    stops(Block { bit: base.wrapping_add(bit), last, have })
+                }
+            });
+            let mut place = Place::new(&self.buffer[self.start..], out, have);
+            place.stops = asked.as_mut().map(|asked| asked as &mut dyn FnMut(_) -> _);
             let pause = self.stream.run(&mut place);
-            let at = place.at;
             have = place.have;
-            self.start += at;
+            self.start += place.at;
             match pause.map_err(|fault| self.wrong(error(fault, 0)))? {
-                Pause::Ended | Pause::Room => break,
+                Pause::Ended => return Ok((have, Halt::Ended)),
+                Pause::Block => return Ok((have, Halt::Block)),
+                Pause::Room => break,
                 Pause::Input => self.refill()?,
             }
         }
-        Ok(have)
+        Ok((have, Halt::Full))
     }
 
     /// Whether the stream ends here, and the source with it; not if more comes out.
@@ -92,14 +121,13 @@ impl<F: Feed> Inflater<F> {
     /// As [`Inflater::fill`]; [`Code::CodecTrailing`] when bytes follow the stream.
     pub fn ends(&mut self) -> io::Result<bool> {
         loop {
-            let input = &self.buffer[self.start..];
-            let mut place = Place { input, at: 0, out: &mut [], have: 0 };
+            let mut place = Place::<u8>::new(&self.buffer[self.start..], &mut [], 0);
             let pause = self.stream.run(&mut place);
             self.start += place.at;
             match pause.map_err(|fault| self.wrong(error(fault, 0)))? {
                 Pause::Room => return Ok(false),
                 Pause::Input => self.refill()?,
-                Pause::Ended => break,
+                Pause::Ended | Pause::Block => break,
             }
         }
         if self.start == self.buffer.len() && self.read()? == 0 {
@@ -119,18 +147,24 @@ impl<F: Feed> Inflater<F> {
     }
 
     fn read(&mut self) -> io::Result<usize> {
-        let have = self.buffer.len() - self.start;
-        let (buffer, from) = (std::mem::take(&mut self.buffer), self.start);
-        self.before += (self.start - self.first) as u64;
-        (self.start, self.first) = (0, 0);
-        let (bytes, start) = self.feed.next(buffer, from)?;
-        (self.buffer, self.start, self.first) = (bytes, start, start);
-        Ok(self.buffer.len() - start - have)
+        self.before += self.start as u64;
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let have = self.buffer.len();
+        self.buffer.resize(have.max(BUFFER / 2) + BUFFER / 2, 0);
+        let n = loop {
+            match self.source.read(&mut self.buffer[have..]) {
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        self.buffer.truncate(have + n);
+        Ok(n)
     }
 
     fn wrong(&self, error: FormatError) -> io::Error {
-        let at = self.before + (self.start - self.first) as u64;
-        invalid(error.at(at))
+        invalid(error.at(self.before + self.start as u64))
     }
 }
 

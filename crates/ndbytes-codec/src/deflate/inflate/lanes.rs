@@ -1,5 +1,6 @@
 //! Symbols far from the ends of input and memory, where nothing can be missing.
 
+use super::item::Item;
 use super::tables::{DISTANCE_BITS, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables};
 
 /// Where a stream stands within the symbols of a block.
@@ -17,16 +18,16 @@ pub(super) struct Lane {
 }
 
 /// What a lane works on.
-pub(super) struct Ground<'a> {
+pub(super) struct Ground<'a, T> {
     pub(super) input: &'a [u8],
-    pub(super) out: &'a mut [u8],
+    pub(super) out: &'a mut [T],
     pub(super) tables: &'a Tables,
 }
 
 impl Lane {
     /// Whether it is far enough from both ends for some symbols.
     #[inline(always)]
-    pub(super) fn has_room(&self, input: &[u8], out: &[u8]) -> bool {
+    pub(super) fn has_room<T>(&self, input: &[u8], out: &[T]) -> bool {
         self.at + INPUT <= input.len() && self.have + OUTPUT <= out.len()
     }
 
@@ -52,9 +53,9 @@ impl Lane {
     }
 
     #[inline(always)]
-    fn put(&mut self, entry: Entry, out: &mut [u8]) {
+    fn put<T: Item>(&mut self, entry: Entry, out: &mut [T]) {
         if let Some(place) = out.get_mut(self.have) {
-            *place = (entry >> 16) as u8;
+            *place = T::from((entry >> 16) as u8);
         }
         self.have += 1;
         self.drop_bits(entry & 63);
@@ -63,7 +64,7 @@ impl Lane {
     /// Takes whatever this entry begins; not if it ends the block or is no symbol. 56 bits must be
     /// there, of which a match takes 48 at most.
     #[inline(always)]
-    fn symbol(&mut self, mut entry: Entry, ground: &mut Ground<'_>) -> bool {
+    fn symbol<T: Item>(&mut self, mut entry: Entry, ground: &mut Ground<'_, T>) -> bool {
         if entry & SECOND != 0 {
             entry = second(&ground.tables.litlen, entry, self.bits >> LITLEN_BITS);
         }
@@ -77,7 +78,7 @@ impl Lane {
     }
 
     #[inline(always)]
-    fn repeat(&mut self, entry: Entry, ground: &mut Ground<'_>) -> bool {
+    fn repeat<T: Item>(&mut self, entry: Entry, ground: &mut Ground<'_, T>) -> bool {
         let mut next = *self;
         let length = next.value(entry);
         let distances = &ground.tables.distance;
@@ -111,7 +112,7 @@ impl Lane {
 }
 
 /// Takes symbols until an end is near, or one comes that wants a closer look; says which.
-pub(super) fn one(lane: &mut Lane, ground: &mut Ground<'_>) -> bool {
+pub(super) fn one<T: Item>(lane: &mut Lane, ground: &mut Ground<'_, T>) -> bool {
     let mut a = *lane;
     let special = 'symbols: loop {
         if !a.has_room(ground.input, ground.out) {
@@ -137,7 +138,7 @@ pub(super) fn one(lane: &mut Lane, ground: &mut Ground<'_>) -> bool {
 
 /// As [`one`] with two lanes in turns: neither waits for the other, so that a processor takes a
 /// symbol of both in the time of one. Says for each whether it wants a closer look.
-pub(super) fn two(lanes: [&mut Lane; 2], grounds: [&mut Ground<'_>; 2]) -> [bool; 2] {
+pub(super) fn two(lanes: [&mut Lane; 2], grounds: [&mut Ground<'_, u8>; 2]) -> [bool; 2] {
     let [lane_a, lane_b] = lanes;
     let [ground_a, ground_b] = grounds;
     let (mut a, mut b) = (*lane_a, *lane_b);
@@ -178,15 +179,15 @@ fn second(table: &[Entry], entry: Entry, bits: u64) -> Entry {
 /// Writes again what is `distance` before, `length` bytes of it, and perhaps more: there is room for
 /// [`MATCH`].
 #[inline(always)]
-fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) {
+fn repeat<T: Item>(out: &mut [T], at: usize, distance: usize, length: usize) {
     let Some(out) = out.get_mut(at - distance..at + MATCH) else { return };
     if distance == 1 {
         let byte = out[0];
         out[1..=length].fill(byte);
     } else if distance == 8 && length > WIDE {
         // The same everywhere: no piece waits for the one before it.
-        let piece: [u8; 8] = *out.first_chunk().unwrap_or(&[0; 8]);
-        let mut wide = [0; WIDE];
+        let piece: [T; 8] = *out.first_chunk().unwrap_or(&[T::default(); 8]);
+        let mut wide = [T::default(); WIDE];
         wide.chunks_exact_mut(8).for_each(|eight| eight.copy_from_slice(&piece));
         for i in (0..length).step_by(WIDE) {
             put(out, distance + i, wide);
@@ -196,23 +197,23 @@ fn repeat(out: &mut [u8], at: usize, distance: usize, length: usize) {
             out[distance + i] = out[i];
         }
         // Whole repetitions: a piece is then the same everywhere.
-        let piece: [u8; 8] = *out[distance..].first_chunk().unwrap_or(&[0; 8]);
+        let piece: [T; 8] = *out[distance..].first_chunk().unwrap_or(&[T::default(); 8]);
         let step = 8 - 8 % distance;
         for i in (step..length).step_by(step) {
             put(out, distance + i, piece);
         }
     } else if distance < 16 {
-        pieces::<8>(out, distance, length);
+        pieces::<T, 8>(out, distance, length);
     } else {
-        pieces::<16>(out, distance, length);
+        pieces::<T, 16>(out, distance, length);
     }
 }
 
 /// Copies what is no closer than a piece, from the start of `out`.
 #[inline(always)]
-fn pieces<const N: usize>(out: &mut [u8], distance: usize, length: usize) {
+fn pieces<T: Item, const N: usize>(out: &mut [T], distance: usize, length: usize) {
     let mut copy = |i: usize| {
-        let piece: [u8; N] = *out[i..].first_chunk().unwrap_or(&[0; N]);
+        let piece: [T; N] = *out[i..].first_chunk().unwrap_or(&[T::default(); N]);
         put(out, distance + i, piece);
     };
     // Most matches are short: these are copied without asking how long they are.
@@ -224,7 +225,7 @@ fn pieces<const N: usize>(out: &mut [u8], distance: usize, length: usize) {
 }
 
 #[inline(always)]
-fn put<const N: usize>(out: &mut [u8], at: usize, piece: [u8; N]) {
+fn put<T: Item, const N: usize>(out: &mut [T], at: usize, piece: [T; N]) {
     if let Some(place) = out[at..].first_chunk_mut() {
         *place = piece;
     }

@@ -1,14 +1,18 @@
 //! Inflating into memory that takes all that comes out.
 
+mod begin;
 mod inflater;
+mod item;
 mod lanes;
 mod stream;
+mod stretch;
 mod tables;
 
 use ndbytes_format::{Code, FormatError};
 
-pub use inflater::{Feed, Inflater, Reading};
+pub use inflater::{Block, Halt, Inflater};
 use stream::{Fault, Pause, Place, Stream};
+pub use stretch::{Stretch, StretchDecoder};
 
 /// Inflates blocks, each alone.
 pub struct BlockDecoder([Stream; 2]);
@@ -30,7 +34,7 @@ impl BlockDecoder {
     pub fn decode(&mut self, block: &[u8], last: bool, out: &mut [u8]) -> Result<(), FormatError> {
         let stream = &mut self.0[0];
         stream.restart();
-        let mut place = Place { input: block, at: 0, out, have: 0 };
+        let mut place = Place::new(block, out, 0);
         let pause = stream.run(&mut place).map_err(|fault| error(fault, place.at))?;
         check(stream, &place, pause, last)
     }
@@ -49,7 +53,7 @@ impl BlockDecoder {
         let mut i = 0;
         let mut places = outs.map(|out| {
             i += 1;
-            Place { input: blocks[i - 1], at: 0, out, have: 0 }
+            Place::new(blocks[i - 1], out, 0)
         });
         self.0.iter_mut().for_each(Stream::restart);
         let pauses = Stream::run_both(&mut self.0, &mut places)
@@ -62,10 +66,16 @@ impl BlockDecoder {
 }
 
 /// Whether a block ended where it should.
-fn check(stream: &Stream, place: &Place<'_>, pause: Pause, last: bool) -> Result<(), FormatError> {
+fn check(
+    stream: &Stream,
+    place: &Place<'_, u8>,
+    pause: Pause,
+    last: bool,
+) -> Result<(), FormatError> {
     let wrong = |code, what| Err(fault(code, what, place.at));
     match pause {
         Pause::Room => wrong(Code::CodecCorrupt, "more bytes come out than the block has"),
+        Pause::Block => Ok(()),
         Pause::Ended if place.at < place.input.len() => {
             wrong(Code::CodecTrailing, "bytes follow the end of the stream")
         }

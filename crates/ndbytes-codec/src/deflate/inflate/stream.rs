@@ -1,5 +1,6 @@
 //! A deflate stream (RFC 1951) into memory that takes all that comes out, which is also the window.
 
+use super::item::Item;
 use super::lanes::{Ground, Lane, one, two};
 use super::tables::{
     DISTANCE_BITS, END_OF_BLOCK, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables,
@@ -21,6 +22,8 @@ pub(super) enum Pause {
     Input,
     /// More comes out than there is room for.
     Room,
+    /// A block is to begin, at which it was asked to stop.
+    Block,
 }
 
 /// A stream that is being inflated.
@@ -49,14 +52,33 @@ enum Phase {
 }
 
 /// Where a stream stands in its input and in its memory.
-pub(super) struct Place<'a> {
+pub(super) struct Place<'a, T> {
     pub(super) input: &'a [u8],
     /// The next byte of the input. Those before it are used up, but for the bits that the stream
     /// keeps.
     pub(super) at: usize,
-    pub(super) out: &'a mut [u8],
+    pub(super) out: &'a mut [T],
     /// How many bytes have come out.
     pub(super) have: usize,
+    /// Asked before each block whether to stop there.
+    pub(super) stops: Option<&'a mut dyn FnMut(Begin) -> bool>,
+}
+
+/// Where a block begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begin {
+    /// The bit of the input; it wraps around where it is in a byte that came before.
+    pub(super) bit: u64,
+    /// Whether the block is the last one.
+    pub(super) last: bool,
+    /// How many bytes have come out.
+    pub(super) have: usize,
+}
+
+impl<'a, T> Place<'a, T> {
+    pub(super) fn new(input: &'a [u8], out: &'a mut [T], have: usize) -> Self {
+        Self { input, at: 0, out, have, stops: None }
+    }
 }
 
 impl Stream {
@@ -69,19 +91,35 @@ impl Stream {
         (self.bits, self.count, self.phase, self.last) = (0, 0, Phase::Header, false);
     }
 
+    /// Passes over bits of the first byte, less than a byte.
+    pub(super) fn skip<T: Item>(&mut self, n: u32, place: &mut Place<'_, T>) -> Result<(), Fault> {
+        self.take(n, place)?;
+        self.give_back(place);
+        Ok(())
+    }
+
+    /// Whether a block with codes of its own begins with the next bit, and is not the last.
+    pub(super) fn begins(&mut self, input: &[u8], bit: u64) -> bool {
+        self.restart();
+        let Some(input) = input.get((bit / 8) as usize..) else { return false };
+        let place = &mut Place::<u8>::new(input, &mut [], 0);
+        let parsed = self.take((bit % 8) as u32, place).and_then(|_| self.parse_header(place));
+        parsed.is_ok() && self.phase == Phase::Symbols && !self.last
+    }
+
     /// Whether all of the input that was given is used up, and a block may begin with what follows.
-    pub(super) fn is_between(&self, place: &Place<'_>) -> bool {
+    pub(super) fn is_between<T: Item>(&self, place: &Place<'_, T>) -> bool {
         self.phase == Phase::Header && self.count == 0 && place.at == place.input.len()
     }
 
     /// Inflates until it ends or something is missing.
-    pub(super) fn run(&mut self, place: &mut Place<'_>) -> Result<Pause, Fault> {
+    pub(super) fn run<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Pause, Fault> {
         let pause = self.go(place);
         self.give_back(place);
         pause
     }
 
-    fn go(&mut self, place: &mut Place<'_>) -> Result<Pause, Fault> {
+    fn go<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Pause, Fault> {
         loop {
             if let Some(pause) = self.step(place)? {
                 return Ok(pause);
@@ -97,15 +135,15 @@ impl Stream {
         }
     }
 
-    fn lane(&self, place: &Place<'_>) -> Lane {
+    fn lane<T: Item>(&self, place: &Place<'_, T>) -> Lane {
         Lane { bits: self.bits, count: self.count, at: place.at, have: place.have }
     }
 
-    fn ground<'b>(&'b self, place: &'b mut Place<'_>) -> Ground<'b> {
+    fn ground<'b, T>(&'b self, place: &'b mut Place<'_, T>) -> Ground<'b, T> {
         Ground { input: place.input, out: place.out, tables: &self.tables }
     }
 
-    fn put_back(&mut self, lane: Lane, place: &mut Place<'_>) {
+    fn put_back<T: Item>(&mut self, lane: Lane, place: &mut Place<'_, T>) {
         (self.bits, self.count) = (lane.bits, lane.count);
         (place.at, place.have) = (lane.at, lane.have);
     }
@@ -114,7 +152,7 @@ impl Stream {
     /// two symbols that do not depend on one another in the time of one.
     pub(super) fn run_both(
         streams: &mut [Self; 2],
-        places: &mut [Place<'_>; 2],
+        places: &mut [Place<'_, u8>; 2],
     ) -> Result<[Pause; 2], (usize, Fault)> {
         let pauses = Self::go_both(streams, places);
         streams.iter_mut().zip(places).for_each(|(stream, place)| stream.give_back(place));
@@ -123,7 +161,7 @@ impl Stream {
 
     fn go_both(
         [a, b]: &mut [Self; 2],
-        [place_a, place_b]: &mut [Place<'_>; 2],
+        [place_a, place_b]: &mut [Place<'_, u8>; 2],
     ) -> Result<[Pause; 2], (usize, Fault)> {
         let first = |fault| (0, fault);
         let second = |fault| (1, fault);
@@ -150,7 +188,7 @@ impl Stream {
 
     /// Goes one step: a header, what a stored block has, or symbols near the end of the input or of
     /// the memory, until there is enough of both to go faster.
-    fn step(&mut self, place: &mut Place<'_>) -> Result<Option<Pause>, Fault> {
+    fn step<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
         match self.phase {
             Phase::Ended => Ok(Some(Pause::Ended)),
             Phase::Header => self.header(place),
@@ -161,7 +199,18 @@ impl Stream {
         }
     }
 
-    fn header(&mut self, place: &mut Place<'_>) -> Result<Option<Pause>, Fault> {
+    fn header<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
+        if place.stops.is_some() {
+            self.refill(place);
+            let begin = Begin {
+                bit: (8 * place.at as u64).wrapping_sub(u64::from(self.count)),
+                last: self.bits & 1 == 1,
+                have: place.have,
+            };
+            if self.count > 0 && place.stops.as_mut().is_some_and(|stops| stops(begin)) {
+                return Ok(Some(Pause::Block));
+            }
+        }
         let before = (self.bits, self.count, place.at);
         match self.parse_header(place) {
             // Of a header that is not there whole, nothing was read.
@@ -174,7 +223,7 @@ impl Stream {
     }
 
     /// RFC 1951, section 3.2.3.
-    fn parse_header(&mut self, place: &mut Place<'_>) -> Result<(), Fault> {
+    fn parse_header<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<(), Fault> {
         let last = self.take(1, place)? == 1;
         let phase = match self.take(2, place)? {
             0 => {
@@ -201,7 +250,7 @@ impl Stream {
     }
 
     /// RFC 1951, section 3.2.7.
-    fn parse_codes(&mut self, place: &mut Place<'_>) -> Result<(), Fault> {
+    fn parse_codes<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<(), Fault> {
         let litlens = self.take(5, place)? as usize + 257;
         let distances = self.take(5, place)? as usize + 1;
         if litlens > 286 || distances > 30 {
@@ -240,10 +289,10 @@ impl Stream {
         if self.tables.set_dynamic(litlens, distances) { Ok(()) } else { wrong }
     }
 
-    fn stored(&mut self, left: usize, place: &mut Place<'_>) -> Option<Pause> {
+    fn stored<T: Item>(&mut self, left: usize, place: &mut Place<'_, T>) -> Option<Pause> {
         let (input, room) = (&place.input[place.at..], &mut place.out[place.have..]);
         let n = left.min(input.len()).min(room.len());
-        room[..n].copy_from_slice(&input[..n]);
+        room[..n].iter_mut().zip(input).for_each(|(to, &byte)| *to = T::from(byte));
         place.at += n;
         place.have += n;
         if n == left {
@@ -254,7 +303,12 @@ impl Stream {
         Some(if n < input.len() { Pause::Room } else { Pause::Input })
     }
 
-    fn copy(&mut self, length: usize, distance: usize, place: &mut Place<'_>) -> Option<Pause> {
+    fn copy<T: Item>(
+        &mut self,
+        length: usize,
+        distance: usize,
+        place: &mut Place<'_, T>,
+    ) -> Option<Pause> {
         let n = length.min(place.out.len() - place.have);
         for _ in 0..n {
             place.out[place.have] = place.out[place.have - distance];
@@ -268,7 +322,7 @@ impl Stream {
     }
 
     /// One symbol, and what belongs to it, with a look at everything.
-    fn symbol(&mut self, place: &mut Place<'_>) -> Result<Option<Pause>, Fault> {
+    fn symbol<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
         let before = (self.bits, self.count, place.at);
         match self.take_symbol(place) {
             Err(Fault::EndsEarly) => {
@@ -283,13 +337,13 @@ impl Stream {
         }
     }
 
-    fn take_symbol(&mut self, place: &mut Place<'_>) -> Result<Option<Pause>, Fault> {
+    fn take_symbol<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
         self.refill(place);
         let entry = find(&self.tables.litlen, LITLEN_BITS, self.bits);
         self.drop_bits(entry & 255)?;
         if entry & LITERAL != 0 {
             let Some(byte) = place.out.get_mut(place.have) else { return Ok(Some(Pause::Room)) };
-            *byte = (entry >> 16) as u8;
+            *byte = T::from((entry >> 16) as u8);
             place.have += 1;
             return Ok(None);
         }
@@ -312,14 +366,18 @@ impl Stream {
     }
 
     /// The value that an entry and the bits after its word stand for.
-    fn take_value(&mut self, entry: Entry, place: &mut Place<'_>) -> Result<usize, Fault> {
+    fn take_value<T: Item>(
+        &mut self,
+        entry: Entry,
+        place: &mut Place<'_, T>,
+    ) -> Result<usize, Fault> {
         if entry & SPECIAL != 0 {
             return Err(Fault::Damaged("bits that are no symbol"));
         }
         Ok((entry >> 16) as usize + self.take(entry >> 8 & 15, place)? as usize)
     }
 
-    fn end_block(&mut self, place: &mut Place<'_>) {
+    fn end_block<T: Item>(&mut self, place: &mut Place<'_, T>) {
         self.phase = Phase::Header;
         if self.last {
             self.align(place);
@@ -328,7 +386,7 @@ impl Stream {
     }
 
     /// The next bits, at most 16.
-    fn take(&mut self, n: u32, place: &mut Place<'_>) -> Result<u32, Fault> {
+    fn take<T: Item>(&mut self, n: u32, place: &mut Place<'_, T>) -> Result<u32, Fault> {
         self.refill(place);
         let bits = (self.bits & ((1 << n) - 1)) as u32;
         self.drop_bits(n)?;
@@ -345,7 +403,7 @@ impl Stream {
     }
 
     /// Takes bytes while there is room for them.
-    fn refill(&mut self, place: &mut Place<'_>) {
+    fn refill<T: Item>(&mut self, place: &mut Place<'_, T>) {
         while self.count <= 56 {
             let Some(&byte) = place.input.get(place.at) else { return };
             self.bits |= u64::from(byte) << self.count;
@@ -355,13 +413,13 @@ impl Stream {
     }
 
     /// Drops the bits up to the next whole byte.
-    fn align(&mut self, place: &mut Place<'_>) {
+    fn align<T: Item>(&mut self, place: &mut Place<'_, T>) {
         self.give_back(place);
         (self.bits, self.count) = (0, 0);
     }
 
     /// Puts whole bytes back into the input, from which they came in this call.
-    fn give_back(&mut self, place: &mut Place<'_>) {
+    fn give_back<T: Item>(&mut self, place: &mut Place<'_, T>) {
         place.at -= (self.count / 8) as usize;
         self.count %= 8;
         self.bits &= (1 << self.count) - 1;
