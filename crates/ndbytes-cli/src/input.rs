@@ -158,6 +158,10 @@ impl ReadAt for Source {
         read
     }
 
+    fn is_random(&self) -> bool {
+        !matches!(self, Source::Spool(_))
+    }
+
     fn size(&self) -> io::Result<u64> {
         match self {
             Source::File(file) => file.size(),

@@ -219,6 +219,11 @@ impl ReadAt for PyReadAt {
     fn size(&self) -> io::Result<u64> {
         Ok(self.size)
     }
+
+    /// To seek in it may mean to begin anew: what is compressed, or comes from afar, does.
+    fn is_random(&self) -> bool {
+        false
+    }
 }
 
 /// Memory lent to Python for one call.

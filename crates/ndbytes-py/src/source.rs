@@ -31,4 +31,11 @@ impl ReadAt for Source {
             Source::Remote(file) => file.size(),
         }
     }
+
+    fn is_random(&self) -> bool {
+        match self {
+            Source::File(_) | Source::Remote(_) => true,
+            Source::Object(object) => object.is_random(),
+        }
+    }
 }

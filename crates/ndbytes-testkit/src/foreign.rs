@@ -38,7 +38,7 @@ pub fn content(plan: &[u8]) -> Vec<u8> {
 /// One stream of deflate, with blocks wherever zlib begins them.
 pub fn deflate(content: &[u8], level: u32) -> Vec<u8> {
     let mut stream = Vec::new();
-    let level = Compression::new(level.clamp(2, 9));
+    let level = Compression::new(level.min(9));
     DeflateEncoder::new(content, level).read_to_end(&mut stream).expect("memory does not fail");
     stream
 }

@@ -13,7 +13,7 @@ use ndbytes::{
 };
 use ndbytes_codec::blosc::{self, Decoder, Encoder, Filter, Options};
 use ndbytes_codec::deflate::{
-    Block, BlockDecoder, BlockEncoder, Inflater, Stretch, StretchDecoder,
+    BlockDecoder, BlockEncoder, BlockStart, Inflater, Stretch, StretchDecoder,
 };
 use ndbytes_codec::pco::{self, Number};
 use ndbytes_net::answer::ContentRange;
@@ -211,8 +211,9 @@ pub fn deflate_enter(data: &[u8]) {
             left = left.wrapping_sub(1);
             left == 0
         };
-        let got = StretchDecoder::new().decode(stream, Stretch::default(), |_| {}, stops);
-        got.expect("memory does not fail")
+        let mut stretch = Stretch::default();
+        let got = StretchDecoder::new().decode(stream, &mut stretch, |_| {}, stops);
+        got.expect("memory does not fail").then_some(stretch)
     };
     let window = [7; Stretch::WINDOW];
     if let Some(stretch) = enter(plan, most) {
@@ -220,7 +221,7 @@ pub fn deflate_enter(data: &[u8]) {
     }
     let content = foreign::content(&plan[..plan.len().min(8)]);
     let mut stream = foreign::deflate(&content, u32::from(level));
-    let mut blocks = Vec::<Block>::new();
+    let mut blocks = Vec::<BlockStart>::new();
     let mut out = vec![0; content.len() + 1];
     let mut each = |block| {
         blocks.push(block);
@@ -231,7 +232,7 @@ pub fn deflate_enter(data: &[u8]) {
     let byte = stream.len() * usize::from(u16::from_le_bytes([low, high])) / (1 << 16);
     let Some(stretch) = enter(&stream[byte..], most) else { return };
     let place = |bit: u64| {
-        let is_it = |block: &&Block| block.bit == bit + 8 * byte as u64;
+        let is_it = |block: &&BlockStart| block.bit == bit + 8 * byte as u64;
         blocks.iter().find(is_it).map(|block| block.have)
     };
     // What only looks like a block is not come to.
@@ -269,7 +270,7 @@ pub fn npz_foreign(data: &[u8]) {
     let bytes = foreign::archive("a.npy", &npy, &stream);
     let read = |threads| {
         let read = || NpzReader::new(&bytes, &Limits::default())?.read("a");
-        ndbytes::with_threads(Some(threads), read).map_err(|error| error.code())
+        ndbytes::with_threads(Some(threads), read).map_err(|e| (e.code(), e.offset()))
     };
     let (one, several) = (read(1), read(2 + usize::from(threads % 4)));
     match (&one, &several) {

@@ -23,6 +23,11 @@ pub trait ReadAt {
     /// What the source said.
     fn size(&self) -> io::Result<u64>;
 
+    /// Whether to read here and there costs no more than to read on, so that several threads may.
+    fn is_random(&self) -> bool {
+        true
+    }
+
     /// All of its bytes, of a source that is memory: they need not be read to be looked at.
     fn in_memory(&self) -> Option<&[u8]> {
         None
@@ -115,6 +120,10 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
         (**self).size()
     }
 
+    fn is_random(&self) -> bool {
+        (**self).is_random()
+    }
+
     fn in_memory(&self) -> Option<&[u8]> {
         (**self).in_memory()
     }
@@ -127,6 +136,10 @@ impl<R: ReadAt + ?Sized> ReadAt for Arc<R> {
 
     fn size(&self) -> io::Result<u64> {
         (**self).size()
+    }
+
+    fn is_random(&self) -> bool {
+        (**self).is_random()
     }
 
     fn in_memory(&self) -> Option<&[u8]> {

@@ -15,7 +15,7 @@ mod parse;
 mod piece;
 mod symbols;
 
-pub use inflate::{Block, BlockDecoder, Halt, Inflater, Stretch, StretchDecoder};
+pub use inflate::{BlockDecoder, BlockStart, Halt, Inflater, Stretch, StretchDecoder};
 pub use mixed::MixedEncoder;
 pub use piece::{Damage, PieceDecoder, Progress, Stop, find_cut};
 

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::read::{DeflateDecoder, DeflateEncoder};
 use ndbytes_codec::deflate::{
-    Block, BlockDecoder, BlockEncoder, Halt, Inflater, Stretch, StretchDecoder, period,
+    BlockDecoder, BlockEncoder, BlockStart, Halt, Inflater, Stretch, StretchDecoder, period,
 };
 use ndbytes_format::Code;
 use proptest::prelude::*;
@@ -247,7 +247,7 @@ proptest! {
 }
 
 /// The bits at which the blocks of a stream begin, and how much comes before each.
-fn blocks(stream: &[u8], len: usize) -> Vec<Block> {
+fn blocks(stream: &[u8], len: usize) -> Vec<BlockStart> {
     let (mut inflater, mut all) = (Inflater::new(stream), Vec::new());
     let mut out = vec![0; len + 1];
     let mut each = |block| {
@@ -260,7 +260,7 @@ fn blocks(stream: &[u8], len: usize) -> Vec<Block> {
 }
 
 /// Enters a stream at a byte, and checks what comes out against all of it.
-fn enters(stream: &[u8], data: &[u8], blocks: &[Block], byte: usize, most: usize) -> usize {
+fn enters(stream: &[u8], data: &[u8], blocks: &[BlockStart], byte: usize, most: usize) -> usize {
     let (mut found, mut asked) = (None, 0);
     let stops = |_| {
         asked += 1;
@@ -268,10 +268,12 @@ fn enters(stream: &[u8], data: &[u8], blocks: &[Block], byte: usize, most: usize
     };
     let source = Short(&stream[byte..], byte);
     let mut decoder = StretchDecoder::new();
-    let got = decoder.decode(source, Stretch::default(), |bit| found = Some(bit), stops).unwrap();
-    let Some(stretch) = got else { return 0 };
+    let mut stretch = Stretch::default();
+    if !decoder.decode(source, &mut stretch, |bit| found = Some(bit), stops).unwrap() {
+        return 0;
+    }
     let at = |bit: u64| {
-        let is_it = |block: &&Block| block.bit == bit + 8 * byte as u64;
+        let is_it = |block: &&BlockStart| block.bit == bit + 8 * byte as u64;
         blocks.iter().find(is_it).map(|block| block.have).unwrap()
     };
     assert_eq!(found, Some(stretch.begin()));
@@ -284,9 +286,8 @@ fn enters(stream: &[u8], data: &[u8], blocks: &[Block], byte: usize, most: usize
     assert!(out == data[from..to], "from {byte}");
     assert!(*data[..to].last_chunk().unwrap() == *stretch.window(window), "from {byte}");
     // And on from there.
-    let (byte, bits) = (byte as u64 + stretch.end() / 8, stretch.end() % 8);
-    let rest = &stream[byte as usize..];
-    let mut inflater = Inflater::entering(rest, bits as u32).unwrap();
+    let end = 8 * byte as u64 + stretch.end();
+    let mut inflater = Inflater::entering(&stream[(end / 8) as usize..], end).unwrap();
     let mut out = data.to_vec();
     out[to..].fill(0);
     assert_eq!(inflater.fill(&mut out, to).unwrap(), data.len());
@@ -332,8 +333,8 @@ fn streams_are_entered_in_their_middle() {
             let mut damaged = stream.clone();
             damaged[(byte + 20_000).min(stream.len() - 1)] ^= 0x55;
             let source = &damaged[byte..];
-            let got = StretchDecoder::new().decode(source, Stretch::default(), |_| {}, |_| false);
-            if let Some(stretch) = got.unwrap() {
+            let mut stretch = Stretch::default();
+            if StretchDecoder::new().decode(source, &mut stretch, |_| {}, |_| false).unwrap() {
                 let mut out = vec![0; stretch.len()];
                 stretch.put(&[0; Stretch::WINDOW], &mut out);
             }
@@ -350,6 +351,6 @@ fn a_source_that_fails_is_told_of() {
         }
     }
     let stops = |_| false;
-    let got = StretchDecoder::new().decode(Failing, Stretch::default(), |_| {}, stops);
+    let got = StretchDecoder::new().decode(Failing, &mut Stretch::default(), |_| {}, stops);
     assert_eq!(got.err().unwrap().to_string(), "no");
 }

@@ -1,23 +1,21 @@
 //! Threads that enter a stream of deflate ahead of the one that inflates it from its start.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, Scope};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use ndbytes_codec::deflate::{Stretch, StretchDecoder};
-
-use crate::npz::foreign::Foreign;
-use crate::read_at::ReadAt;
 
 /// The bytes that a stream may refer to.
 pub(super) type Window = [u8; Stretch::WINDOW];
 
 /// One such thread, as the other sees it.
-pub(super) struct Helper<'data> {
+pub(super) struct Helper<'scope, 'data> {
     jobs: Sender<Job<'data>>,
     told: Receiver<Told>,
+    thread: ScopedJoinHandle<'scope, ()>,
 }
 
 /// What a thread and the other know of where it is.
@@ -37,7 +35,7 @@ enum Job<'data> {
 }
 
 enum Told {
-    Entered(io::Result<Option<Stretch>>),
+    Entered(Option<Stretch>),
     Put(usize, crc32fast::Hasher),
 }
 
@@ -71,19 +69,20 @@ impl Run {
     }
 }
 
-impl<'data> Helper<'data> {
-    /// A thread that waits for something to do, until it is dropped.
-    pub(super) fn begin<'scope, R: ReadAt + Sync>(
+impl<'scope, 'data> Helper<'scope, 'data> {
+    /// A thread that waits for something to do. It reads a stream, from any byte on.
+    pub(super) fn begin<R: Read>(
         scope: &'scope Scope<'scope, '_>,
-        stream: Foreign<'scope, R>,
+        stream: impl Fn(u64) -> R + Send + 'scope,
     ) -> io::Result<Self>
     where
         'data: 'scope,
     {
         let (jobs, to_do) = channel();
         let (tell, told) = channel();
-        Builder::new().spawn_scoped(scope, move || labour(&stream, &to_do, &tell))?;
-        Ok(Self { jobs, told })
+        let work = move || labour(stream, &to_do, &tell);
+        let thread = Builder::new().spawn_scoped(scope, work)?;
+        Ok(Self { jobs, told, thread })
     }
 
     /// Has it enter the stream at this byte.
@@ -113,7 +112,7 @@ impl<'data> Helper<'data> {
         loop {
             match self.told.recv() {
                 Ok(Told::Put(number, of)) => sum(number, of),
-                Ok(Told::Entered(stretch)) => return stretch,
+                Ok(Told::Entered(stretch)) => return Ok(stretch),
                 Err(_) => return Err(gone()),
             }
         }
@@ -127,26 +126,28 @@ impl<'data> Helper<'data> {
                 sum(number, of);
             }
         }
+        // What it did not tell of before it panicked is missed.
+        let _ = self.thread.join();
     }
 }
 
-fn labour<R: ReadAt>(stream: &Foreign<'_, R>, jobs: &Receiver<Job<'_>>, told: &Sender<Told>) {
+fn labour<R: Read>(stream: impl Fn(u64) -> R, jobs: &Receiver<Job<'_>>, told: &Sender<Told>) {
     let mut decoder = StretchDecoder::new();
     let mut spare = Stretch::default();
     for job in jobs {
         let news = match job {
             Job::Enter(byte, run) => {
                 let base = 8 * byte;
-                let entered = decoder.decode(
-                    stream.from(byte),
-                    std::mem::take(&mut spare),
-                    |bit| run.found.store(base + bit, Ordering::Release),
-                    |bit| run.ends(base + bit),
-                );
+                let found = |bit| run.found.store(base + bit, Ordering::Release);
+                let stops = |bit| run.ends(base + bit);
+                let is_wanted = !run.ends(base);
+                // Who comes there reads it as well, and says what is wrong with it.
+                let entered = is_wanted
+                    && decoder.decode(stream(byte), &mut spare, found, stops).unwrap_or(false);
                 if run.found().is_none() {
                     run.found.store(NOWHERE, Ordering::Release);
                 }
-                Told::Entered(entered)
+                Told::Entered(entered.then(|| std::mem::take(&mut spare)))
             }
             Job::Put(stretch, window, out, number) => {
                 stretch.put(&window, out);

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 
-use ndbytes_codec::deflate::{Block, Halt, Inflater, Stretch};
+use ndbytes_codec::deflate::{BlockStart, Halt, Inflater, Stretch};
 use ndbytes_format::zip::Entry;
 
 use crate::array::{threads_for, zeroed_vec};
@@ -39,7 +39,7 @@ impl<R> Copy for Foreign<'_, R> {}
 
 impl<'a, R: ReadAt> Foreign<'a, R> {
     /// The stream from this byte on.
-    pub(super) fn from(&self, byte: u64) -> Section<'a, R> {
+    fn section(&self, byte: u64) -> Section<'a, R> {
         Section::new(self.source, self.start + byte, self.entry.compressed - byte)
     }
 }
@@ -57,18 +57,22 @@ impl<R: ReadAt + Sync> Foreign<'_, R> {
         let (len, compressed) = (out.len() as u64, self.entry.compressed);
         // What is long matches, or stored, is there in no time.
         let takes_long = (len / 16..len - len / 256).contains(&compressed);
-        let threads = if takes_long { threads_for(out.len()).min(THREADS) } else { 1 };
+        let is_shared = takes_long && self.source.is_random();
+        let threads = if is_shared { threads_for(out.len()).min(THREADS) } else { 1 };
+        // As much comes of a step as another thread keeps of what it does not know.
+        let most = STEP.min(Stretch::ROOM as u64 * compressed / len.max(1));
+        let step = (compressed / (3 * threads as u64)).min(most).max(STEP / 8);
+        let threads = threads.min((compressed / step) as usize);
         thread::scope(|scope| {
-            let helpers: Vec<_> =
-                (1..threads).map_while(|_| Helper::begin(scope, *self).ok()).collect();
-            let step = compressed / (3 * threads as u64);
+            let begin = |_| Helper::begin(scope, |byte| self.section(byte)).ok();
+            let helpers: Vec<_> = (1..threads).map_while(begin).collect();
             let mut front = Front {
                 stream: *self,
                 idle: (0..helpers.len()).collect(),
                 helpers,
                 ahead: VecDeque::new(),
                 sent: 0,
-                step: step.clamp(STEP / 8, STEP),
+                step,
                 rest: out,
                 have: 0,
                 window: None,
@@ -82,9 +86,9 @@ impl<R: ReadAt + Sync> Foreign<'_, R> {
 }
 
 /// Where the thread is that goes through a stream from its start.
-struct Front<'a, 'data, R> {
+struct Front<'a, 'scope, 'data, R> {
     stream: Foreign<'a, R>,
-    helpers: Vec<Helper<'data>>,
+    helpers: Vec<Helper<'scope, 'data>>,
     idle: Vec<usize>,
     /// Those that are under way, and from which byte, in the order of the stream.
     ahead: VecDeque<(usize, u64, Arc<Run>)>,
@@ -104,22 +108,23 @@ struct Front<'a, 'data, R> {
 /// A place in the stream at which another thread entered, and what it has inflated.
 struct Arrived {
     helper: usize,
+    /// What precedes it.
+    window: Box<Window>,
     stretch: Stretch,
     /// The bit after it.
     end: u64,
 }
 
-impl<R: ReadAt + Sync> Front<'_, '_, R> {
+impl<R: ReadAt + Sync> Front<'_, '_, '_, R> {
     fn inflate(&mut self, read: usize) -> Result<()> {
-        let mut inflater = Inflater::new(self.stream.from(0));
-        let (mut origin, mut skip) = (0, read);
+        let mut inflater = Inflater::new(self.stream.section(0));
+        let (mut at, mut skip) = (0, read);
         loop {
-            self.employ(origin / 8);
-            let Some(arrived) = self.go(&mut inflater, origin, skip)? else { break };
-            let (byte, bits) = (arrived.end / 8, arrived.end % 8);
+            self.employ(at / 8);
+            let Some(arrived) = self.go(&mut inflater, at, skip)? else { break };
+            (at, skip) = (arrived.end, Stretch::WINDOW);
             self.take(arrived)?;
-            inflater = Inflater::entering(self.stream.from(byte), bits as u32)?;
-            (origin, skip) = (8 * byte, Stretch::WINDOW);
+            inflater = Inflater::entering(self.stream.section(at / 8), at)?;
         }
         match self.rest.is_empty() && !inflater.ends()? {
             true => Err(longer()),
@@ -130,7 +135,7 @@ impl<R: ReadAt + Sync> Front<'_, '_, R> {
     /// Sends out those that have nothing to do, ahead of the byte that this thread is at.
     fn employ(&mut self, at: u64) {
         while self.ahead.front().is_some_and(|(.., run)| run.is_nowhere()) {
-            // That it found nothing was all that it had to tell.
+            // That it found nothing was all that it had to tell; if it has ended, it is missed later.
             let _ = self.next();
         }
         while let Some(&helper) = self.idle.last() {
@@ -152,23 +157,23 @@ impl<R: ReadAt + Sync> Front<'_, '_, R> {
     fn go(
         &mut self,
         inflater: &mut Inflater<Section<'_, R>>,
-        origin: u64,
+        from: u64,
         skip: usize,
     ) -> Result<Option<Arrived>> {
         // What refers to that which is before the rest is inflated behind a copy of it.
         let near = self.rest.len().min(2 * Stretch::WINDOW);
-        let mut side = zeroed_vec(skip + near)?;
+        let mut side = zeroed_vec(skip.saturating_add(near))?;
         let mut behind = 0;
         if let Some(window) = &self.window {
             side[..skip].copy_from_slice(&window[..]);
             behind = skip;
         }
-        let (at, mut have) = (Cell::new(origin), 0);
+        let (at, mut have) = (Cell::new(from), 0);
         let mut sum = crc32fast::Hasher::new();
         let arrived = loop {
             let ahead = &self.ahead;
-            let comes_to = |block: Block, least: usize| {
-                at.set(origin + block.bit);
+            let comes_to = |block: BlockStart, least: usize| {
+                at.set(block.bit);
                 let is_here = |found: u64| found <= at.get();
                 let next = ahead.front().and_then(|(.., run)| run.found());
                 block.have >= least && next.is_some_and(is_here)
@@ -208,42 +213,44 @@ impl<R: ReadAt + Sync> Front<'_, '_, R> {
     /// What the next of the others has inflated from this bit on, if that is where it entered.
     fn arrive(&mut self, bit: u64, have: usize) -> Result<Option<Arrived>> {
         let Some((helper, byte, stretch)) = self.next()? else { return Ok(None) };
-        let is_known = self.window.is_some() || have >= Stretch::WINDOW;
-        let fits = |stretch: &Stretch| {
-            8 * byte + stretch.begin() == bit && stretch.len() <= self.rest.len() - have
-        };
+        let fits = 8 * byte + stretch.begin() == bit && stretch.len() <= self.rest.len() - have;
+        let window = self.window_after(&self.rest[..have]).filter(|_| fits);
         let end = 8 * byte + stretch.end();
-        Ok((is_known && fits(&stretch)).then_some(Arrived { helper, stretch, end }))
+        Ok(window.map(|window| Arrived { helper, window, stretch, end }))
     }
 
     /// Stops the next of the others; from which byte it went, and what it has inflated.
     fn next(&mut self) -> Result<Option<(usize, u64, Stretch)>> {
         let Some((helper, byte, run)) = self.ahead.pop_front() else { return Ok(None) };
         run.stop();
+        self.idle.push(helper);
         let sums = &mut self.sums;
         let stretch = self.helpers[helper].entered(|number, sum| sums[number] = Some(sum))?;
-        self.idle.push(helper);
         Ok(stretch.map(|stretch| (helper, byte, stretch)))
+    }
+
+    /// The window behind what was filled of the rest, once there is as much.
+    fn window_after(&self, filled: &[u8]) -> Option<Box<Window>> {
+        if let Some(last) = filled.last_chunk() {
+            return Some(Box::new(*last));
+        }
+        let mut window = self.window.clone()?;
+        window.copy_within(filled.len().., 0);
+        window[Stretch::WINDOW - filled.len()..].copy_from_slice(filled);
+        Some(window)
     }
 
     /// Has the rest begin after so many bytes.
     fn advance(&mut self, have: usize, sum: crc32fast::Hasher) {
-        let (done, rest) = std::mem::take(&mut self.rest).split_at_mut(have);
-        self.rest = rest;
+        self.window = self.window_after(&self.rest[..have]);
+        self.rest = std::mem::take(&mut self.rest).split_at_mut(have).1;
         self.have += have;
         self.sums.push(Some(sum));
-        if let Some(last) = done.last_chunk() {
-            self.window = Some(Box::new(*last));
-        } else if let Some(window) = &mut self.window {
-            window.copy_within(have.., 0);
-            window[Stretch::WINDOW - have..].copy_from_slice(done);
-        }
     }
 
     /// Has what another thread inflated put where it belongs, by that thread.
     fn take(&mut self, arrived: Arrived) -> Result<()> {
-        let Some(window) = self.window.take() else { return Ok(()) };
-        let Arrived { helper, stretch, .. } = arrived;
+        let Arrived { helper, window, stretch, .. } = arrived;
         let len = stretch.len();
         self.window = Some(stretch.window(&window));
         let (part, rest) = std::mem::take(&mut self.rest).split_at_mut(len);

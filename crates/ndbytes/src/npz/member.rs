@@ -38,9 +38,14 @@ impl<'a, R: ReadAt> Member<'a, R> {
         Self { source, entry, start, data, crc, left }
     }
 
-    /// Whether several threads can read it.
+    /// Whether several threads can read it, with nothing to do for it that one would not.
     pub(super) fn splits(&self) -> bool {
         self.entry.method == Method::Stored || self.blocks().is_some()
+    }
+
+    /// Whether others can enter its stream ahead of one.
+    pub(super) fn is_entered(&self) -> bool {
+        self.entry.method == Method::Deflate
     }
 
     pub(super) fn source(&self) -> &'a R {

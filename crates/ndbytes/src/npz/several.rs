@@ -15,7 +15,8 @@ use crate::read_at::ReadAt;
 
 impl<R: ReadAt + Sync> NpzReader<R> {
     /// As [`NpzReader::read_data`] for several opened members, each into its own memory: large ones
-    /// that several threads can read, one after another; the others side by side.
+    /// that several threads can read as quickly as one each, and one that is most of all, one after
+    /// another; the others side by side.
     ///
     /// # Errors
     /// The first in their order.
@@ -37,10 +38,12 @@ impl<R: ReadAt + Sync> NpzReader<R> {
 
 fn read_members<R: ReadAt + Sync>(members: Vec<Work<'_, '_, R>>, meter: &Meter) -> Result<()> {
     let threads = threads();
+    let total: usize = members.iter().map(|(_, _, out)| out.len()).sum();
     let (mut alone, mut shared, mut results) = (Vec::new(), Vec::new(), Vec::new());
     for (i, work) in members.into_iter().enumerate() {
         results.push(Ok(()));
-        let by_all = threads > 1 && work.2.len() >= LARGE && work.1.splits();
+        let is_most = work.2.len() > total / 2 && work.1.is_entered();
+        let by_all = threads > 1 && work.2.len() >= LARGE && (work.1.splits() || is_most);
         if by_all { shared.push((i, work)) } else { alone.push((i, work)) }
     }
     for (i, (header, member, out)) in shared {

@@ -1,7 +1,10 @@
 //! Archives as others write them, whose streams say nowhere where they could be entered.
 
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ndbytes::{
-    Array, ArrayView, Code, Error, Limits, NpzReader, Order, Progress, dumps, with_threads,
+    Array, ArrayView, Code, Error, Limits, NpzReader, Order, Progress, ReadAt, dumps, with_threads,
 };
 use ndbytes_testkit::foreign::{archive, content, deflate};
 
@@ -44,11 +47,11 @@ fn what_is_damaged_is_refused_on_any_number_of_threads() {
         let mut damaged = stream.clone();
         damaged[at] ^= 1 << (at % 8);
         let bytes = archive("a.npy", &npy, &damaged);
-        let codes =
-            [1, 2, 4].map(|threads| read(&bytes, threads).map(|_| ()).map_err(|e| e.code()));
-        // A sum that is wrong in any case may hide what is wrong where.
-        assert!(codes.iter().all(|code| *code == codes[0]), "byte {at}: {codes:?}");
-        refused += usize::from(codes[0].is_err());
+        let told = [1, 2, 4].map(|threads| {
+            read(&bytes, threads).map(|_| ()).map_err(|error| (error.code(), error.offset()))
+        });
+        assert!(told.iter().all(|one| *one == told[0]), "byte {at}: {told:?}");
+        refused += usize::from(told[0].is_err());
     }
     assert!(refused > 35, "{refused}");
     for len in (0..stream.len()).step_by(stream.len() / 20) {
@@ -81,4 +84,81 @@ fn who_asks_for_progress_can_end_it() {
     let read =
         with_threads(Some(4), || NpzReader::read_data_with(&header, member, &mut out, &ends));
     assert_eq!(read.unwrap_err().code(), Code::Argument);
+}
+
+/// A source that counts what is read of it by others than the first thread, fails from some byte on, and
+/// gives few bytes at a time.
+struct Source<'a> {
+    bytes: &'a [u8],
+    fails_from: u64,
+    random: bool,
+    by_others: AtomicUsize,
+    first: std::thread::ThreadId,
+}
+
+impl<'a> Source<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let first = std::thread::current().id();
+        Self { bytes, fails_from: u64::MAX, random: true, by_others: AtomicUsize::new(0), first }
+    }
+
+    fn read(&self, threads: usize) -> Result<Array, Error> {
+        with_threads(Some(threads), || NpzReader::new(self, &Limits::default())?.read("a"))
+    }
+}
+
+impl ReadAt for Source<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset + buffer.len() as u64 > self.fails_from && offset < self.bytes.len() as u64 - 500
+        {
+            return Err(io::Error::other("no more"));
+        }
+        let len = buffer.len().min(7001);
+        let n = self.bytes.read_at(&mut buffer[..len], offset)?;
+        if std::thread::current().id() != self.first {
+            self.by_others.fetch_add(n, Ordering::Relaxed);
+        }
+        Ok(n)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.bytes.size()
+    }
+
+    fn is_random(&self) -> bool {
+        self.random
+    }
+}
+
+#[test]
+fn several_threads_read_where_that_costs_nothing() {
+    let npy = npy(PLAN);
+    let bytes = archive("a.npy", &npy, &deflate(&npy, 6));
+    let mut source = Source::new(&bytes);
+    assert!(npy.ends_with(source.read(1).unwrap().bytes()));
+    assert_eq!(source.by_others.load(Ordering::Relaxed), 0);
+    assert!(npy.ends_with(source.read(2).unwrap().bytes()));
+    let by_others = source.by_others.swap(0, Ordering::Relaxed);
+    assert!(by_others > bytes.len() / 8, "{by_others} of {}", bytes.len());
+    source.random = false;
+    assert!(npy.ends_with(source.read(4).unwrap().bytes()));
+    assert_eq!(source.by_others.load(Ordering::Relaxed), 0);
+    // What cannot be read is said by the thread that comes to it.
+    for fails_from in [100_000, bytes.len() as u64 / 2, bytes.len() as u64 - 2000] {
+        let mut source = Source::new(&bytes);
+        source.fails_from = fails_from;
+        let told = [1, 2, 4].map(|threads| source.read(threads).unwrap_err().to_string());
+        assert!(told.iter().all(|one| one.contains("no more")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_stream_without_blocks_to_enter_at_is_read_all_the_same() {
+    let npy = npy(PLAN);
+    // Blocks that have no codes of their own: the quickest search of zlib-rs writes nothing else.
+    let stream = deflate(&npy, 1);
+    let bytes = archive("a.npy", &npy, &stream);
+    for threads in [1, 2, 4] {
+        assert!(npy.ends_with(read(&bytes, threads).unwrap().bytes()));
+    }
 }

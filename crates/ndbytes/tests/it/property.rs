@@ -180,9 +180,18 @@ proptest! {
         targets::frame_journal(&bytes);
         targets::inflate(&bytes);
         targets::deflate_decode(&bytes);
-        targets::deflate_enter(&bytes);
         targets::recv(&bytes);
         targets::roundtrip(&bytes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn streams_of_others_are_entered_anywhere(plan in prop::collection::vec(any::<u8>(), 5..26)) {
+        targets::deflate_enter(&plan);
+        targets::npz_foreign(&plan);
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::stream::Stream;
 
-/// The first bit, from `from` on and before `end`, with which a block may begin that has codes of its
+/// The first bit with which a block may begin that has codes of its
 /// own and is not the last. Other blocks are passed over; what only looks like one is seldom: the
 /// lengths of all words of its three codes fit. The block's header must be in `bytes` whole.
-pub(super) fn find_block(stream: &mut Stream, bytes: &[u8], from: u64, end: u64) -> Option<u64> {
-    let end = end.min(8 * bytes.len().saturating_sub(LOOK) as u64);
-    (from..end).find(|&bit| {
+pub(super) fn find_block(stream: &mut Stream, bytes: &[u8]) -> Option<u64> {
+    let end = 8 * bytes.len().saturating_sub(LOOK) as u64;
+    (0..end).find(|&bit| {
         let at = (bit / 8) as usize;
         let Some(&word) = bytes[at..].first_chunk() else { return false };
         let Some(&more) = bytes[at + 8..].first_chunk() else { return false };

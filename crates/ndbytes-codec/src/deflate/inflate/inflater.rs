@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use ndbytes_format::{Code, FormatError};
 
 use super::item::Item;
-use super::stream::{Begin, Pause, Place, Stream};
+use super::stream::{BlockStart, Pause, Place, Stream};
 use super::{error, fault};
 use crate::decode::invalid;
 
@@ -31,33 +31,23 @@ pub enum Halt {
     Block,
 }
 
-/// A block that is to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Its first bit, counted from that at which the inflater began.
-    pub bit: u64,
-    /// Whether it is the last one.
-    pub last: bool,
-    /// How much there is before it.
-    pub have: usize,
-}
-
 impl<R: Read> Inflater<R> {
     /// An inflater of a bare stream.
     pub fn new(source: R) -> Self {
         Self { source, stream: Stream::new(), buffer: Vec::new(), start: 0, before: 0 }
     }
 
-    /// An inflater of what follows the first bits of the source, 7 at most, with which a block begins.
+    /// An inflater of a stream of which the source has what begins with the byte of this bit, at which a
+    /// block begins. Offsets count from where the stream begins.
     ///
     /// # Errors
     /// As [`Inflater::fill`].
-    pub fn entering(source: R, bits: u32) -> io::Result<Self> {
-        let mut inflater = Self::new(source);
-        if bits > 0 {
+    pub fn entering(source: R, bit: u64) -> io::Result<Self> {
+        let mut inflater = Self { before: bit / 8, ..Self::new(source) };
+        if !bit.is_multiple_of(8) {
             inflater.refill()?;
-            let mut place = Place::<u8>::new(&inflater.buffer, &mut [], 0);
-            let skipped = inflater.stream.skip(bits, &mut place);
+            let mut place = Place::new(&inflater.buffer, &mut [], 0);
+            let skipped = inflater.stream.skip((bit % 8) as u32, &mut place);
             inflater.start = place.at;
             skipped.map_err(|fault| inflater.wrong(error(fault, 0)))?;
         }
@@ -82,7 +72,7 @@ impl<R: Read> Inflater<R> {
         &mut self,
         out: &mut [u8],
         have: usize,
-        stops: &mut dyn FnMut(Block) -> bool,
+        stops: &mut dyn FnMut(BlockStart) -> bool,
     ) -> io::Result<(usize, Halt)> {
         self.run(out, have, Some(stops))
     }
@@ -91,13 +81,13 @@ impl<R: Read> Inflater<R> {
         &mut self,
         out: &mut [T],
         mut have: usize,
-        mut stops: Option<&mut dyn FnMut(Block) -> bool>,
+        mut stops: Option<&mut dyn FnMut(BlockStart) -> bool>,
     ) -> io::Result<(usize, Halt)> {
         while have < out.len() {
             let base = 8 * (self.before + self.start as u64);
             let mut asked = stops.as_deref_mut().map(|stops| {
-                move |Begin { bit, last, have }: Begin| {
-                    stops(Block { bit: base.wrapping_add(bit), last, have })
+                move |start: BlockStart| {
+                    stops(BlockStart { bit: base.wrapping_add(start.bit), ..start })
                 }
             });
             let mut place = Place::new(&self.buffer[self.start..], out, have);

@@ -10,7 +10,8 @@ mod tables;
 
 use ndbytes_format::{Code, FormatError};
 
-pub use inflater::{Block, Halt, Inflater};
+pub use inflater::{Halt, Inflater};
+pub use stream::BlockStart;
 use stream::{Fault, Pause, Place, Stream};
 pub use stretch::{Stretch, StretchDecoder};
 
@@ -75,7 +76,6 @@ fn check(
     let wrong = |code, what| Err(fault(code, what, place.at));
     match pause {
         Pause::Room => wrong(Code::CodecCorrupt, "more bytes come out than the block has"),
-        Pause::Block => Ok(()),
         Pause::Ended if place.at < place.input.len() => {
             wrong(Code::CodecTrailing, "bytes follow the end of the stream")
         }

@@ -61,18 +61,18 @@ pub(super) struct Place<'a, T> {
     /// How many bytes have come out.
     pub(super) have: usize,
     /// Asked before each block whether to stop there.
-    pub(super) stops: Option<&'a mut dyn FnMut(Begin) -> bool>,
+    pub(super) stops: Option<&'a mut dyn FnMut(BlockStart) -> bool>,
 }
 
 /// Where a block begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Begin {
-    /// The bit of the input; it wraps around where it is in a byte that came before.
-    pub(super) bit: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockStart {
+    /// Its first bit.
+    pub bit: u64,
     /// Whether the block is the last one.
-    pub(super) last: bool,
-    /// How many bytes have come out.
-    pub(super) have: usize,
+    pub last: bool,
+    /// How much has come out before it.
+    pub have: usize,
 }
 
 impl<'a, T> Place<'a, T> {
@@ -92,7 +92,7 @@ impl Stream {
     }
 
     /// Passes over bits of the first byte, less than a byte.
-    pub(super) fn skip<T: Item>(&mut self, n: u32, place: &mut Place<'_, T>) -> Result<(), Fault> {
+    pub(super) fn skip(&mut self, n: u32, place: &mut Place<'_, u8>) -> Result<(), Fault> {
         self.take(n, place)?;
         self.give_back(place);
         Ok(())
@@ -202,7 +202,8 @@ impl Stream {
     fn header<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
         if place.stops.is_some() {
             self.refill(place);
-            let begin = Begin {
+            // Of the input: it wraps around where it is in a byte that came before.
+            let begin = BlockStart {
                 bit: (8 * place.at as u64).wrapping_sub(u64::from(self.count)),
                 last: self.bits & 1 == 1,
                 have: place.have,

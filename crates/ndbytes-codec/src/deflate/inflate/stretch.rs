@@ -8,9 +8,9 @@
 use std::io::{self, Cursor, Read};
 
 use super::begin::find_block;
-use super::inflater::{Block, Halt, Inflater};
+use super::inflater::{Halt, Inflater};
 use super::item::Item;
-use super::stream::Stream;
+use super::stream::{BlockStart, Stream};
 use crate::deflate::symbols::WINDOW;
 
 /// What came out of whole blocks.
@@ -29,13 +29,15 @@ pub struct Stretch {
 impl Stretch {
     /// How far back a stream may refer.
     pub const WINDOW: usize = WINDOW;
+    /// Bytes that come out at most while some are not known yet.
+    pub const ROOM: usize = 1 << 21;
 
     /// The first bit of its first block, from where the source began.
     pub fn begin(&self) -> u64 {
         self.begin
     }
 
-    /// The first bit after its last block, of which there is one more.
+    /// Where the block after its last one begins.
     pub fn end(&self) -> u64 {
         self.end
     }
@@ -101,37 +103,35 @@ impl StretchDecoder {
 
     /// Looks for a block in what a source gives, tells of its first bit, and inflates from there until
     /// it is told to stop, which it is asked before each block; or up to the stream's last block, to
-    /// where more is kept in memory than should be, or to damage. `stretch` has memory that is used
-    /// again.
-    ///
-    /// None where no block is found, or not even one is whole.
+    /// where more is kept in memory than should be, or to damage. Says whether a block is whole in
+    /// `stretch`, whose memory is used again.
     ///
     /// # Errors
     /// What the source said.
     pub fn decode(
         &mut self,
         mut source: impl Read,
-        mut stretch: Stretch,
+        stretch: &mut Stretch,
         found: impl FnOnce(u64),
         mut stops: impl FnMut(u64) -> bool,
-    ) -> io::Result<Option<Stretch>> {
+    ) -> io::Result<bool> {
         self.head.clear();
+        self.head.reserve(HEAD);
         source.by_ref().take(HEAD as u64).read_to_end(&mut self.head)?;
-        let Some(begin) = find_block(&mut self.stream, &self.head, 0, u64::MAX) else {
-            return Ok(None);
+        let Some(begin) = find_block(&mut self.stream, &self.head) else {
+            return Ok(false);
         };
         found(begin);
-        let from = begin / 8;
-        let head = &self.head[from as usize..];
-        let mut inflater = Inflater::entering(Cursor::new(head).chain(source), (begin % 8) as u32)?;
-        let Stretch { marked, plain, .. } = &mut stretch;
+        let head = &self.head[(begin / 8) as usize..];
+        let mut inflater = Inflater::entering(Cursor::new(head).chain(source), begin)?;
+        let Stretch { marked, plain, .. } = &mut *stretch;
         marked.clear();
         marked.extend((0..WINDOW as u16).map(|place| 256 + place));
         plain.clear();
         // Where the last whole block ended: the bit, and how much there was.
         let mut end = begin;
-        let mut asked = |block: Block| {
-            end = 8 * from + block.bit;
+        let mut asked = |block: BlockStart| {
+            end = block.bit;
             block.last || stops(end)
         };
         let is_ready = |items: &[u16]| items.iter().all(|&item| item < 256);
@@ -154,7 +154,7 @@ impl StretchDecoder {
         marked.truncate(of_marked);
         plain.truncate(of_plain);
         (stretch.begin, stretch.end) = (begin, end);
-        Ok((end > begin).then_some(stretch))
+        Ok(end > begin)
     }
 }
 
@@ -180,13 +180,13 @@ fn grow<T: Item, R: Read>(
     items: &mut Vec<T>,
     most: usize,
     whole: &mut usize,
-    asked: &mut dyn FnMut(Block) -> bool,
+    asked: &mut dyn FnMut(BlockStart) -> bool,
     is_ready: impl Fn(&[T]) -> bool,
 ) -> Grown {
     while items.len() < most && items.len() - *whole <= LONG {
         let before = items.len();
         items.resize(before + STEP, T::default());
-        let mut asked = |block: Block| {
+        let mut asked = |block: BlockStart| {
             *whole = block.have;
             asked(block)
         };
@@ -209,5 +209,5 @@ const STEP: usize = 1 << 16;
 /// A block that is longer is not waited for: zlib's are a tenth of that, where they are not mostly matches.
 const LONG: usize = 1 << 20;
 /// Items and bytes that are kept at most.
-const MOST_MARKED: usize = 1 << 21;
+const MOST_MARKED: usize = Stretch::ROOM;
 const MOST_PLAIN: usize = 1 << 23;
