@@ -19,7 +19,9 @@ class Choice(NamedTuple):
     sample: int
     """Bytes of it that were tried; 0 where the codec was named."""
     tried: dict[str, int]
-    """The bytes that each codec made of them."""
+    """The bytes that each codec made of them; where it is done as the first, by what that was seen."""
+    as_first: bool
+    """Whether it is done as the first chunk is, since that leaves as much of it, or nearly."""
 
 
 class Explanation(NamedTuple):
@@ -39,7 +41,8 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         lines = [f"{self.family}, chunks of shape {self.chunks}{_told(self.sample, self.tried)}"]
         lines += [
-            f"  from {choice.start}: {choice.codec}{_told(choice.sample, choice.tried)}"
+            f"  from {choice.start}: {choice.codec}{', as the first' if choice.as_first else ''}"
+            f"{_told(choice.sample, choice.tried)}"
             for choice in self.choices
         ]
         return "\n".join(lines)
@@ -68,8 +71,8 @@ def explain(a: Any, codec: str = "auto", *, chunks: tuple[int, ...] | None = Non
         sample,
         dict(tried),
         [
-            Choice(start, part, pipeline, *((of[0], dict(of[1])) if of else (0, {})))
-            for start, part, pipeline, of in choices
+            Choice(start, part, pipeline, *((of[0], dict(of[1])) if of else (0, {})), as_first)
+            for start, part, pipeline, of, as_first in choices
         ],
     )
 

@@ -70,7 +70,7 @@ def explain_frame(
     str,
     tuple[int, ...],
     _Trials | None,
-    list[tuple[tuple[int, ...], tuple[int, ...], str, _Trials | None]],
+    list[tuple[tuple[int, ...], tuple[int, ...], str, _Trials | None, bool]],
 ]: ...
 def export_zarr(
     path: str, folder: str, link: bool, durable: bool, progress: _Progress | None = None

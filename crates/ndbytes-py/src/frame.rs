@@ -48,12 +48,13 @@ pub(crate) fn save_frame_file(
 /// Pipelines that were tried on a sample of so many bytes, and what came of them.
 type Trials = (usize, Vec<(String, usize)>);
 
-/// Family, chunk shape, what made it this family, and of each chunk start, shape, pipeline, trials.
+/// Family, chunk shape, what made it this family, and of each chunk start, shape, pipeline, trials,
+/// and whether it is done as the first.
 type Explanation<'py> = (
     &'static str,
     Bound<'py, PyTuple>,
     Option<Trials>,
-    Vec<(Bound<'py, PyTuple>, Bound<'py, PyTuple>, String, Option<Trials>)>,
+    Vec<(Bound<'py, PyTuple>, Bound<'py, PyTuple>, String, Option<Trials>, bool)>,
 );
 
 /// What is chosen for a frame, and why.
@@ -78,7 +79,8 @@ pub(crate) fn explain_frame<'py>(
     let mut choices = Vec::with_capacity(told.chunks.len());
     for chunk in told.chunks {
         let (start, shape) = (PyTuple::new(py, chunk.start)?, PyTuple::new(py, chunk.shape)?);
-        choices.push((start, shape, chunk.pipeline.to_string(), trials(chunk.trials)));
+        let pipeline = chunk.pipeline.to_string();
+        choices.push((start, shape, pipeline, trials(chunk.trials), chunk.as_first));
     }
     let shape = PyTuple::new(py, told.chunk_shape)?;
     Ok((told.family.as_str(), shape, trials(told.families), choices))

@@ -31,7 +31,7 @@ use crate::warn::warn_of_version;
 ///     Any array but of objects; any layout.
 /// codec : str, optional
 ///     'fastest', 'fast', 'quick', 'auto', 'fastread', 'quickread', 'smallread', 'medium', 'small',
-///     'smallestread' or 'smallest', which choose chunk by chunk; or a pipeline such as 'zstd',
+///     'smallestread' or 'smallest', which choose by samples of the chunks; or a pipeline such as 'zstd',
 ///     'zstd-9-bitshuffle', 'lz4-noshuffle', 'pco-8', 'raw'.
 /// chunks : tuple of int, optional
 ///     The shape of a frame's chunks; one that suits most unless given.

@@ -1,7 +1,7 @@
 //! Codec and filter of a chunk, by compressing samples of it.
 //!
-//! The choice depends on the chunk, and on one other of its array that all of them are held against,
-//! so that a frame's bytes do not depend on threads.
+//! The choice depends on the chunk, and on the first of those that are made with it, which others are held
+//! against, so that a frame's bytes do not depend on threads.
 
 use ndbytes_codec::blosc::{Codec, Encoder, Filter, Options};
 
@@ -19,6 +19,8 @@ pub(super) struct Chooser {
     packed: Vec<u8>,
     /// What was tried on so many bytes of this sample, and what it made of them.
     tried: Vec<(Options, usize, usize)>,
+    /// Whether the last chunk was like its model.
+    is_like: bool,
 }
 
 /// What was chosen for a chunk, and how to tell whether another of its array is like it.
@@ -55,6 +57,7 @@ impl Chooser {
         let Search { codec, part, most, tells } = search(preset);
         self.take_sample(items, typesize, part, most);
         self.tried.clear();
+        self.is_like = false;
         let options = |filter, effort: Effort| effort.options(codec, filter, typesize);
         let stored = Options { codec: Codec::Raw, typesize, ..Default::default() };
         if self.is_noise(typesize)? {
@@ -63,8 +66,16 @@ impl Chooser {
         if let Some(model) = model
             && self.is_like(model)?
         {
+            self.is_like = true;
             self.sample.truncate(self.half);
-            return Ok(model.chosen);
+            let Options { filter, .. } = model.chosen;
+            if !differs_in_level(preset, filter, typesize) {
+                return Ok(model.chosen);
+            }
+            // How hard to search, what a trial at a low level leaves does not tell.
+            let found = (filter, model.size);
+            let (_, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
+            return Ok(options(filter, effort));
         }
         if preset == Preset::Fastest {
             // Bits are turned where that loses little, because it is faster, unless next to
@@ -76,8 +87,7 @@ impl Chooser {
             let turns = !is_dense && self.size(&turned)? <= shuffled + shuffled / 20;
             return Ok(if turns { turned } else { options(Filter::Shuffle, at(0)) });
         }
-        let sizes =
-            self.filters(preset, typesize, |filter| options(filter, trial(preset, filter)))?;
+        let sizes = self.filters(preset, typesize)?;
         let least = sizes.iter().map(|&(_, size)| size).min().unwrap_or(usize::MAX);
         if least > self.sample.len() - self.sample.len() / WORTH {
             return Ok(stored);
@@ -112,39 +122,52 @@ impl Chooser {
     /// What was chosen for the last items, for those of other chunks to be held against; none where
     /// they are stored, of which others would have to be tried anyway.
     pub(super) fn model(&mut self, preset: Preset, chosen: &Options) -> Result<Option<Model>> {
-        // A look at a model costs as much as the choice of the fastest.
-        if chosen.codec == Codec::Raw || preset == Preset::Fastest {
+        let (filter, typesize, half) = (chosen.filter, chosen.typesize, self.half);
+        if chosen.codec == Codec::Raw {
             return Ok(None);
         }
-        let (filter, typesize) = (chosen.filter, chosen.typesize);
-        let by = |filter| trial(preset, filter).options(search(preset).codec, filter, typesize);
-        let size = self.half_size(&by(filter))?;
-        // How much more the next best leaves.
-        let others = [Filter::Shuffle, Filter::Bitshuffle, Filter::None].map(by);
-        let known = |o: &Options| self.known(self.half, o).filter(|_| o.filter != filter);
-        let weighed = |filter, size| weighed((filter, size), typesize, self.half);
-        let own = weighed(filter, size);
-        let next = others.iter().filter_map(|o| Some(weighed(o.filter, known(o)?))).min();
-        let lead = next.unwrap_or(2 * own).saturating_sub(own) / 2;
-        let apart = lead.max(own / ALIKE).min(own / 2);
-        Ok(Some(Model { chosen: *chosen, trial: by(filter), len: self.half, size, apart }))
+        let tried = trial_options(preset, filter, typesize);
+        let own = weighed((filter, self.size_of(half, &tried)?), typesize, half);
+        // How much more the next best leaves: if it was not tried, it is no better than it was said
+        // that it may be.
+        let others = [Filter::Shuffle, Filter::Bitshuffle, Filter::None].into_iter();
+        let others = others.filter(|&other| other != filter).filter_map(|other| {
+            let known = self.known(half, &trial_options(preset, other, typesize));
+            let least = || Some(at_least(self.known(half, &lz4(Filter::None, typesize))?));
+            let size = known.or_else(|| (other == Filter::None).then(least).flatten())?;
+            Some(weighed((other, size), typesize, half))
+        });
+        let lead = others.min().unwrap_or(own).saturating_sub(own) / 2;
+        // What is done, where that is another codec, or split as the trial alone would not be.
+        let trial = match chosen.codec == tried.codec {
+            true => Options { split: tried.split.or(chosen.split), ..tried },
+            false => *chosen,
+        };
+        let size = self.size_of(half, &trial)?;
+        let apart = (size as u128 * lead as u128 / own.max(1) as u128) as usize;
+        let apart = apart.clamp(size / ALIKE, size / UNLIKE);
+        Ok(Some(Model { chosen: *chosen, trial, len: half, size, apart }))
     }
 
     /// Whether the model's way leaves as much of this sample as it did of the model's, or nearly: the
     /// more of a lead it had over others, the less it matters.
     fn is_like(&mut self, model: &Model) -> Result<bool> {
-        Ok(self.half == model.len
-            && self.half_size(&model.trial)?.abs_diff(model.size) <= model.apart)
+        if self.half != model.len {
+            return Ok(false);
+        }
+        let size = self.size_of(self.half, &model.trial)?;
+        let is_dense = |size| size < self.half / DENSE;
+        Ok(size.abs_diff(model.size) <= model.apart && is_dense(size) == is_dense(model.size))
+    }
+
+    /// Whether the last chunk was done as its model.
+    pub(super) fn was_like(&self) -> bool {
+        self.is_like
     }
 
     /// Filters that are likely, and what each makes of the sample. Where half of the sample tells,
     /// the other half is given up.
-    fn filters(
-        &mut self,
-        preset: Preset,
-        typesize: usize,
-        options: impl Fn(Filter) -> Options,
-    ) -> Result<Vec<(Filter, usize)>> {
+    fn filters(&mut self, preset: Preset, typesize: usize) -> Result<Vec<(Filter, usize)>> {
         let filters: &[Filter] = match typesize {
             1 => &[Filter::Bitshuffle, Filter::None],
             _ => &[Filter::Shuffle, Filter::Bitshuffle, Filter::None],
@@ -154,7 +177,7 @@ impl Chooser {
             let mut sizes = Vec::with_capacity(3);
             for filter in filters {
                 let least = sizes.iter().map(|&(_, size)| size).min();
-                let options = options(filter);
+                let options = trial_options(preset, filter, typesize);
                 let is_doubtful = filter == Filter::None && options.codec != Codec::Lz4;
                 if !is_doubtful || self.may_be_less(len, least, typesize)? {
                     sizes.push((filter, self.size_of(len, &options)?));
@@ -178,8 +201,7 @@ impl Chooser {
     /// much.
     fn may_be_less(&mut self, len: usize, least: Option<usize>, typesize: usize) -> Result<bool> {
         let Some(least) = least else { return Ok(true) };
-        // What codes of single bytes make of the rest is hardly less than this part.
-        Ok(self.size_of(len, &lz4(Filter::None, typesize))? * 3 / 5 < least)
+        Ok(at_least(self.size_of(len, &lz4(Filter::None, typesize))?) < least)
     }
 
     /// The effort that the preset makes behind this filter, and what it makes of the sample.
@@ -235,10 +257,6 @@ impl Chooser {
         self.encoder.encode(&self.sample[..len], options, &mut self.packed)?;
         self.tried.push((*options, len, self.packed.len()));
         Ok(self.packed.len())
-    }
-
-    fn half_size(&mut self, options: &Options) -> Result<usize> {
-        self.size_of(self.half, options)
     }
 
     fn known(&self, len: usize, options: &Options) -> Option<usize> {
@@ -298,6 +316,12 @@ fn weighed((filter, size): (Filter, usize), typesize: usize, sample: usize) -> u
     }
 }
 
+/// What Zstandard leaves at least where LZ4 leaves so much: what codes of single bytes make of the rest is
+/// hardly less than this part.
+fn at_least(by_lz4: usize) -> usize {
+    by_lz4 * 3 / 5
+}
+
 /// LZ4 where it is quick.
 fn lz4(filter: Filter, typesize: usize) -> Options {
     Options { codec: Codec::Lz4, level: 1, filter, typesize, ..Default::default() }
@@ -326,6 +350,11 @@ fn search(preset: Preset) -> Search {
         Preset::Smallestread | Preset::Smallest => (Codec::Zstd, 64, 8 * PIECE, 10),
     };
     Search { codec, part, most, tells }
+}
+
+/// By what filters are compared.
+fn trial_options(preset: Preset, filter: Filter, typesize: usize) -> Options {
+    trial(preset, filter).options(search(preset).codec, filter, typesize)
 }
 
 /// The effort by which filters are compared: a low level tells nearly as well as a high one.
@@ -428,6 +457,12 @@ fn efforts(
     }
 }
 
+/// Whether the efforts that a preset may make are at several levels.
+fn differs_in_level(preset: Preset, filter: Filter, typesize: usize) -> bool {
+    let (efforts, _) = efforts(preset, filter, typesize, false);
+    efforts.iter().any(|effort| effort.level != efforts[0].level)
+}
+
 const PIECES: usize = 4;
 /// Bytes of a piece: half of this at least. Of less, bits that are turned seem worse than they are.
 const PIECE: usize = 8 << 10;
@@ -435,6 +470,8 @@ const PIECE: usize = 8 << 10;
 const SHORT: usize = 32 << 10;
 /// A difference of one part in so many is none.
 const ALIKE: usize = 16;
+/// And one of one part in so many is too much, whatever it is a difference of.
+const UNLIKE: usize = 4;
 /// Less than one part in so many is not worth decompressing.
 const WORTH: usize = 50;
 /// Less than one part in so many is left of what is soon searched.

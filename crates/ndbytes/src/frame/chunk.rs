@@ -87,6 +87,11 @@ impl ChunkEncoder {
         }
     }
 
+    /// Whether the last chunk is done as its model.
+    pub(super) fn was_like(&self) -> bool {
+        self.chooser.was_like()
+    }
+
     /// What was tried for the last chunk: as [`Chooser::tried`].
     pub(super) fn tried(&self) -> (usize, impl Iterator<Item = (blosc::Options, usize)>) {
         self.chooser.tried()

@@ -8,9 +8,8 @@ use crate::error::Result;
 use crate::frame::chunk::{ChunkEncoder, Way};
 use crate::frame::family::{plan, tried};
 use crate::frame::grid;
-use crate::frame::model::FirstModel;
 use crate::frame::pipeline::Pipeline;
-use crate::frame::source::Source;
+use crate::frame::ways::Ways;
 use crate::frame::write::FrameOptions;
 
 /// What is chosen for a frame, and why.
@@ -37,7 +36,10 @@ pub struct Choice {
     pub shape: Vec<usize>,
     /// What is done to it.
     pub pipeline: Pipeline,
-    /// What was tried, where a preset had that to choose.
+    /// Whether it is done as the first chunk was, which it is like.
+    pub as_first: bool,
+    /// What was tried, where a preset had that to choose: for a chunk that is like the first, what showed
+    /// that.
     pub trials: Option<Trials>,
 }
 
@@ -62,24 +64,22 @@ pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Ex
         sizes: vec![(options.pipeline, sizes.blosc), (Pipeline::Pco(sizes.level), sizes.pco)],
     });
     let mut encoder = ChunkEncoder::default();
-    let model = FirstModel::new(0);
+    let ways = Ways::new(pipeline, 0);
     let mut buffer = Vec::new();
     let mut chunks = Vec::with_capacity(header.chunk_count());
     for chunk in 0..header.chunk_count() {
         let grid::Place { start, shape } = grid::place(&header, chunk);
-        chunks.push(Choice { start, shape, pipeline, trials: None });
-        if !matches!(pipeline, Pipeline::Preset(_)) {
-            continue;
-        }
-        let like = model.of(&header, array, pipeline, &mut encoder, chunk)?;
-        let items = array.items(&header, chunk, &mut buffer)?;
-        let way = encoder.choose(&header, pipeline, like.as_ref(), items)?;
-        if let (Way::Blosc(chosen), Some(choice)) = (way, chunks.last_mut()) {
+        let mut choice = Choice { start, shape, pipeline, as_first: false, trials: None };
+        if let Pipeline::Preset(_) = pipeline
+            && let (Way::Blosc(chosen), _) =
+                ways.way(&header, array, &mut encoder, chunk, &mut buffer)?
+        {
+            choice.pipeline = of(&chosen);
+            choice.as_first = encoder.was_like();
             let (sample, sizes) = encoder.tried();
             choice.trials = Some(Trials { sample, sizes: least_of_each(sizes) });
-            choice.pipeline = of(&chosen);
         }
-        model.learn(chunk, || encoder.model(pipeline, way))?;
+        chunks.push(choice);
     }
     let chunk_shape = header.chunk_shape().to_vec();
     Ok(Explanation { family: header.family(), chunk_shape, families, chunks })

@@ -25,7 +25,7 @@ mod encoder;
 mod explain;
 mod family;
 mod grid;
-mod model;
+
 mod noise;
 mod piece;
 mod pipeline;
@@ -34,6 +34,7 @@ mod slice;
 mod source;
 mod stream;
 mod target;
+mod ways;
 mod write;
 
 pub use append::append_frame;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pipeline {
-    /// Chosen chunk by chunk, from samples.
+    /// Chosen from samples: for each chunk, or as for the first where it is like that.
     Preset(Preset),
     /// Items as they are, checked.
     Raw,
@@ -42,13 +42,14 @@ pub enum Preset {
     Fastread,
     /// The same, for still more: LZ4 HC at level 4.
     Quickread,
-    /// As few bytes as are read as fast: LZ4 HC at level 8.
+    /// As few bytes as are read as fast: LZ4 HC at level 8, or 9 where next to nothing is
+    /// left.
     Smallread,
-    /// Fewer bytes, that are read as fast: Zstandard at level 7 or 8.
+    /// Fewer bytes, that are read as fast: Zstandard at level 7, or 1 where that leaves hardly more.
     Medium,
     /// Few bytes: Zstandard at level 9, or pco.
     Small,
-    /// As few bytes as every reader of Blosc's buffers reads fast: Zstandard at level 19.
+    /// As few bytes as every reader of Blosc's buffers reads fast: Zstandard at level 17.
     Smallestread,
     /// As few bytes as there can be, at a few MB a second: Zstandard at level 19, or pco.
     Smallest,

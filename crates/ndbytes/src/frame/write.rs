@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::frame::chunk::ChunkEncoder;
 use crate::frame::family::plan;
 use crate::frame::grid;
-use crate::frame::model::FirstModel;
 use crate::frame::piece::Piece;
 use crate::frame::pipeline::Pipeline;
 use crate::frame::source::Source;
+use crate::frame::ways::Ways;
 use crate::parallel::in_order;
 use crate::progress::{Meter, Progress};
 use crate::write::write_all_vectored;
@@ -97,8 +97,7 @@ pub(super) fn encode<'a>(
 
 /// The chunks of a frame, and where they come to lie.
 pub(super) struct Chunks {
-    pipeline: Pipeline,
-    model: FirstModel,
+    ways: Ways,
     /// Those that are there.
     pub(super) places: Vec<ChunkPlace>,
     /// Where the next record begins.
@@ -108,7 +107,7 @@ pub(super) struct Chunks {
 impl Chunks {
     /// Those that are there; the next record begins at `at`.
     pub(super) fn new(pipeline: Pipeline, places: Vec<ChunkPlace>, at: u64) -> Self {
-        Self { pipeline, model: FirstModel::new(places.len()), places, at }
+        Self { ways: Ways::new(pipeline, places.len()), places, at }
     }
 
     /// Makes the records of chunks that are not there yet, in order, until there are so many.
@@ -121,8 +120,8 @@ impl Chunks {
         meter: &Meter,
         sink: &mut impl FnMut(Piece<'a>) -> Result<()>,
     ) -> Result<()> {
-        let Self { pipeline, model, places, at } = self;
-        let (pipeline, first) = (*pipeline, places.len());
+        let Self { ways, places, at } = self;
+        let first = places.len();
         let count = end - first;
         places.reserve(count);
         let nbytes = count.saturating_mul(header.chunk_nbytes());
@@ -131,10 +130,7 @@ impl Chunks {
             threads.unwrap_or_else(|| threads_for(nbytes)).max(1),
             || (ChunkEncoder::lend(), Vec::new()),
             |(encoder, buffer), i| {
-                let like = model.of(header, source, pipeline, encoder, first + i)?;
-                let items = source.items(header, first + i, buffer)?;
-                let way = encoder.choose(header, pipeline, like.as_ref(), items)?;
-                model.learn(first + i, || encoder.model(pipeline, way))?;
+                let (way, items) = ways.way(header, source, encoder, first + i, buffer)?;
                 encoder.record(header, way, items)
             },
             |i, record| {

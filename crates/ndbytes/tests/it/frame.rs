@@ -2,7 +2,8 @@
 
 use ndbytes::{
     ArrayView, Code, FrameDecoder, FrameEncoder, FrameOptions, FrameReader, Limits, Order,
-    Pipeline, Preset, Strided, dump_frame, read_frame, read_frame_header, read_frame_into, strides,
+    Pipeline, Preset, Strided, dump_frame, explain_frame, read_frame, read_frame_header,
+    read_frame_into, strides,
 };
 use ndbytes_testkit::arrays::{self, Case, Layout};
 use ndbytes_testkit::forge::sealed;
@@ -140,13 +141,54 @@ fn every_layout_is_cut_in_every_way() {
 
 #[test]
 fn the_bytes_do_not_depend_on_threads() {
-    let case = Case::new(&"<i4".parse().unwrap(), &[300, 501], Layout::C);
-    let chunked = options("auto").with_chunk_shape(Some(vec![7, 501]));
-    let one = dump_frame(&case.view(), &chunked.clone().with_threads(Some(1))).unwrap();
-    for threads in 2..5 {
-        let many = dump_frame(&case.view(), &chunked.clone().with_threads(Some(threads))).unwrap();
-        assert!(many == one);
+    // Chunks that are like the first, and such as are not; the edge cuts the last one off.
+    let mut state = 1u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 8
+    };
+    let rows: Vec<u32> = (0..590_000)
+        .map(|i: u32| match i / 50_000 {
+            0..=3 | 7 | 8 => i / 7 + random() % 5,
+            4 => random(),
+            5 => 0,
+            6 => (random() % 1000) * 65_793,
+            9 => random() % 3,
+            _ => i / 3 + random() % 200,
+        })
+        .collect();
+    let bytes: Vec<u8> = rows.iter().flat_map(|n| n.to_le_bytes()).collect();
+    let view = |dtype: &str, shape: &[usize]| {
+        ArrayView::contiguous(dtype.parse().unwrap(), shape, Order::C, &bytes).unwrap()
+    };
+    let whole = view("<u4", &[59_000, 10]);
+    let mut followed = 0;
+    for &preset in Preset::ALL {
+        let chunked = options(preset.as_str()).with_chunk_shape(Some(vec![5000, 10]));
+        let one = dump_frame(&whole, &chunked.clone().with_threads(Some(1))).unwrap();
+        for threads in [2, 3, 5, 8] {
+            let many = dump_frame(&whole, &chunked.clone().with_threads(Some(threads))).unwrap();
+            assert!(many == one, "{} on {threads} threads", preset.as_str());
+        }
+        let mut encoder =
+            FrameEncoder::new(&whole, &chunked.clone().with_threads(Some(2))).unwrap();
+        let mut pieces = Vec::new();
+        while encoder.encode(&whole, &mut pieces).unwrap() {}
+        assert!(pieces == one, "{} in pieces", preset.as_str());
+        // What is told is what is done.
+        let told = explain_frame(&whole, &chunked).unwrap();
+        let reader = FrameReader::new(&one[..], &Limits::default()).unwrap();
+        for (i, chunk) in told.chunks.iter().enumerate() {
+            let done = reader.describe(i).unwrap();
+            let named = chunk.pipeline.to_string();
+            let codec = named.split('-').next().unwrap().replace("raw", "stored");
+            assert!(done.starts_with(&codec), "{} {i}: {done}, {named}", preset.as_str());
+            assert!(!chunk.as_first || i >= 2);
+            followed += usize::from(chunk.as_first);
+        }
+        assert!(read_frame(&mut &one[..], &Limits::default()).unwrap().bytes() == bytes);
     }
+    assert!(followed > 15, "{followed}");
 }
 
 #[test]
