@@ -213,13 +213,13 @@ def test_what_is_chosen_is_explained():
     assert "raw (of 32768 bytes: lz4-1-noshuffle" in str(told)
     assert not first.as_first and not second.as_first
     # The second is chosen for by itself, and so is one that is unlike the first.
-    steps, constant = np.arange(10_000, dtype="u4") // 9, np.zeros(10_000, "u4")
-    parts = [steps, steps + 7, steps + 9, constant, steps + 1, noise[:10_000]]
-    told = nb.explain(np.concatenate(parts), "quick", chunks=(10_000,))
+    steps = rng.integers(0, 50, 40_000, dtype="u4").cumsum(dtype="u4")
+    parts = [steps, steps + 7, steps + 9, np.zeros(40_000, "u4"), steps[::-1], noise[:40_000]]
+    told = nb.explain(np.concatenate(parts), "quick", chunks=(40_000,))
     assert [choice.as_first for choice in told.choices] == [False, False, True, False, True, False]
     assert told.choices[2].codec == told.choices[0].codec
     assert told.choices[5].codec == "raw"
-    assert f"{told.choices[2].codec}, as the first (of 4" in str(told)
+    assert f"{told.choices[2].codec}, as the first (of 16384 bytes: " in str(told)
     decimals = rng.integers(0, 10_000, 200_000) / 100
     told = nb.explain(decimals)
     assert told.family == "pco"
