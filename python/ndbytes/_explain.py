@@ -19,7 +19,7 @@ class Choice(NamedTuple):
     sample: int
     """Bytes of it that were tried; 0 where the codec was named."""
     tried: dict[str, int]
-    """The bytes that each codec made of them; where it is done as the first, by what that was seen."""
+    """The bytes that each codec made of them; if it is done as the first, what showed that."""
     as_first: bool
     """Whether it is done as the first chunk is, since that leaves as much of it, or nearly."""
 

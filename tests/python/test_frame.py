@@ -211,7 +211,7 @@ def test_what_is_chosen_is_explained():
     assert second.codec != "raw"
     assert second.tried[second.codec] == min(second.tried.values()) < second.sample / 4
     assert "raw (of 32768 bytes: lz4-1-noshuffle" in str(told)
-    assert not first.as_first and not second.as_first
+    assert (first.as_first, second.as_first) == (False, False)
     # The second is chosen for by itself, and so is one that is unlike the first.
     steps = rng.integers(0, 50, 40_000, dtype="u4").cumsum(dtype="u4")
     parts = [steps, steps + 7, steps + 9, np.zeros(40_000, "u4"), steps[::-1], noise[:40_000]]

@@ -20,6 +20,7 @@ mod append;
 mod choose;
 mod chunk;
 mod decoder;
+mod effort;
 mod encoded;
 mod encoder;
 mod explain;
