@@ -1,5 +1,6 @@
 //! What the tests of every floor share: a table of arrays, a slow and obvious oracle, hostile
-//! transports, forged frames, foreign archives, random facts, golden files and the bodies of the fuzz targets.
+//! transports, forged frames, foreign archives, random facts, golden files and the bodies of the fuzz
+//! targets.
 //!
 //! Nothing here ships. A broken promise panics, as a test does.
 #![forbid(unsafe_code)]

@@ -40,17 +40,15 @@ impl Ways {
         chunk: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<(Way, Items<'a, 'b>)> {
-        let model = match chunk.checked_sub(self.first + 2) {
-            None => None,
-            Some(_) => match self.model.get() {
-                Some(model) => *model,
-                // The thread that has the first chunk is not as far: to wait for it would take as long.
-                None => {
-                    let items = source.items(header, self.first, buffer)?;
-                    let way = encoder.choose(header, self.pipeline, None, items)?;
-                    self.learn(encoder, way)?
-                }
-            },
+        let model = if chunk < self.first + 2 {
+            None
+        } else if let Some(model) = self.model.get() {
+            *model
+        } else {
+            // The thread that has the first chunk is not as far: to wait for it would take as long.
+            let items = source.items(header, self.first, buffer)?;
+            let way = encoder.choose(header, self.pipeline, None, items)?;
+            self.learn(encoder, way)?
         };
         let items = source.items(header, chunk, buffer)?;
         let way = encoder.choose(header, self.pipeline, model.as_ref(), items)?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
@@ -22,9 +22,8 @@ pub(super) struct Helper<'scope, 'data> {
 pub(super) struct Run {
     /// The bit at which it entered the stream, once it is known.
     found: AtomicU64,
-    /// The bit from which on another thread goes on.
+    /// The bit from which on it is not wanted any more.
     until: AtomicU64,
-    stop: AtomicBool,
 }
 
 enum Job<'data> {
@@ -42,7 +41,7 @@ enum Told {
 impl Run {
     fn new() -> Self {
         let [found, until] = [UNKNOWN, u64::MAX].map(AtomicU64::new);
-        Self { found, until, stop: AtomicBool::new(false) }
+        Self { found, until }
     }
 
     /// The bit at which it entered, if that is known.
@@ -55,8 +54,9 @@ impl Run {
         self.found.load(Ordering::Acquire) == NOWHERE
     }
 
+    /// Has it stop wherever it is.
     pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
+        self.until(0);
     }
 
     /// Has it go on only up to where another thread began to look.
@@ -65,7 +65,7 @@ impl Run {
     }
 
     fn ends(&self, bit: u64) -> bool {
-        self.stop.load(Ordering::Acquire) || bit >= self.until.load(Ordering::Acquire)
+        bit >= self.until.load(Ordering::Acquire)
     }
 }
 

@@ -29,14 +29,6 @@ pub(super) struct Foreign<'a, R> {
     pub(super) entry: &'a Entry,
 }
 
-impl<R> Clone for Foreign<'_, R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Foreign<'_, R> {}
-
 impl<'a, R: ReadAt> Foreign<'a, R> {
     /// The stream from this byte on.
     fn section(&self, byte: u64) -> Section<'a, R> {
@@ -67,27 +59,28 @@ impl<R: ReadAt + Sync> Foreign<'_, R> {
             let begin = |_| Helper::begin(scope, |byte| self.section(byte)).ok();
             let helpers: Vec<_> = (1..threads).map_while(begin).collect();
             let mut front = Front {
-                stream: *self,
+                stream: self,
                 idle: (0..helpers.len()).collect(),
                 helpers,
                 ahead: VecDeque::new(),
                 sent: 0,
                 step,
                 rest: out,
-                have: 0,
                 window: None,
                 sums: vec![Some(sum)],
                 meter,
             };
             let inflated = front.inflate(read);
-            front.end(inflated)
+            let have = len as usize - front.rest.len();
+            let (sum, inflated) = front.end(inflated);
+            (have, sum, inflated)
         })
     }
 }
 
 /// Where the thread is that goes through a stream from its start.
 struct Front<'a, 'scope, 'data, R> {
-    stream: Foreign<'a, R>,
+    stream: &'a Foreign<'a, R>,
     helpers: Vec<Helper<'scope, 'data>>,
     idle: Vec<usize>,
     /// Those that are under way, and from which byte, in the order of the stream.
@@ -95,9 +88,8 @@ struct Front<'a, 'scope, 'data, R> {
     /// The last byte to which one was sent, and how far from one to the next.
     sent: u64,
     step: u64,
-    /// What is still to be filled, and how much was before that.
+    /// What is still to be filled.
     rest: &'data mut [u8],
-    have: usize,
     /// What precedes the rest, once there is as much.
     window: Option<Box<Window>>,
     /// Of what was filled, in order; some are still to be told.
@@ -244,7 +236,6 @@ impl<R: ReadAt + Sync> Front<'_, '_, '_, R> {
     fn advance(&mut self, have: usize, sum: crc32fast::Hasher) {
         self.window = self.window_after(&self.rest[..have]);
         self.rest = std::mem::take(&mut self.rest).split_at_mut(have).1;
-        self.have += have;
         self.sums.push(Some(sum));
     }
 
@@ -255,15 +246,14 @@ impl<R: ReadAt + Sync> Front<'_, '_, '_, R> {
         self.window = Some(stretch.window(&window));
         let (part, rest) = std::mem::take(&mut self.rest).split_at_mut(len);
         self.rest = rest;
-        self.have += len;
         self.helpers[helper].put(stretch, window, part, self.sums.len());
         self.sums.push(None);
         self.meter.add(len)
     }
 
-    /// How much there is, the sum of it, and how it went.
-    fn end(self, inflated: Result<()>) -> (usize, crc32fast::Hasher, Result<()>) {
-        let Self { helpers, ahead, have, mut sums, .. } = self;
+    /// The sum of what there is, and how it went.
+    fn end(self, inflated: Result<()>) -> (crc32fast::Hasher, Result<()>) {
+        let Self { helpers, ahead, mut sums, .. } = self;
         ahead.iter().for_each(|(.., run)| run.stop());
         for helper in helpers {
             helper.end(|number, sum| sums[number] = Some(sum));
@@ -271,7 +261,7 @@ impl<R: ReadAt + Sync> Front<'_, '_, '_, R> {
         let mut all = crc32fast::Hasher::new();
         let is_whole = sums.iter().all(|sum| sum.as_ref().map(|sum| all.combine(sum)).is_some());
         let inflated = inflated.and(if is_whole { Ok(()) } else { Err(gone().into()) });
-        (have, all, inflated)
+        (all, inflated)
     }
 }
 

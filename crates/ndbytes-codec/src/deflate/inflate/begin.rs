@@ -2,9 +2,9 @@
 
 use super::stream::Stream;
 
-/// The first bit with which a block may begin that has codes of its
-/// own and is not the last. Other blocks are passed over; what only looks like one is seldom: the
-/// lengths of all words of its three codes fit. The block's header must be in `bytes` whole.
+/// The first bit with which a block may begin that has codes of its own and is not the last. Other
+/// blocks are passed over; what only looks like one is seldom: the lengths of all words of its three
+/// codes fit. The block's header must be in `bytes` whole.
 pub(super) fn find_block(stream: &mut Stream, bytes: &[u8]) -> Option<u64> {
     let end = 8 * bytes.len().saturating_sub(LOOK) as u64;
     (0..end).find(|&bit| {
