@@ -103,10 +103,9 @@ impl Lane {
 
     #[inline(always)]
     fn value(&mut self, entry: Entry) -> usize {
-        self.drop_bits(entry & 63);
-        let extra = entry >> 8 & 15;
-        let more = self.bits & ((1 << extra) - 1);
-        self.drop_bits(extra);
+        let all = entry & 63;
+        let more = (self.bits & ((1 << all) - 1)) >> (entry >> 8 & 15);
+        self.drop_bits(all);
         (entry >> 16) as usize + more as usize
     }
 }
@@ -120,9 +119,12 @@ pub(super) fn one<T: Item>(lane: &mut Lane, ground: &mut Ground<'_, T>) -> bool 
         }
         a.refill(ground.input);
         let mut entry = a.entry(ground.tables);
-        for _ in 0..LITERALS {
+        for i in 0..LITERALS {
             if entry & LITERAL == 0 {
-                a.refill(ground.input);
+                // Where nothing was taken, there is enough.
+                if i > 0 {
+                    a.refill(ground.input);
+                }
                 if !a.symbol(entry, ground) {
                     break 'symbols true;
                 }
@@ -149,11 +151,13 @@ pub(super) fn two(lanes: [&mut Lane; 2], grounds: [&mut Ground<'_, u8>; 2]) -> [
         }
         a.refill(ground_a.input);
         b.refill(ground_b.input);
-        for _ in 0..LITERALS {
+        for i in 0..LITERALS {
             let (entry_a, entry_b) = (a.entry(ground_a.tables), b.entry(ground_b.tables));
             if entry_a & entry_b & LITERAL == 0 {
-                a.refill(ground_a.input);
-                b.refill(ground_b.input);
+                if i > 0 {
+                    a.refill(ground_a.input);
+                    b.refill(ground_b.input);
+                }
                 if !a.symbol(entry_a, ground_a) {
                     break 'symbols [true, false];
                 }
@@ -181,18 +185,23 @@ fn second(table: &[Entry], entry: Entry, bits: u64) -> Entry {
 #[inline(always)]
 fn repeat<T: Item>(out: &mut [T], at: usize, distance: usize, length: usize) {
     let Some(out) = out.get_mut(at - distance..at + MATCH) else { return };
-    if distance == 1 {
-        let byte = out[0];
-        out[1..=length].fill(byte);
+    if distance >= WIDE {
+        pieces::<T, WIDE>(out, distance, length);
+    } else if distance >= 16 {
+        pieces::<T, 16>(out, distance, length);
     } else if distance == 8 && length > WIDE {
         // The same everywhere: no piece waits for the one before it.
-        let piece: [T; 8] = *out.first_chunk().unwrap_or(&[T::default(); 8]);
         let mut wide = [T::default(); WIDE];
-        wide.chunks_exact_mut(8).for_each(|eight| eight.copy_from_slice(&piece));
+        wide.chunks_exact_mut(8).for_each(|eight| eight.copy_from_slice(&out[..8]));
         for i in (0..length).step_by(WIDE) {
             put(out, distance + i, wide);
         }
-    } else if distance < 8 {
+    } else if distance >= 8 {
+        pieces::<T, 8>(out, distance, length);
+    } else if distance == 1 {
+        let byte = out[0];
+        out[1..=length].fill(byte);
+    } else {
         for i in 0..8 {
             out[distance + i] = out[i];
         }
@@ -202,10 +211,6 @@ fn repeat<T: Item>(out: &mut [T], at: usize, distance: usize, length: usize) {
         for i in (step..length).step_by(step) {
             put(out, distance + i, piece);
         }
-    } else if distance < 16 {
-        pieces::<T, 8>(out, distance, length);
-    } else {
-        pieces::<T, 16>(out, distance, length);
     }
 }
 
@@ -213,13 +218,17 @@ fn repeat<T: Item>(out: &mut [T], at: usize, distance: usize, length: usize) {
 #[inline(always)]
 fn pieces<T: Item, const N: usize>(out: &mut [T], distance: usize, length: usize) {
     let mut copy = |i: usize| {
-        let piece: [T; N] = *out[i..].first_chunk().unwrap_or(&[T::default(); N]);
-        put(out, distance + i, piece);
+        if let Some(&piece) = out[i..].first_chunk::<N>() {
+            put(out, distance + i, piece);
+        }
     };
-    // Most matches are short: these are copied without asking how long they are.
+    // Most matches are short: so much is copied without asking how long it is.
     copy(0);
-    copy(N);
-    for i in (2 * N..length).step_by(N) {
+    let most = if N < WIDE { 2 * N } else { N };
+    if N < most {
+        copy(N);
+    }
+    for i in (most..length).step_by(N) {
         copy(i);
     }
 }

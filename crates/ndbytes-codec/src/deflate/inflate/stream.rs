@@ -341,7 +341,7 @@ impl Stream {
     fn take_symbol<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
         self.refill(place);
         let entry = find(&self.tables.litlen, LITLEN_BITS, self.bits);
-        self.drop_bits(entry & 255)?;
+        self.drop_bits(entry >> 8 & 15)?;
         if entry & LITERAL != 0 {
             let Some(byte) = place.out.get_mut(place.have) else { return Ok(Some(Pause::Room)) };
             *byte = T::from((entry >> 16) as u8);
@@ -355,7 +355,7 @@ impl Stream {
         let length = self.take_value(entry, place)?;
         self.refill(place);
         let entry = find(&self.tables.distance, DISTANCE_BITS, self.bits);
-        self.drop_bits(entry & 255)?;
+        self.drop_bits(entry >> 8 & 15)?;
         let distance = self.take_value(entry, place)?;
         if place.have == place.out.len() {
             return Ok(Some(Pause::Room));
@@ -375,7 +375,8 @@ impl Stream {
         if entry & SPECIAL != 0 {
             return Err(Fault::Damaged("bits that are no symbol"));
         }
-        Ok((entry >> 16) as usize + self.take(entry >> 8 & 15, place)? as usize)
+        let extra = (entry & 63) - (entry >> 8 & 15);
+        Ok((entry >> 16) as usize + self.take(extra, place)? as usize)
     }
 
     fn end_block<T: Item>(&mut self, place: &mut Place<'_, T>) {

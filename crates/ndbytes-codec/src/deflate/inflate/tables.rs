@@ -4,8 +4,8 @@ use crate::deflate::symbols::{
     DISTANCE_BASES, DISTANCE_EXTRA, DISTANCES, END, LENGTH_BASES, LENGTH_EXTRA,
 };
 
-/// What a lookup gives: the word's length in bits 0 to 7; for lengths and distances the number of
-/// bits that follow in bits 8 to 11 and the base in bits 16 to 30; for a literal bit 31 and the byte
+/// What a lookup gives: the word's length in bits 8 to 11, and in bits 0 to 7 how many it is with those
+/// that follow; for lengths and distances the base in bits 16 to 30; for a literal bit 31 and the byte
 /// from bit 16 on. A word longer than the table's bits leads to a second table: [`SECOND`], the
 /// bits of that in bits 8 to 11, and where it begins from bit 16 on.
 pub(super) type Entry = u32;
@@ -114,7 +114,7 @@ fn distance_entry(symbol: usize) -> Entry {
 
 fn coded<const N: usize>(bases: &[u16; N], extra: &[u8; N], slot: usize) -> Entry {
     match (bases.get(slot), extra.get(slot)) {
-        (Some(&base), Some(&extra)) => u32::from(base) << 16 | u32::from(extra) << 8,
+        (Some(&base), Some(&extra)) => u32::from(base) << 16 | u32::from(extra),
         // The fixed codes have words that stand for nothing.
         _ => SPECIAL,
     }
@@ -147,7 +147,7 @@ fn build<const N: usize>(
     }
     let size = 1usize << bits;
     if left > 0 {
-        table[..size].fill(SPECIAL | 1);
+        table[..size].fill(SPECIAL | 1 | 1 << 8);
     }
     let mut sorted = [0u16; 320];
     for (symbol, &length) in lengths.iter().enumerate() {
@@ -165,7 +165,7 @@ fn build<const N: usize>(
             next += 1;
             let word = (code.reverse_bits() >> (32 - length as u32)) as usize;
             code += 1;
-            let found = entry(symbol) | length as u32;
+            let found = entry(symbol) + (length as u32 | (length as u32) << 8);
             if length as u32 <= bits {
                 for at in (word..size).step_by(1 << length) {
                     table[at] = found;
@@ -237,7 +237,8 @@ mod tests {
                         tables.litlen[(first >> 16) as usize + at]
                     }
                 };
-                assert_eq!(found, litlen_entry(symbol) | u32::from(length), "{symbol}");
+                let length = u32::from(length);
+                assert_eq!(found, litlen_entry(symbol) + (length | length << 8), "{symbol}");
             }
         }
     }
