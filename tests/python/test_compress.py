@@ -220,3 +220,30 @@ def test_a_zstd_window_over_128_mib_is_refused():
     stream = encoder.compress(DATA) + encoder.flush()
     with pytest.raises(nb.LimitError, match="128 MiB"):
         nb.decompress(stream, "zstd")
+
+
+def test_what_a_stream_says_of_its_length_need_not_be_right():
+    small, large = b"some words\n", DATA * 3
+    for first, last in ((small, large), (large, small), (large, large), (b"", large), (large, b"")):
+        for codec in ("gzip", "zstd", "lz4"):
+            stream = nb.compress(first, codec) + nb.compress(last, codec)
+            assert nb.decompress(stream, codec) == first + last
+            for cap in (len(first), len(last), len(first + last) - 1):
+                if cap < len(first + last):
+                    with pytest.raises(nb.LimitError):
+                        nb.decompress(stream, codec, max_bytes=cap)
+    # What gzip says of its length is compared with what came out, as ever.
+    stream = bytearray(nb.compress(DATA, "gzip"))
+    for length in (0, len(DATA) - 1, len(DATA) + 1, 2**32 - 1):
+        stream[-4:] = length.to_bytes(4, "little")
+        with pytest.raises(nb.FormatError) as caught:
+            nb.decompress(bytes(stream), "gzip")
+        assert caught.value.code == "codec.corrupt"
+    # A zstd frame of one byte that claims 4 EiB in one segment.
+    bomb = b"\x28\xb5\x2f\xfd\xe0" + (2**62).to_bytes(8, "little") + b"\x09\x00\x00x"
+    with pytest.raises((nb.LimitError, nb.FormatError)):
+        nb.decompress(bomb, "zstd")
+    # An LZ4 frame that claims as much.
+    bomb = b"\x04\x22\x4d\x18\x68\x40" + (2**62).to_bytes(8, "little")
+    with pytest.raises(nb.FormatError):
+        nb.decompress(bomb + bytes(40), "lz4")

@@ -157,6 +157,22 @@ pub fn decompress(codec: Codec, source: impl Read, max_bytes: u64) -> io::Result
     Ok(out)
 }
 
+/// What a stream says of how many bytes come out of it, if it says so. That may be wrong, and where several
+/// frames or members follow one another it is what one of them says.
+pub fn content_len(codec: Codec, stream: &[u8]) -> Option<u64> {
+    match codec {
+        // RFC 1952: the last four bytes of a member.
+        Codec::Gzip if stream.starts_with(b"\x1f\x8b") => {
+            stream.last_chunk().map(|&len| u32::from_le_bytes(len).into())
+        }
+        #[cfg(feature = "lz4")]
+        Codec::Lz4 => crate::lz4::content_len(stream),
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => crate::zstd::content_len(stream),
+        Codec::Deflate | Codec::Gzip | Codec::Zlib => None,
+    }
+}
+
 /// What is wrong with a stream that more than `max_bytes` come out of.
 #[cold]
 pub fn too_large(max_bytes: u64) -> FormatError {
@@ -224,6 +240,8 @@ pub fn invalid(error: FormatError) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::compress;
 
@@ -247,6 +265,29 @@ mod tests {
             for data in [&b""[..], b"x", &sample()] {
                 assert_eq!(decompress(codec, &*packed(codec, data), u64::MAX).unwrap(), data);
             }
+        }
+    }
+
+    #[test]
+    fn streams_say_how_much_comes_out() {
+        let data = sample();
+        for &codec in Codec::ALL {
+            let mut out = Vec::new();
+            let mut encoder = crate::Encoder::new(codec, 1, &mut out).with_size(data.len() as u64);
+            encoder.write_all(&data).unwrap();
+            encoder.finish().unwrap();
+            let says = content_len(codec, &out);
+            assert!(says.is_none_or(|len| len == data.len() as u64), "{codec:?}");
+            let knows = codec == Codec::Gzip || codec.as_str() == "zstd";
+            assert!(says.is_some() || !knows, "{codec:?}");
+            assert_eq!(content_len(codec, b""), None);
+        }
+        // As those write it who know it beforehand.
+        #[cfg(feature = "lz4")]
+        {
+            let lz4 = b"\x04\x22\x4d\x18\x68\x40\x05\x01\0\0\0\0\0\0";
+            assert_eq!(content_len(Codec::Lz4, lz4), Some(261));
+            assert_eq!(content_len(Codec::Lz4, &lz4[..13]), None);
         }
     }
 

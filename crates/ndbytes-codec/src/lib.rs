@@ -24,7 +24,7 @@ use std::ops::RangeInclusive;
 
 use ndbytes_format::{Code, FormatError};
 
-pub use decode::{Decoder, decompress, invalid, too_large};
+pub use decode::{Decoder, content_len, decompress, invalid, too_large};
 pub use encode::{Encoder, compress};
 pub use wrap::{Check, header, header_len};
 pub use zlib::MAX_LEVEL;

@@ -57,6 +57,14 @@ struct Frame {
     block_max: usize,
 }
 
+/// What the first frame says of how many bytes come out of it.
+pub(crate) fn content_len(stream: &[u8]) -> Option<u64> {
+    let (magic, rest) = stream.split_first_chunk()?;
+    let (&[flags, _], rest) = rest.split_first_chunk()?;
+    let says_it = u32::from_le_bytes(*magic) == MAGIC && flags & 8 != 0;
+    rest.first_chunk().filter(|_| says_it).map(|&len| u64::from_le_bytes(len))
+}
+
 impl Default for Unpack {
     fn default() -> Self {
         Self {

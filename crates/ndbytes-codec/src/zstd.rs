@@ -95,6 +95,11 @@ impl Packer for Pack {
     }
 }
 
+/// What the first frame says of how many bytes come out of it.
+pub(crate) fn content_len(stream: &[u8]) -> Option<u64> {
+    zstd_safe::get_frame_content_size(stream).ok().flatten()
+}
+
 /// Bytes that a thread compresses at once. What precedes them, up to a whole window, is read again:
 /// the smaller they are, the more of the work is done twice, and the more threads can share it.
 const fn job_size(level: u32) -> u32 {

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use ndbytes::{ArrayView, Code, Codec, Compressor, Decompressor, Error, Order};
+use ndbytes::{ArrayView, Code, Codec, Compressor, Decompressor, Error, Order, content_len};
 use numpy::PyUntypedArray;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -73,15 +74,29 @@ pub(crate) fn decompress<'py>(
     let py = data.py();
     let codec = codec_of(py, codec)?;
     let max_bytes = max_bytes.unwrap_or(u64::MAX);
-    let bytes = with_view(data, |view| {
-        let source = view.as_bytes(Order::C).ok_or_else(|| {
+    with_view(data, |view| {
+        let bytes = view.as_bytes(Order::C).ok_or_else(|| {
             to_py(py, Error::new(Code::Argument, "compressed data must be contiguous"))
         })?;
-        let source = Interruptible::new(source);
-        py.detach(|| Decompressor::with_threads(codec, source, threads).into_vec(max_bytes))
-            .into_py(py)
-    })?;
-    as_bytes(py, &bytes)
+        let mut source = Decompressor::with_threads(codec, Interruptible::new(bytes), threads);
+        let mut out = Vec::new();
+        if let Some(len) = likely_len(codec, bytes, max_bytes) {
+            let mut came = (0, false);
+            let filled = new_bytes(py, len, |out| {
+                came = source.fill(out)?;
+                Ok(())
+            });
+            match filled {
+                Ok(filled) if came == (len, true) => return Ok(filled),
+                Ok(filled) => out.extend_from_slice(&filled.as_bytes()[..came.0]),
+                // Without memory for so much, it may be less.
+                Err(error) if error.is_instance_of::<PyMemoryError>(py) && came.0 == 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let out = py.detach(|| source.into_vec_after(out, max_bytes)).into_py(py)?;
+        as_bytes(py, &out)
+    })
 }
 
 /// A copy as `bytes`; an error without memory for it, where `PyBytes::new` would panic.
@@ -91,3 +106,14 @@ pub(crate) fn as_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py
         Ok(())
     })
 }
+
+/// How many bytes come out of a stream, if it says so and memory may be set aside for them. Much less than
+/// the stream has is said by one of several members.
+fn likely_len(codec: Codec, stream: &[u8], max_bytes: u64) -> Option<usize> {
+    let len = usize::try_from(content_len(codec, stream).filter(|&len| len <= max_bytes)?).ok()?;
+    let least = stream.len() - stream.len() / 8;
+    (least..=stream.len().saturating_mul(BELIEVED)).contains(&len).then_some(len)
+}
+
+/// How many times as many bytes as it has a stream is believed that come out of it.
+const BELIEVED: usize = 16;

@@ -68,7 +68,7 @@ pub use journal::JournaledFile;
 pub use message::Message;
 #[cfg(feature = "ndarray")]
 pub use nd::Element;
-pub use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL};
+pub use ndbytes_codec::{Codec, Decoder, Encoder, MAX_LEVEL, content_len};
 pub use ndbytes_format::{
     ByteOrder, Code, Dtype, ErrorKind, Extended, Field, FormatError, Header, Kind, Limits, Looks,
     Order, Prelude, Span, TimeUnit, Unit, Version, element_count, frame as frame_format,

@@ -112,6 +112,23 @@ fn random(count: usize) -> Vec<u8> {
 }
 
 #[test]
+fn matches_of_any_length_from_anywhere_near_come_back() {
+    let noise = random(600_000);
+    let (mut at, mut data) = (0, Vec::new());
+    for distance in 1..=70 {
+        for length in (3..=258).step_by(1 + distance % 5) {
+            // What comes before cannot be found, and what follows ends the match.
+            let before = &noise[at..at + distance];
+            data.extend_from_slice(before);
+            data.extend(before.iter().cycle().take(length));
+            data.push(!before[length % distance]);
+            at = (at + distance) % 500_000;
+        }
+    }
+    inflates_others(&data, &[6, 9]);
+}
+
+#[test]
 fn hard_inputs_come_back() {
     let noise = random(300_000);
     let mut inputs: Vec<Vec<u8>> = vec![vec![], vec![7], vec![0; 1 << 20], noise.clone()];

@@ -56,8 +56,15 @@ impl<R: Read> Decompressor<R> {
     /// As [`Decoder`]; [`Code::CodecTrailing`](crate::Code::CodecTrailing) where bytes follow,
     /// [`Code::CodecTooLarge`](crate::Code::CodecTooLarge) when more than `max_bytes` would come
     /// out.
-    pub fn into_vec(mut self, max_bytes: u64) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
+    pub fn into_vec(self, max_bytes: u64) -> Result<Vec<u8>> {
+        self.into_vec_after(Vec::new(), max_bytes)
+    }
+
+    /// As [`Decompressor::into_vec`], behind what has come out already, which counts.
+    ///
+    /// # Errors
+    /// As [`Decompressor::into_vec`].
+    pub fn into_vec_after(mut self, mut out: Vec<u8>, max_bytes: u64) -> Result<Vec<u8>> {
         loop {
             let n = self.fill_buf()?.len();
             if n == 0 {
@@ -72,6 +79,28 @@ impl<R: Read> Decompressor<R> {
         }
         self.expect_end()?;
         Ok(out)
+    }
+
+    /// Fills `out` with what comes out of the stream, which must fill its source; says how much came, and
+    /// whether that is all.
+    ///
+    /// # Errors
+    /// As [`Decoder`]; [`Code::CodecTrailing`](crate::Code::CodecTrailing) where bytes follow.
+    pub fn fill(&mut self, out: &mut [u8]) -> Result<(usize, bool)> {
+        let mut have = 0;
+        while have < out.len() {
+            // An error says where the step began that found it.
+            let end = out.len().min(have + CHUNK.1);
+            match self.read(&mut out[have..end])? {
+                0 => break,
+                n => have += n,
+            }
+        }
+        let is_all = self.fill_buf()?.is_empty();
+        if is_all {
+            self.expect_end()?;
+        }
+        Ok((have, is_all))
     }
 
     /// How many bytes of the source are done with.

@@ -4,6 +4,7 @@
 //! against, so that a frame's bytes do not depend on threads.
 
 use ndbytes_codec::blosc::{Codec, Encoder, Filter, Options};
+use ndbytes_format::blosc::MAX_SPLIT_TYPESIZE;
 
 use crate::error::{Error, Result};
 use crate::frame::effort::{
@@ -79,7 +80,7 @@ impl Chooser {
             // How hard to search, what a trial at a low level leaves does not tell.
             let found = (filter, model.size);
             let (_, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
-            return Ok(options(filter, effort));
+            return Ok(Options { split: model.chosen.split, ..options(filter, effort) });
         }
         if preset == Preset::Fastest {
             // Bits are turned where that loses little, because it is faster, unless next to
@@ -117,6 +118,15 @@ impl Chooser {
             let lz4 = lz4(chosen.filter, typesize);
             if self.size(&lz4)? <= size + size / NEARLY {
                 return Ok(lz4);
+            }
+        }
+        let has_planes = (2..=MAX_SPLIT_TYPESIZE).contains(&typesize);
+        let is_part = self.sample.len() < items.len();
+        if chosen.codec == Codec::Zstd && has_planes && is_part && size < HEAD * typesize {
+            // Little more is left than what each stream begins with: one for all planes is less.
+            let whole = Options { filter: Filter::Shuffle, split: Some(false), ..chosen };
+            if self.size(&whole)? <= size + size / SOME {
+                return Ok(whole);
             }
         }
         let split = self.encoder.split(items, &chosen)?;
@@ -342,6 +352,8 @@ const UNLIKE: usize = 4;
 const WORTH: usize = 50;
 /// Less than one part in so many is left of what is soon searched.
 const SOME: usize = 8;
+/// Bytes that a stream of next to nothing takes, at most.
+const HEAD: usize = 32;
 /// Less than one part in so many is left of what becomes very small.
 const DENSE: usize = 32;
 /// More by one part in so many is worth the speed of LZ4.
@@ -402,6 +414,21 @@ mod tests {
             (0..100_000).flat_map(|_| numbers[random() as usize % 500].to_le_bytes()).collect();
         for preset in [Preset::Fast, Preset::Quick, Preset::Medium, Preset::Smallread] {
             assert_eq!(chosen(preset, &items, 8).1, Filter::None, "{preset:?}");
+        }
+    }
+
+    #[test]
+    fn planes_of_next_to_nothing_are_one_stream() {
+        let items = 1.5f64.to_le_bytes().repeat(1 << 17);
+        for preset in [Preset::Quick, Preset::Auto, Preset::Medium, Preset::Small] {
+            let mut chooser = Chooser::default();
+            let options = chooser.choose(preset, &items, 8, None).unwrap();
+            let model = chooser.model(preset, &options).unwrap().unwrap();
+            let again = chooser.choose(preset, &items, 8, Some(&model)).unwrap();
+            assert!(chooser.was_like() && again == options);
+            let mut chunk = Vec::new();
+            chooser.encoder().encode(&items, &options, &mut chunk).unwrap();
+            assert!(chunk.len() < 100, "{preset:?}: {} {:?}", chunk.len(), chooser.tried);
         }
     }
 

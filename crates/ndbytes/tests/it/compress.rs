@@ -456,3 +456,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn memory_of_any_size_is_filled_and_the_rest_comes_behind_it() {
+    let data = sample(1_300_000);
+    for &codec in Codec::ALL {
+        let stream = packed(codec, 1, 2, &data);
+        for threads in [1, 2] {
+            let fill = |stream: &[u8], len: usize| {
+                let mut source = Decompressor::with_threads(codec, stream, Some(threads));
+                let mut out = vec![0; len];
+                let (have, is_all) = source.fill(&mut out)?;
+                out.truncate(have);
+                assert!(is_all || have == len);
+                Ok((is_all, if is_all { out } else { source.into_vec_after(out, u64::MAX)? }))
+            };
+            let fails = |stream: &[u8], len| {
+                let result: ndbytes::Result<_> = fill(stream, len);
+                result.unwrap_err().code()
+            };
+            for len in [0, 1, data.len() - 1, data.len(), data.len() + 1] {
+                let got: ndbytes::Result<_> = fill(&stream, len);
+                let (is_all, out) = got.unwrap();
+                assert!(out == data && is_all == (len >= data.len()), "{codec:?} {len}");
+                let more = [&stream[..], b"x"].concat();
+                assert_eq!(fails(&more, len), Code::CodecTrailing);
+                assert_eq!(fails(&stream[..stream.len() - 1], len), Code::CodecTruncated);
+            }
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! Symbols far from the ends of input and memory, where nothing can be missing.
 
 use super::item::Item;
-use super::tables::{DISTANCE_BITS, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables};
+use super::tables::{
+    DISTANCE_BITS, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables, all_bits, word_bits,
+};
 
 /// Where a stream stands within the symbols of a block.
 ///
@@ -58,7 +60,7 @@ impl Lane {
             *place = T::from((entry >> 16) as u8);
         }
         self.have += 1;
-        self.drop_bits(entry & 63);
+        self.drop_bits(all_bits(entry));
     }
 
     /// Takes whatever this entry begins; not if it ends the block or is no symbol. 56 bits must be
@@ -103,8 +105,8 @@ impl Lane {
 
     #[inline(always)]
     fn value(&mut self, entry: Entry) -> usize {
-        let all = entry & 63;
-        let more = (self.bits & ((1 << all) - 1)) >> (entry >> 8 & 15);
+        let all = all_bits(entry);
+        let more = (self.bits & ((1 << all) - 1)) >> word_bits(entry);
         self.drop_bits(all);
         (entry >> 16) as usize + more as usize
     }
@@ -224,11 +226,10 @@ fn pieces<T: Item, const N: usize>(out: &mut [T], distance: usize, length: usize
     };
     // Most matches are short: so much is copied without asking how long it is.
     copy(0);
-    let most = if N < WIDE { 2 * N } else { N };
-    if N < most {
+    if N < WIDE {
         copy(N);
     }
-    for i in (most..length).step_by(N) {
+    for i in (if N < WIDE { 2 * N } else { N }..length).step_by(N) {
         copy(i);
     }
 }
@@ -248,5 +249,5 @@ const INPUT: usize = 24;
 const OUTPUT: usize = LITERALS as usize + MATCH;
 /// Bytes that a match writes at most.
 const MATCH: usize = 258 + WIDE;
-/// Bytes of long matches that repeat an item, at a time.
+/// Bytes that are copied at a time from as far away or farther, and of long matches that repeat an item.
 const WIDE: usize = 32;

@@ -3,7 +3,8 @@
 use super::item::Item;
 use super::lanes::{Ground, Lane, one, two};
 use super::tables::{
-    DISTANCE_BITS, END_OF_BLOCK, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables,
+    DISTANCE_BITS, END_OF_BLOCK, Entry, LITERAL, LITLEN_BITS, SECOND, SPECIAL, Tables, all_bits,
+    word_bits,
 };
 
 /// What is wrong with a stream.
@@ -341,7 +342,7 @@ impl Stream {
     fn take_symbol<T: Item>(&mut self, place: &mut Place<'_, T>) -> Result<Option<Pause>, Fault> {
         self.refill(place);
         let entry = find(&self.tables.litlen, LITLEN_BITS, self.bits);
-        self.drop_bits(entry >> 8 & 15)?;
+        self.drop_bits(word_bits(entry))?;
         if entry & LITERAL != 0 {
             let Some(byte) = place.out.get_mut(place.have) else { return Ok(Some(Pause::Room)) };
             *byte = T::from((entry >> 16) as u8);
@@ -355,7 +356,7 @@ impl Stream {
         let length = self.take_value(entry, place)?;
         self.refill(place);
         let entry = find(&self.tables.distance, DISTANCE_BITS, self.bits);
-        self.drop_bits(entry >> 8 & 15)?;
+        self.drop_bits(word_bits(entry))?;
         let distance = self.take_value(entry, place)?;
         if place.have == place.out.len() {
             return Ok(Some(Pause::Room));
@@ -375,7 +376,7 @@ impl Stream {
         if entry & SPECIAL != 0 {
             return Err(Fault::Damaged("bits that are no symbol"));
         }
-        let extra = (entry & 63) - (entry >> 8 & 15);
+        let extra = all_bits(entry) - word_bits(entry);
         Ok((entry >> 16) as usize + self.take(extra, place)? as usize)
     }
 

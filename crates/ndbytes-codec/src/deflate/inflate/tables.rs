@@ -10,6 +10,18 @@ use crate::deflate::symbols::{
 /// bits of that in bits 8 to 11, and where it begins from bit 16 on.
 pub(super) type Entry = u32;
 
+/// Bits of the word.
+#[inline(always)]
+pub(super) const fn word_bits(entry: Entry) -> u32 {
+    entry >> 8 & 15
+}
+
+/// Bits of the word and of what follows it.
+#[inline(always)]
+pub(super) const fn all_bits(entry: Entry) -> u32 {
+    entry & 63
+}
+
 /// The entry is a literal.
 pub(super) const LITERAL: Entry = 1 << 31;
 /// The entry is no length: one of those below, or no word at all.
@@ -176,7 +188,7 @@ fn build<const N: usize>(
             if second.0 != prefix {
                 let more = second_bits(&counts, length, left, bits, longest);
                 second = (prefix, end, more);
-                table[prefix] = SPECIAL | SECOND | more << 8 | (end as u32) << 16 | bits;
+                table[prefix] = SPECIAL | SECOND | more << 8 | (end as u32) << 16;
                 end += 1 << more;
             }
             let (_, start, more) = second;
