@@ -8,6 +8,8 @@ PY := .venv/bin/python
 PYTHON_SOURCES = $(wildcard python tests demo bench tools docs/spec)
 # What lints and Rust tests are built with; the wheel and the command are always of `release`.
 export PROFILE ?= dev
+# The command alone, unless it comes with a build of something else anyway.
+BUILD_CLI ?= cargo build --release -p ndbytes-cli
 # pyo3 asks an interpreter for its version; the python3 on PATH may be too old.
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 
@@ -97,4 +99,4 @@ wheel: venvs
 	tools/wheel.sh .venv .venv-np126 .venv-readers
 
 cli:
-	cargo build --release -p ndbytes-cli
+	$(BUILD_CLI)

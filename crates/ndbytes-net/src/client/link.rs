@@ -241,12 +241,18 @@ impl Identity {
         self.tag.as_deref().filter(|tag| !tag.starts_with("W/"))
     }
 
-    /// Whether both can be of one state: nothing that both have differs.
+    fn opaque_tag(&self) -> Option<&str> {
+        self.tag.as_deref().map(|tag| tag.strip_prefix("W/").unwrap_or(tag))
+    }
+
+    /// Whether both can be of one state: nothing that both have differs. A tag may become strong: Apache's are
+    /// weak while a file is less than a second old (RFC 9110, section 8.8.3.2, has how these compare).
     fn is_same(&self, other: &Self) -> bool {
-        let agree = |one: &Option<String>, other: &Option<String>| {
+        let agree = |one: Option<&str>, other: Option<&str>| {
             one.is_none() || other.is_none() || one == other
         };
-        agree(&self.tag, &other.tag) && agree(&self.modified, &other.modified)
+        agree(self.opaque_tag(), other.opaque_tag())
+            && agree(self.modified.as_deref(), other.modified.as_deref())
     }
 }
 
@@ -273,3 +279,23 @@ fn tls(options: &RemoteOptions) -> Result<TlsConfig, Error> {
 const LARGE: u64 = 1 << 20;
 /// Bytes of an error's body that are looked at.
 const SAID: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(tag: &str, modified: &str) -> Identity {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Identity { tag: given(tag), modified: given(modified) }
+    }
+
+    #[test]
+    fn a_file_whose_tag_becomes_strong_is_the_same() {
+        let young = identity("W/\"5a-1\"", "Mon, 30 Nov 2026 09:00:00 GMT");
+        assert!(young.is_same(&identity("\"5a-1\"", "Mon, 30 Nov 2026 09:00:00 GMT")));
+        assert!(young.is_same(&identity("\"5a-1\"", "")) && young.is_same(&identity("", "")));
+        assert!(!young.is_same(&identity("\"5a-2\"", "Mon, 30 Nov 2026 09:00:00 GMT")));
+        assert!(!young.is_same(&identity("\"5a-1\"", "Mon, 30 Nov 2026 09:00:01 GMT")));
+        assert_eq!(young.strong_tag(), None);
+    }
+}
