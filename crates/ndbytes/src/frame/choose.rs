@@ -80,7 +80,8 @@ impl Chooser {
             // How hard to search, what a trial at a low level leaves does not tell.
             let found = (filter, model.size);
             let (_, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
-            return Ok(Options { split: model.chosen.split, ..options(filter, effort) });
+            let Options { split, block_size, .. } = model.chosen;
+            return Ok(Options { split, block_size, ..options(filter, effort) });
         }
         if preset == Preset::Fastest {
             // Bits are turned where that loses little, because it is faster, unless next to
@@ -120,13 +121,17 @@ impl Chooser {
                 return Ok(lz4);
             }
         }
-        let has_planes = (2..=MAX_SPLIT_TYPESIZE).contains(&typesize);
         let is_part = self.sample.len() < items.len();
-        if chosen.codec == Codec::Zstd && has_planes && is_part && size < HEAD * typesize {
-            // Little more is left than what each stream begins with: one for all planes is less.
-            let whole = Options { filter: Filter::Shuffle, split: Some(false), ..chosen };
-            if self.size(&whole)? <= size + size / SOME {
-                return Ok(whole);
+        if chosen.codec == Codec::Zstd && is_part && size < HEAD * typesize.min(MAX_SPLIT_TYPESIZE)
+        {
+            // Little more is left than what each stream begins with: fewer of them leave less.
+            let (filter, split) = match chosen.filter {
+                Filter::None => (Filter::None, chosen.split),
+                _ => (Filter::Shuffle, Some(false)),
+            };
+            let fewer = Options { filter, split, block_size: Some(NEAR), ..chosen };
+            if self.size(&fewer)? <= size + size / SOME {
+                return Ok(fewer);
             }
         }
         let split = self.encoder.split(items, &chosen)?;
@@ -352,6 +357,8 @@ const UNLIKE: usize = 4;
 const WORTH: usize = 50;
 /// Less than one part in so many is left of what is soon searched.
 const SOME: usize = 8;
+/// Bytes of a block that is in the caches with what becomes of it.
+const NEAR: usize = 1 << 19;
 /// Bytes that a stream of next to nothing takes, at most.
 const HEAD: usize = 32;
 /// Less than one part in so many is left of what becomes very small.
@@ -418,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn planes_of_next_to_nothing_are_one_stream() {
+    fn next_to_nothing_is_one_stream() {
         let items = 1.5f64.to_le_bytes().repeat(1 << 17);
         for preset in [Preset::Quick, Preset::Auto, Preset::Medium, Preset::Small] {
             let mut chooser = Chooser::default();
@@ -428,7 +435,7 @@ mod tests {
             assert!(chooser.was_like() && again == options);
             let mut chunk = Vec::new();
             chooser.encoder().encode(&items, &options, &mut chunk).unwrap();
-            assert!(chunk.len() < 100, "{preset:?}: {} {:?}", chunk.len(), chooser.tried);
+            assert!(chunk.len() < 150, "{preset:?}: {}", chunk.len());
         }
     }
 
