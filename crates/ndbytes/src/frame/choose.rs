@@ -129,7 +129,9 @@ impl Chooser {
                 Filter::None => (Filter::None, chosen.split),
                 _ => (Filter::Shuffle, Some(false)),
             };
-            let fewer = Options { filter, split, block_size: Some(NEAR), ..chosen };
+            // Levels that search more have large blocks anyway.
+            let block_size = (chosen.level <= 3).then_some(NEAR);
+            let fewer = Options { filter, split, block_size, ..chosen };
             if self.size(&fewer)? <= size + size / SOME {
                 return Ok(fewer);
             }
