@@ -1,4 +1,5 @@
-//! Memory for arrays: aligned buffers, strided copies, byte swap, shuffle and bitshuffle, file maps.
+//! Memory for arrays: aligned buffers, strided copies, byte swap, shuffle and bitshuffle, checksums,
+//! file maps.
 //!
 //! # Unsafe code
 //! This is the one crate of the core that holds any. Each block carries a proof; each module
@@ -10,6 +11,7 @@
 mod buffer;
 mod close;
 mod copy;
+mod crc32c;
 mod fill;
 pub mod map;
 pub mod pages;
@@ -23,8 +25,9 @@ mod transpose;
 pub use buffer::Buffer;
 pub use close::close;
 pub use copy::copy;
+pub use crc32c::{copy_crc32c, crc32c, crc32c_append};
 pub use fill::{Elements, Finish, gather, scatter, zero_spans};
-pub use parts::fill_parts;
+pub use parts::{fill_cut, fill_parts};
 pub use plain::{Plain, bytes_of, bytes_of_mut};
 pub use shuffle::{
     bitshuffle, bitunshuffle, bitunshuffle_planes, shuffle, unshuffle, unshuffle_planes,

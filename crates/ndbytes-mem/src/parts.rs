@@ -14,7 +14,41 @@ pub fn fill_parts<T: Send>(
     if threads <= 1 || buffer.len() <= share {
         return vec![(buffer.len(), fill(buffer, 0))];
     }
-    let parts: Vec<_> = buffer.chunks_mut(share.max(1)).enumerate().collect();
+    fill_all(buffer.chunks_mut(share.max(1)), threads, fill)
+}
+
+/// As [`fill_parts`], of parts of these lengths.
+///
+/// # Panics
+/// When they are longer than the buffer together.
+pub fn fill_cut<T: Send>(
+    buffer: &mut [u8],
+    lens: &[usize],
+    threads: usize,
+    fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
+) -> Vec<(usize, T)> {
+    let mut rest = buffer;
+    let parts = lens.iter().map(|&len| {
+        let (part, behind) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = behind;
+        part
+    });
+    fill_all(parts, threads, fill)
+}
+
+fn fill_all<'a, T: Send>(
+    parts: impl Iterator<Item = &'a mut [u8]>,
+    threads: usize,
+    fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
+) -> Vec<(usize, T)> {
+    let mut at = 0;
+    let placed = parts.map(|part| {
+        let start = at;
+        at += part.len();
+        (start, part)
+    });
+    let parts: Vec<_> = placed.enumerate().collect();
+    let threads = threads.min(parts.len());
     let mut results: Vec<Option<(usize, T)>> = parts.iter().map(|_| None).collect();
     let queue = Mutex::new(parts.into_iter());
     let done = Mutex::new(&mut results);
@@ -22,9 +56,9 @@ pub fn fill_parts<T: Send>(
         loop {
             // On a line of its own: the lock is given back before the work starts.
             let next = lock(&queue).next();
-            let Some((i, part)) = next else { break };
+            let Some((i, (at, part))) = next else { break };
             let len = part.len();
-            let filled = fill(part, i * share);
+            let filled = fill(part, at);
             lock(&done)[i] = Some((len, filled));
         }
     };
@@ -60,6 +94,17 @@ mod tests {
             assert!(buffer.iter().all(|&b| b == 1));
             assert_eq!(filled.iter().map(|(len, _)| len).sum::<usize>(), len);
             assert!(filled.is_sorted_by_key(|&(_, at)| at));
+        }
+    }
+
+    #[test]
+    fn parts_of_any_length_are_filled_once() {
+        for threads in [1, 2, 3] {
+            let mut buffer = vec![0u8; 10];
+            let fill = |part: &mut [u8], at: usize| part.fill(at as u8);
+            let filled = fill_cut(&mut buffer, &[3, 0, 6, 1], threads, &fill);
+            assert_eq!(buffer, [0, 0, 0, 3, 3, 3, 3, 3, 3, 9]);
+            assert_eq!(filled, [(3, ()), (0, ()), (6, ()), (1, ())]);
         }
     }
 

@@ -108,7 +108,7 @@ impl Before {
             let covered = len - CHECKSUM_LEN as u64;
             let mut computed = 0;
             pieces(&mut (&file).take(covered), |piece| {
-                computed = crc32c::crc32c_append(computed, piece);
+                computed = ndbytes_mem::crc32c_append(computed, piece);
                 Ok(())
             })?;
             let mut stored = [0; CHECKSUM_LEN];
@@ -164,7 +164,7 @@ pub(crate) fn keep(
         let mut kept = open.open(&new)?;
         let mut checksum = 0;
         let mut put = |piece: &[u8]| {
-            checksum = crc32c::crc32c_append(checksum, piece);
+            checksum = ndbytes_mem::crc32c_append(checksum, piece);
             Ok(kept.write_all(piece)?)
         };
         put(&journal.encode())?;

@@ -122,7 +122,7 @@ impl Stream {
         let mut piece = if self.next == 0 { front()? } else { Vec::new() };
         piece.extend(tag(name)?);
         let head = header.encode()?;
-        self.sum = crc32c::crc32c(&head);
+        self.sum = ndbytes_mem::crc32c(&head);
         self.bytes += (head.len() + header.nbytes()) as u64;
         piece.extend(head);
         let array = self.arrays.take(self.next)?;
@@ -137,11 +137,11 @@ impl Producer for Stream {
         let count = self.arrays.known.len();
         if let Some(elements) = &mut self.elements {
             if let Some(piece) = elements.produce()? {
-                self.sum = crc32c::crc32c_append(self.sum, &piece);
+                self.sum = ndbytes_mem::crc32c_append(self.sum, &piece);
                 return Ok(Some(piece));
             }
             self.elements = None;
-            self.sums = crc32c::crc32c_append(self.sums, &self.sum.to_le_bytes());
+            self.sums = ndbytes_mem::crc32c_append(self.sums, &self.sum.to_le_bytes());
             return Ok(Some(sum(self.sum)?.into()));
         }
         if self.next < count {

@@ -58,7 +58,7 @@ impl Outbox {
         self.bytes += bytes;
         if let Some(sum) = sum {
             Record::Sum(sum).encode(&mut self.held)?;
-            self.sums = crc32c::crc32c_append(self.sums, &sum.to_le_bytes());
+            self.sums = ndbytes_mem::crc32c_append(self.sums, &sum.to_le_bytes());
         }
         Ok(())
     }

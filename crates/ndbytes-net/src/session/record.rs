@@ -114,7 +114,7 @@ impl Record {
         let start = out.len();
         out.extend(TAG);
         out.extend(json.as_bytes());
-        let sum = crc32c::crc32c(&out[start..]);
+        let sum = ndbytes_mem::crc32c(&out[start..]);
         out.extend(sum.to_le_bytes());
         Ok(())
     }
@@ -279,7 +279,7 @@ pub(super) fn piece_ends(at: u64, bytes: &[u8]) -> ([u8; PIECE_FRONT], [u8; 4]) 
     front[4..8].copy_from_slice(&len.to_le_bytes());
     front[8..12].copy_from_slice(TAG);
     front[12..].copy_from_slice(&at.to_le_bytes());
-    let sum = crc32c::crc32c_append(crc32c::crc32c(&front[8..]), bytes);
+    let sum = ndbytes_mem::crc32c_append(ndbytes_mem::crc32c(&front[8..]), bytes);
     (front, sum.to_le_bytes())
 }
 
@@ -313,7 +313,7 @@ fn checked(body: &[u8]) -> Result<&[u8]> {
             "a skippable frame that is no record: the tag `NDB1` is missing".to_owned()
         ));
     }
-    let (stored, computed) = (u32::from_le_bytes(*stored), crc32c::crc32c(covered));
+    let (stored, computed) = (u32::from_le_bytes(*stored), ndbytes_mem::crc32c(covered));
     if stored != computed {
         let message = format!(
             "a record's checksum is {computed:08x}, {stored:08x} is stored: bytes have changed on the way"
@@ -444,7 +444,7 @@ mod tests {
     fn what_must_be_known_is() {
         let parse = |json: &str| {
             let mut body = [TAG.as_slice(), json.as_bytes()].concat();
-            body.extend(crc32c::crc32c(&body).to_le_bytes());
+            body.extend(ndbytes_mem::crc32c(&body).to_le_bytes());
             Record::parse(&body)
         };
         assert_eq!(parse("{\"kind\":\"new\"}").unwrap(), Record::Other("new".into()));

@@ -124,7 +124,7 @@ impl State {
         self.received += 1;
         self.bytes += bytes;
         if let Some(sum) = sum {
-            self.sums = crc32c::crc32c_append(self.sums, &sum.to_le_bytes());
+            self.sums = ndbytes_mem::crc32c_append(self.sums, &sum.to_le_bytes());
         }
         if grant {
             self.granted = self.received;

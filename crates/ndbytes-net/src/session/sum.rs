@@ -22,7 +22,7 @@ impl<T> Summed<T> {
     fn add(&mut self, bytes: &[u8]) {
         self.passed += bytes.len() as u64;
         if let Some(sum) = &mut self.sum {
-            *sum = crc32c::crc32c_append(*sum, bytes);
+            *sum = ndbytes_mem::crc32c_append(*sum, bytes);
         }
     }
 

@@ -4,6 +4,7 @@ use ndbytes_codec::{blosc, pco};
 use ndbytes_format::blosc::HEADER_LEN;
 use ndbytes_format::frame::{CHECKSUM_LEN, Family, FrameHeader, Record};
 use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
+use ndbytes_mem::{copy_crc32c, crc32c};
 
 use crate::error::{Error, Result};
 use crate::frame::choose::{Chooser, Model};
@@ -178,7 +179,7 @@ pub(super) fn checked<'a>(bytes: &'a [u8], what: &str) -> Result<&'a [u8]> {
         let message = format!("{what} has no room for a checksum");
         return Err(Error::new(Code::FrameRecord, message));
     };
-    compare(*stored, crc32c::crc32c(checked), what)?;
+    compare(*stored, crc32c(checked), what)?;
     Ok(checked)
 }
 
@@ -209,11 +210,7 @@ fn copy_stored(family: Family, record: &[u8], items: &mut [u8]) -> Option<Result
     if bytes.len() != items.len() || bytes.is_empty() {
         return None;
     }
-    let mut checksum = crc32c::crc32c(front);
-    for (from, to) in bytes.chunks(PIECE).zip(items.chunks_mut(PIECE)) {
-        to.copy_from_slice(from);
-        checksum = crc32c::crc32c_append(checksum, from);
-    }
+    let checksum = copy_crc32c(items, bytes, crc32c(front));
     Some(compare(*stored, checksum, CHUNK))
 }
 
@@ -277,8 +274,6 @@ pub(super) fn typesize(dtype: &Dtype) -> usize {
 const TABLES: usize = 4096;
 /// What messages call it.
 const CHUNK: &str = "the chunk";
-/// Bytes that the first-level cache holds twice.
-const PIECE: usize = 16 << 10;
 
 #[cold]
 pub(super) fn no_memory() -> Error {

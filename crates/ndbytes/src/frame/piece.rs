@@ -1,16 +1,19 @@
 //! What frames are made of: header, records and index, each with a checksum at its end.
 
 use ndbytes_format::frame::{CHECKSUM_LEN, Record};
+use ndbytes_mem::{copy_crc32c, crc32c, crc32c_append};
 
 use crate::error::Result;
 use crate::frame::chunk::no_memory;
 use crate::kept::Kept;
 
-/// A piece that is ready to be written. Items that are stored as they are stay where they lie.
+/// A piece to be written or copied. Items that are stored as they are stay where they lie.
 pub(super) struct Piece<'a> {
     front: Vec<u8>,
     items: &'a [u8],
     checksum: [u8; CHECKSUM_LEN],
+    /// Whether the checksum is that of the front alone: the items are summed up as they are copied.
+    is_due: bool,
 }
 
 /// The items of a chunk.
@@ -25,32 +28,75 @@ pub(super) enum Items<'a, 'b> {
 impl<'a> Piece<'a> {
     /// Bytes and the checksum of all of them.
     pub(super) fn header(front: Vec<u8>) -> Self {
-        let checksum = crc32c::crc32c(&front).to_le_bytes();
-        Self { front, items: &[], checksum }
+        let checksum = crc32c(&front).to_le_bytes();
+        Self { front, items: &[], checksum, is_due: false }
     }
 
-    /// A record. `front` is room for the prefix and the start of the payload, and `items` its rest;
-    /// `record` makes the prefix of the length.
+    /// A record. `front` is room for the prefix and the start of the payload, and `items` its rest,
+    /// which is not summed up yet; `record` makes the prefix of the length.
     pub(super) fn record(
         mut front: Vec<u8>,
         items: &'a [u8],
         record: impl FnOnce(u32) -> Record,
     ) -> Result<Self> {
-        let start = crc32c::crc32c(&front[Record::PREFIX_LEN..]);
-        let checksum = crc32c::crc32c_append(start, items).to_le_bytes();
+        let checksum = crc32c(&front[Record::PREFIX_LEN..]).to_le_bytes();
         let len = front.len() - Record::PREFIX_LEN + items.len() + CHECKSUM_LEN;
         let len = u32::try_from(len).map_err(|_| no_memory())?;
         front[..Record::PREFIX_LEN].copy_from_slice(&record(len).encode());
-        Ok(Self { front, items, checksum })
+        Ok(Self { front, items, checksum, is_due: !items.is_empty() })
+    }
+
+    /// The same with its checksum.
+    pub(super) fn summed(mut self) -> Self {
+        if std::mem::take(&mut self.is_due) {
+            let front = u32::from_le_bytes(self.checksum);
+            self.checksum = crc32c_append(front, self.items).to_le_bytes();
+        }
+        self
+    }
+
+    /// Whether it is to be copied whole, since only then its checksum is made.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_due
     }
 
     /// The bytes in parts, in order.
+    ///
+    /// # Panics
+    /// When the checksum is due.
     pub(super) fn parts(&self) -> [&[u8]; 3] {
+        assert!(!self.is_due, "the items are not summed up");
         [&self.front, self.items, &self.checksum]
     }
 
     pub(super) fn len(&self) -> usize {
-        self.parts().iter().map(|part| part.len()).sum()
+        self.front.len() + self.items.len() + CHECKSUM_LEN
+    }
+
+    /// Copies the bytes from `skip` on, as many as there is room for, and returns their number.
+    ///
+    /// # Panics
+    /// When the checksum is due, and this is not all of the piece.
+    pub(super) fn copy_part(&self, mut skip: usize, out: &mut [u8]) -> usize {
+        if self.is_due {
+            assert!(skip == 0 && out.len() >= self.len(), "a part of what is not summed up");
+            let (front, rest) = out.split_at_mut(self.front.len());
+            let (items, rest) = rest.split_at_mut(self.items.len());
+            front.copy_from_slice(&self.front);
+            let sum = copy_crc32c(items, self.items, u32::from_le_bytes(self.checksum));
+            rest[..CHECKSUM_LEN].copy_from_slice(&sum.to_le_bytes());
+            return self.len();
+        }
+        let room = out.len();
+        let mut out = out;
+        for part in self.parts() {
+            let bytes = &part[skip.min(part.len())..];
+            skip -= part.len() - bytes.len();
+            let (to, rest) = out.split_at_mut(bytes.len().min(out.len()));
+            to.copy_from_slice(&bytes[..to.len()]);
+            out = rest;
+        }
+        room - out.len()
     }
 }
 

@@ -73,18 +73,28 @@ pub fn write_frame(
     array: &ArrayView<'_>,
     options: &FrameOptions,
 ) -> Result<()> {
-    encode(array, options, |piece| Ok(write_all_vectored(sink, &piece.parts())?))
+    encode(array, options, Sums::AtOnce, |piece| Ok(write_all_vectored(sink, &piece.parts())?))
+}
+
+/// When items that stay where they lie are summed up.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Sums {
+    /// By the thread that makes their record.
+    AtOnce,
+    /// By the one that copies them, as it does so.
+    WhenCopied,
 }
 
 /// Makes the pieces of a frame, in order.
 pub(super) fn encode<'a>(
     array: &ArrayView<'a>,
     options: &FrameOptions,
+    sums: Sums,
     mut sink: impl FnMut(Piece<'a>) -> Result<()>,
 ) -> Result<()> {
     let (header, pipeline) = plan(array, options)?;
     let head = Piece::header(header.encode()?);
-    let mut chunks = Chunks::new(pipeline, Vec::new(), head.len() as u64);
+    let mut chunks = Chunks { sums, ..Chunks::new(pipeline, Vec::new(), head.len() as u64) };
     let meter = Meter::new(&options.progress, array.nbytes() as u64);
     let write = || {
         sink(head)?;
@@ -98,6 +108,7 @@ pub(super) fn encode<'a>(
 /// The chunks of a frame, and where they come to lie.
 pub(super) struct Chunks {
     ways: Ways,
+    sums: Sums,
     /// Those that are there.
     pub(super) places: Vec<ChunkPlace>,
     /// Where the next record begins.
@@ -107,7 +118,7 @@ pub(super) struct Chunks {
 impl Chunks {
     /// Those that are there; the next record begins at `at`.
     pub(super) fn new(pipeline: Pipeline, places: Vec<ChunkPlace>, at: u64) -> Self {
-        Self { ways: Ways::new(pipeline, places.len()), places, at }
+        Self { ways: Ways::new(pipeline, places.len()), sums: Sums::AtOnce, places, at }
     }
 
     /// Makes the records of chunks that are not there yet, in order, until there are so many.
@@ -120,7 +131,7 @@ impl Chunks {
         meter: &Meter,
         sink: &mut impl FnMut(Piece<'a>) -> Result<()>,
     ) -> Result<()> {
-        let Self { ways, places, at } = self;
+        let Self { ways, sums, places, at } = self;
         let first = places.len();
         let count = end - first;
         places.reserve(count);
@@ -131,7 +142,9 @@ impl Chunks {
             || (ChunkEncoder::lend(), Vec::new()),
             |(encoder, buffer), i| {
                 let (way, items) = ways.way(header, source, encoder, first + i, buffer)?;
-                encoder.record(header, way, items)
+                let record = encoder.record(header, way, items)?;
+                let is_late = *sums == Sums::WhenCopied && record.len() <= MOST;
+                Ok(if is_late { record } else { record.summed() })
             },
             |i, record| {
                 let len = (record.len() - Record::PREFIX_LEN) as u64;
@@ -150,3 +163,6 @@ impl Chunks {
         Piece::record(index, &[], Record::Index)
     }
 }
+
+/// Bytes of a record that one thread copies.
+const MOST: usize = 16 << 20;
