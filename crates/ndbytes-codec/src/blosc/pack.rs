@@ -143,7 +143,7 @@ impl Zstd {
 
     /// Has the context search at this level; its memory stays.
     fn set(&mut self, level: u32, min_match: Option<u32>) -> Result<(), FormatError> {
-        use zstd_safe::CParameter::{CompressionLevel, MinMatch};
+        use zstd_safe::CParameter::{CompressionLevel, HashLog, MinMatch};
 
         if let Some(other) = min_match.filter(|len| !(3..=7).contains(len)) {
             let message = format!("zstd looks for matches of 3 to 7 bytes or more, not {other}");
@@ -151,8 +151,12 @@ impl Zstd {
         }
         // 0 is what the level says.
         let min_match = min_match.unwrap_or(0);
+        // The level's own has half as many places: twice as many take no longer, and find more.
+        let hash_log = if level == 1 { 15 } else { 0 };
         if (self.level, self.min_match) != (level, min_match) {
-            for parameter in [CompressionLevel(level as i32), MinMatch(min_match)] {
+            let parameters =
+                [CompressionLevel(level as i32), MinMatch(min_match), HashLog(hash_log)];
+            for parameter in parameters {
                 self.context.set_parameter(parameter).map_err(|_| broken())?;
             }
             (self.level, self.min_match) = (level, min_match);
