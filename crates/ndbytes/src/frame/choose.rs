@@ -77,9 +77,15 @@ impl Chooser {
             if !differs_in_level(preset, filter, typesize) {
                 return Ok(model.chosen);
             }
-            // How hard to search, what a trial at a low level leaves does not tell.
+            // How hard to search, what a trial at a low level leaves does not tell; for what, the
+            // model does.
             let found = (filter, model.size);
-            let (_, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
+            let efforts = |e| {
+                let Options { level, min_match, .. } = options(filter, e);
+                let is_known = level != model.chosen.level || min_match == model.chosen.min_match;
+                is_known.then(|| options(filter, e))
+            };
+            let (_, effort) = self.effort(preset, found, typesize, efforts)?;
             let Options { split, block_size, .. } = model.chosen;
             return Ok(Options { split, block_size, ..options(filter, effort) });
         }
@@ -107,7 +113,8 @@ impl Chooser {
         let mut best = (usize::MAX, 0, stored);
         for found in likely {
             let filter = found.0;
-            let (size, effort) = self.effort(preset, found, typesize, |e| options(filter, e))?;
+            let (size, effort) =
+                self.effort(preset, found, typesize, |e| Some(options(filter, e)))?;
             let weight = weighed((filter, size), typesize, self.sample.len());
             if weight < best.0 {
                 best = (weight, size, options(filter, effort));
@@ -226,13 +233,13 @@ impl Chooser {
     }
 
     /// The effort that the preset makes behind this filter, and what it makes of the sample.
-    /// `size` is what the trial made.
+    /// `size` is what the trial made. An effort without options is left out.
     fn effort(
         &mut self,
         preset: Preset,
         (filter, size): (Filter, usize),
         typesize: usize,
-        options: impl Fn(Effort) -> Options,
+        options: impl Fn(Effort) -> Option<Options>,
     ) -> Result<(usize, Effort)> {
         let is_dense = size < self.sample.len() / DENSE;
         let (efforts, nearly) = efforts(preset, filter, typesize, is_dense);
@@ -241,7 +248,8 @@ impl Chooser {
         }
         let mut best = (usize::MAX, at(1));
         for &effort in efforts {
-            let size = self.size(&options(effort))?;
+            let Some(options) = options(effort) else { continue };
+            let size = self.size(&options)?;
             best = if size < best.0 - best.0 / nearly { (size, effort) } else { best };
         }
         Ok(best)

@@ -124,9 +124,11 @@ pub(super) fn efforts(
             (const { &[at(1).from(5), at(1).from(7)] }, 100)
         }
         (Preset::Quick | Preset::Auto, _) => (const { &[at(1).from(7), at(1).from(5)] }, 200),
-        (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(7).from(5)] }, 500),
-        (Preset::Medium, Filter::Shuffle) => (const { &[at(1).from(7), at(7).from(5)] }, 500),
-        (Preset::Medium, _) => (const { &[at(1), at(7).from(5)] }, 500),
+        (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(7).from(5)] }, 1000),
+        (Preset::Medium, Filter::Shuffle) => {
+            (const { &[at(1).from(7), at(7).from(6), at(7).from(5)] }, 1000)
+        }
+        (Preset::Medium, _) => (const { &[at(1), at(7).from(6), at(7).from(5)] }, 1000),
         (Preset::Small, _) => (const { &[at(1).from(7), at(9).from(5), at(9).from(4)] }, 1000),
         // More search than that finds next to nothing more, and what it finds is slower to read.
         (Preset::Smallestread, _) => (const { &[at(17)] }, ANY),
