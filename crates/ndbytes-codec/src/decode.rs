@@ -278,7 +278,7 @@ mod tests {
             encoder.finish().unwrap();
             let says = content_len(codec, &out);
             assert!(says.is_none_or(|len| len == data.len() as u64), "{codec:?}");
-            let knows = codec == Codec::Gzip || codec.as_str() == "zstd";
+            let knows = ["gzip", "lz4", "zstd"].contains(&codec.as_str());
             assert!(says.is_some() || !knows, "{codec:?}");
             assert_eq!(content_len(codec, b""), None);
         }
@@ -288,6 +288,21 @@ mod tests {
             let lz4 = b"\x04\x22\x4d\x18\x68\x40\x05\x01\0\0\0\0\0\0";
             assert_eq!(content_len(Codec::Lz4, lz4), Some(261));
             assert_eq!(content_len(Codec::Lz4, &lz4[..13]), None);
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_said_wrongly_is_an_error() {
+        let data = sample();
+        for &codec in Codec::ALL {
+            if !["lz4", "zstd"].contains(&codec.as_str()) {
+                continue;
+            }
+            for size in [0, data.len() as u64 - 1, data.len() as u64 + 1] {
+                let mut encoder = crate::Encoder::new(codec, 1, Vec::new()).with_size(size);
+                let written = encoder.write_all(&data);
+                assert!(written.and_then(|()| encoder.finish()).is_err(), "{codec:?} {size}");
+            }
         }
     }
 

@@ -50,12 +50,15 @@ impl<W: Write> Encoder<W> {
     }
 
     /// Says how many bytes will be written; more or less of them become an error. Those codecs
-    /// whose streams may say so, which is zstd, do. To be called before anything is written.
-    #[cfg_attr(not(feature = "zstd"), allow(unused_mut, unused_variables))]
+    /// whose streams may say so, which are LZ4 and zstd, do. To be called before anything is written.
+    #[cfg_attr(not(any(feature = "lz4", feature = "zstd")), allow(unused_mut, unused_variables))]
     pub fn with_size(mut self, size: u64) -> Self {
-        #[cfg(feature = "zstd")]
-        if let Inner::Zstd(encoder) = &mut self.0 {
-            encoder.packer.set_size(size);
+        match &mut self.0 {
+            Inner::Deflate(_) => {}
+            #[cfg(feature = "lz4")]
+            Inner::Lz4(encoder) => encoder.packer.set_size(size),
+            #[cfg(feature = "zstd")]
+            Inner::Zstd(encoder) => encoder.packer.set_size(size),
         }
         self
     }

@@ -61,7 +61,7 @@ struct Frame {
 pub(crate) fn content_len(stream: &[u8]) -> Option<u64> {
     let (magic, rest) = stream.split_first_chunk()?;
     let (&[flags, _], rest) = rest.split_first_chunk()?;
-    let says_it = u32::from_le_bytes(*magic) == MAGIC && flags & 8 != 0;
+    let says_it = u32::from_le_bytes(*magic) == MAGIC && flags & SAYS_SIZE != 0;
     rest.first_chunk().filter(|_| says_it).map(|&len| u64::from_le_bytes(len))
 }
 
@@ -160,7 +160,7 @@ impl Unpack {
                     linked: flags & 0x20 == 0,
                     block_checksum: flags & 0x10 != 0,
                     content_checksum: flags & 4 != 0,
-                    content_size: (flags & 8 != 0).then_some(0),
+                    content_size: (flags & SAYS_SIZE != 0).then_some(0),
                     block_max,
                 };
                 self.hash = XxHash32::with_seed(0);
@@ -259,14 +259,16 @@ impl Unpack {
     }
 }
 
-/// What a frame of ours begins with: independent blocks of [`BLOCK_SIZE`], content checksum.
-pub fn header() -> [u8; 7] {
-    let mut header = [0; 7];
-    let descriptor = [0x64, BLOCK_CODE << 4];
-    header[..4].copy_from_slice(&MAGIC.to_le_bytes());
-    header[4..6].copy_from_slice(&descriptor);
-    header[6] = (XxHash32::oneshot(0, &descriptor) >> 8) as u8;
-    header
+/// What a frame of ours begins with: independent blocks of [`BLOCK_SIZE`], content checksum, and the
+/// size of the content where it is known.
+pub fn header(size: Option<u64>) -> Vec<u8> {
+    let mut descriptor = vec![0x64, BLOCK_CODE << 4];
+    if let Some(size) = size {
+        descriptor[0] |= SAYS_SIZE;
+        descriptor.extend(size.to_le_bytes());
+    }
+    let check = (XxHash32::oneshot(0, &descriptor) >> 8) as u8;
+    [&MAGIC.to_le_bytes()[..], &descriptor, &[check]].concat()
 }
 
 /// Compresses the blocks of a frame, each alone.
@@ -342,6 +344,9 @@ pub(crate) struct Pack {
     checksum: Checksum,
     begun: bool,
     block: Vec<u8>,
+    /// What there will be, where it is known, and what there was.
+    size: Option<u64>,
+    taken: u64,
 }
 
 impl Pack {
@@ -352,13 +357,21 @@ impl Pack {
             checksum: Checksum::new(),
             begun: false,
             block: Vec::new(),
+            size: None,
+            taken: 0,
         }
+    }
+
+    /// Writes how many bytes are compressed into the head of the frame; more or less of them become
+    /// an error.
+    pub(crate) fn set_size(&mut self, size: u64) {
+        self.size = Some(size);
     }
 
     fn emit(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         if !self.begun {
             self.begun = true;
-            out.extend_from_slice(&header());
+            out.extend_from_slice(&header(self.size));
         }
         if !self.block.is_empty() {
             self.checksum.update(&self.block);
@@ -371,9 +384,14 @@ impl Pack {
 
 impl Packer for Pack {
     fn pack(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
+        let left = self.size.map_or(u64::MAX, |size| size - self.taken);
+        if input.len() as u64 > left {
+            return Err(wrong_size());
+        }
         let n = input.len().min(BLOCK_SIZE - self.block.len());
         self.block.try_reserve(n)?;
         self.block.extend_from_slice(&input[..n]);
+        self.taken += n as u64;
         if self.block.len() == BLOCK_SIZE {
             self.emit(out)?;
         }
@@ -381,6 +399,9 @@ impl Packer for Pack {
     }
 
     fn drain(&mut self, end: bool, out: &mut Vec<u8>) -> io::Result<bool> {
+        if end && self.size.is_some_and(|size| size != self.taken) {
+            return Err(wrong_size());
+        }
         self.emit(out)?;
         if end {
             out.extend_from_slice(&self.checksum.trailer());
@@ -394,6 +415,12 @@ fn word(bytes: &[u8]) -> u32 {
 }
 
 #[cold]
+fn wrong_size() -> io::Error {
+    let message = "more or less is compressed than was said beforehand";
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+#[cold]
 fn unsupported(what: &str) -> FormatError {
     FormatError::new(Code::CodecUnsupported, format!("{what}, which is not handled"))
 }
@@ -402,6 +429,8 @@ const MAGIC: u32 = 0x184d_2204;
 const LEGACY: u32 = 0x184c_2102;
 const SKIPPABLE: u32 = 0x184d_2a50;
 const SKIPPABLE_END: u32 = 0x184d_2a5f;
+/// Set in the flags of a frame that says how much comes out of it.
+const SAYS_SIZE: u8 = 8;
 /// Set in the size of a block that is not compressed.
 const STORED: u32 = 1 << 31;
 /// How far back a block may refer.

@@ -60,8 +60,8 @@ impl<W: Write> Blocks<W> {
         Self::new(format, crew, header(codec, level), period, sink)
     }
 
-    /// A frame of LZ4.
-    pub(super) fn lz4(threads: usize, sink: W) -> Self {
+    /// A frame of LZ4, of so many bytes where that is known.
+    pub(super) fn lz4(threads: usize, size: Option<u64>, sink: W) -> Self {
         let crew = Crew::new(threads, || -> Worker<_, _> {
             let mut encoder = lz4::BlockEncoder::new();
             Box::new(move |mut block: Block| {
@@ -69,7 +69,7 @@ impl<W: Write> Blocks<W> {
                 Ok(block)
             })
         });
-        Self::new(Format::Lz4(lz4::Checksum::new()), crew, &lz4::header(), 0, sink)
+        Self::new(Format::Lz4(lz4::Checksum::new()), crew, &lz4::header(size), 0, sink)
     }
 
     fn new(

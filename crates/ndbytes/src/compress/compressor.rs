@@ -68,8 +68,8 @@ impl<W: Write> Compressor<W> {
         self.with_size(array.nbytes() as u64)
     }
 
-    /// Says how many bytes will be written; more or less of them become an error. A frame of zstd
-    /// says so at its beginning, and readers know how much memory to take.
+    /// Says how many bytes will be written; more or less of them become an error. Frames of zstd
+    /// and LZ4 say so at their beginning, and readers know how much memory to take.
     pub fn with_size(mut self, size: u64) -> Self {
         self.size = Some(size);
         self
@@ -107,7 +107,7 @@ impl<W: Write> Compressor<W> {
             Codec::Deflate | Codec::Gzip | Codec::Zlib => {
                 State::Blocks(Box::new(Blocks::deflate(codec, level, period, threads, sink)))
             }
-            Codec::Lz4 => State::Blocks(Box::new(Blocks::lz4(threads, sink))),
+            Codec::Lz4 => State::Blocks(Box::new(Blocks::lz4(threads, self.size, sink))),
             // One frame: there are readers that take the first of several for all.
             _ => {
                 let mut encoder = Encoder::new(codec, level, sink);
