@@ -210,6 +210,7 @@ def test_stock_tools_read_our_zstd_and_lz4():
             assert zstandard.ZstdDecompressor().decompressobj().decompress(stream) == data
         stream = nb.compress(data, "lz4")
         assert frame.get_frame_info(stream)["content_checksum"]
+        assert frame.get_frame_info(stream)["content_size"] == len(data)
         assert frame.decompress(stream) == data
 
 

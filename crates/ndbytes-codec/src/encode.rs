@@ -49,8 +49,8 @@ impl<W: Write> Encoder<W> {
         self
     }
 
-    /// Says how many bytes will be written; more or less of them become an error. Those codecs
-    /// whose streams may say so, which are LZ4 and zstd, do. To be called before anything is written.
+    /// Says how many bytes will be written. Those codecs whose streams may say so, which are LZ4 and
+    /// zstd, do, and more or less of them become an error. To be called before anything is written.
     #[cfg_attr(not(any(feature = "lz4", feature = "zstd")), allow(unused_mut, unused_variables))]
     pub fn with_size(mut self, size: u64) -> Self {
         match &mut self.0 {

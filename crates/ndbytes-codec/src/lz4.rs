@@ -384,7 +384,7 @@ impl Pack {
 
 impl Packer for Pack {
     fn pack(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
-        let left = self.size.map_or(u64::MAX, |size| size - self.taken);
+        let left = self.size.map_or(u64::MAX, |size| size.saturating_sub(self.taken));
         if input.len() as u64 > left {
             return Err(wrong_size());
         }

@@ -17,7 +17,7 @@ pub fn fill_parts<T: Send>(
     fill_all(buffer.chunks_mut(share.max(1)), threads, fill)
 }
 
-/// As [`fill_parts`], of parts of these lengths.
+/// As [`fill_parts`], of parts of these lengths; what is behind them stays as it is.
 ///
 /// # Panics
 /// When they are longer than the buffer together.
@@ -48,6 +48,9 @@ fn fill_all<'a, T: Send>(
         (start, part)
     });
     let parts: Vec<_> = placed.enumerate().collect();
+    if threads <= 1 || parts.len() <= 1 {
+        return parts.into_iter().map(|(_, (at, part))| (part.len(), fill(part, at))).collect();
+    }
     let threads = threads.min(parts.len());
     let mut results: Vec<Option<(usize, T)>> = parts.iter().map(|_| None).collect();
     let queue = Mutex::new(parts.into_iter());

@@ -43,8 +43,8 @@ pub(crate) fn compress(args: &Compress) -> Result<ExitStatus, Failure> {
         }
         input.begin("compressing");
         let elements = Elements::npy(&input)?.alone()?;
-        compressor = begin()?;
         before = elements.header().nbytes() as u64;
+        compressor = begin()?.with_size(before);
         compress_data(elements, &mut compressor)?;
     } else {
         let mut source = open(&args.input, "compressing")?;

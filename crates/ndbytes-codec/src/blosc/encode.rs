@@ -219,7 +219,7 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
         // Where numbers repeat within themselves, as decimals and fractions do, so do planes of
         // bits: LZ4 reaches back 64 KiB, and eight planes of items of four bytes are half that.
         Filter::Bitshuffle if size > 1 && !split => BLOCK_SIZE / 2,
-        // Longer planes cost nothing where little is searched.
+        // Longer planes cost nothing where little is searched; those of one bit, little at any level.
         Filter::Bitshuffle if size > 1 => 4 * BLOCK_SIZE,
         Filter::Shuffle if options.level < 3 => 4 * BLOCK_SIZE,
         // More than that takes longer, for who looks at much of what came before.

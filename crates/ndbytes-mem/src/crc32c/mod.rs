@@ -32,7 +32,8 @@ pub fn copy_crc32c(dst: &mut [u8], src: &[u8], sum: u32) -> u32 {
     let mut sum = sum;
     for (dst, src) in dst[done..].chunks_mut(PIECE).zip(src[done..].chunks(PIECE)) {
         dst.copy_from_slice(src);
-        sum = ::crc32c::crc32c_append(sum, src);
+        // What was copied, should the source be a map that somebody writes to.
+        sum = ::crc32c::crc32c_append(sum, dst);
     }
     sum
 }
@@ -68,7 +69,7 @@ mod tests {
     #[test]
     fn every_length_is_summed_up_and_copied() {
         let bytes = bytes(1500);
-        for len in 0..bytes.len() {
+        for len in (0..bytes.len()).step_by(if cfg!(miri) { 97 } else { 1 }) {
             for start in [0, 1, 31] {
                 let src = &bytes[start.min(len)..len];
                 let sum = ::crc32c::crc32c_append(7, src);

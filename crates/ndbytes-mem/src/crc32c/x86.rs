@@ -206,18 +206,23 @@ mod tests {
         for len in (STEP..=bytes.len()).step_by(STEP) {
             let wanted = ::crc32c::crc32c_append(9, &bytes[..len]);
             let (src, mut dst) = (bytes.as_ptr(), vec![0; len]);
+            let none = std::ptr::null_mut();
             if has_256() {
                 // SAFETY: the features were detected; there are `len` bytes on both sides.
                 let sum = unsafe { fold_256::<true>(9, src, dst.as_mut_ptr(), len) };
                 assert_eq!(sum, wanted);
                 assert!(dst == bytes[..len]);
+                // SAFETY: as above; no other side is used.
+                assert_eq!(unsafe { fold_256::<false>(9, src, none, len) }, wanted);
             }
             dst.fill(0);
             if has_512() {
-                // SAFETY: as above.
+                // SAFETY: the features were detected; there are `len` bytes on both sides.
                 let sum = unsafe { fold_512::<true>(9, src, dst.as_mut_ptr(), len) };
                 assert_eq!(sum, wanted);
                 assert!(dst == bytes[..len]);
+                // SAFETY: as above; no other side is used.
+                assert_eq!(unsafe { fold_512::<false>(9, src, none, len) }, wanted);
             }
         }
     }

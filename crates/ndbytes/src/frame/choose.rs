@@ -74,11 +74,12 @@ impl Chooser {
             self.is_like = true;
             self.sample.truncate(self.half);
             let Options { filter, .. } = model.chosen;
-            if !differs_in_level(preset, filter, typesize) {
+            let is_fewer = model.chosen.block_size.is_some();
+            if is_fewer || !differs_in_level(preset, filter, typesize) {
                 return Ok(model.chosen);
             }
-            // How hard to search, what a trial at a low level leaves does not tell; for what, the
-            // model does.
+            // How hard to search, what a trial at a low level leaves does not tell. What for, at the
+            // model's level, was seen when it was chosen for.
             let found = (filter, model.size);
             let efforts = |e| {
                 let Options { level, min_match, .. } = options(filter, e);

@@ -36,9 +36,14 @@ impl EncodedFrame<'_> {
     /// # Panics
     /// When `out` is not as long as the frame.
     pub fn copy_to(&self, out: &mut [u8]) -> Result<()> {
-        assert_eq!(out.len(), self.len, "the frame has another length");
-        let cuts = self.cuts();
         let most = if self.progress.is_heard() { PIECE } else { usize::MAX };
+        self.copy_in_shares(out, SHARE, most)
+    }
+
+    /// As [`copy_to`](Self::copy_to), in shares of `least` bytes or more, and told after `most`.
+    fn copy_in_shares(&self, out: &mut [u8], least: usize, most: usize) -> Result<()> {
+        assert_eq!(out.len(), self.len, "the frame has another length");
+        let cuts = self.cuts(least, most);
         let (mut cuts, mut out, mut at) = (&cuts[..], out, 0);
         while !cuts.is_empty() {
             let mut size = 0usize;
@@ -57,21 +62,21 @@ impl EncodedFrame<'_> {
         Ok(())
     }
 
-    /// Bytes of the parts that are copied by one thread each. What is summed up on the way is cut
-    /// nowhere.
-    fn cuts(&self) -> Vec<usize> {
-        let share = self.len.div_ceil(2 * self.threads).max(SHARE);
+    /// Bytes of the parts that are copied by one thread each, of `least` or more, so that there are
+    /// some for each thread in `most`. What is summed up on the way is cut nowhere.
+    fn cuts(&self, least: usize, most: usize) -> Vec<usize> {
+        let share = self.len.min(most).div_ceil(self.threads.saturating_mul(2)).max(least);
         let mut cuts = Vec::new();
         let mut open = 0;
         for piece in &self.pieces {
             open += piece.len();
             if piece.is_due() {
-                if open >= SHARE {
+                if open >= least {
                     cuts.push(std::mem::take(&mut open));
                 }
                 continue;
             }
-            // What was open before was less, so that it is this piece that is cut.
+            // One that is due ends in less than a share from the front, and so before the first cut.
             while open >= 2 * share {
                 cuts.push(share);
                 open -= share;
@@ -141,33 +146,66 @@ mod tests {
     use super::*;
     use crate::Order;
 
-    /// Cut between records and in them, and told in between.
     #[test]
-    fn a_large_frame_is_the_same_in_memory() {
-        let bytes: Vec<u8> = (0..20_000_000u64).map(|i| ((i * i) >> 9) as u8).collect();
-        for (chunk, pipeline) in [
-            (1 << 20, "raw"),
-            (1000, "raw"),
-            (19_000_000, "raw"),
-            (600_000, "auto"),
-            (9_000_000, "lz4"),
-        ] {
-            let shape = [bytes.len()];
-            let array = ArrayView::contiguous("|u1".parse().unwrap(), &shape, Order::C, &bytes);
+    fn a_frame_is_cut_between_records_that_are_summed_up_and_in_others() {
+        // Noise, then what repeats, and again: some records are stored, and some are not.
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            (state >> 24) as u8
+        };
+        let bytes: Vec<u8> = (0..400_000)
+            .map(|i| if i / 50_000 % 2 == 0 { random() } else { (i / 40 * 7) as u8 ^ random() & 7 })
+            .collect();
+        let shape = [bytes.len()];
+        let array = ArrayView::contiguous("|u1".parse().unwrap(), &shape, Order::C, &bytes);
+        let array = array.unwrap();
+        for (chunk, pipeline) in
+            [(50_000, "auto"), (25_000, "fast"), (1000, "raw"), (90_000, "lz4")]
+        {
             let options = FrameOptions::default()
                 .with_pipeline(pipeline.parse().unwrap())
                 .with_chunk_shape(Some(vec![chunk]));
             let mut written = Vec::new();
-            crate::write_frame(&mut written, array.as_ref().unwrap(), &options).unwrap();
-            for threads in [1, 2, 3] {
-                let options = options.clone().with_threads(Some(threads));
-                let whole = dump_frame(array.as_ref().unwrap(), &options).unwrap();
-                assert!(whole == written, "{chunk} {pipeline} {threads}");
+            crate::write_frame(&mut written, &array, &options).unwrap();
+            let mut frame = encode_frame(&array, &options).unwrap();
+            let due = frame.pieces.iter().filter(|piece| piece.is_due()).count();
+            let chunks = bytes.len().div_ceil(chunk);
+            match pipeline {
+                "auto" | "fast" => assert!(due > 0 && due < chunks, "{pipeline}: {due}"),
+                "raw" => assert_eq!(due, chunks),
+                _ => assert_eq!(due, 0),
             }
-            let told = Progress::new(|_, _| Ok(()));
-            let whole = dump_frame(array.as_ref().unwrap(), &options.with_progress(told));
-            assert!(whole.unwrap() == written, "{chunk} {pipeline}");
+            for threads in [1, 2, 5, usize::MAX] {
+                frame.threads = threads;
+                for least in [1, 700, 30_000, 1 << 20] {
+                    for most in [1, 1000, 60_000, usize::MAX] {
+                        let cuts = frame.cuts(least, most);
+                        assert_eq!(cuts.iter().sum::<usize>(), frame.len());
+                        if frame.threads < 6 {
+                            let mut out = vec![0; frame.len()];
+                            frame.copy_in_shares(&mut out, least, most).unwrap();
+                            assert!(out == written, "{pipeline} {threads} {least} {most}");
+                        }
+                    }
+                }
+            }
         }
+    }
+
+    #[test]
+    fn who_listens_does_not_leave_it_to_one_thread() {
+        let bytes = vec![0u8; 1 << 20];
+        let shape = [bytes.len()];
+        let array = ArrayView::contiguous("|u1".parse().unwrap(), &shape, Order::C, &bytes);
+        let options = FrameOptions::default()
+            .with_pipeline("lz4-0-noshuffle".parse().unwrap())
+            .with_threads(Some(2));
+        let mut frame = encode_frame(&array.unwrap(), &options).unwrap();
+        // As if it were large: what is told at a time is shared, too.
+        frame.pieces = vec![Piece::header(vec![0; 1 << 20])];
+        frame.len = frame.pieces[0].len();
+        assert!(frame.cuts(1000, 100_000).iter().all(|&len| len <= 50_000));
     }
 
     #[test]

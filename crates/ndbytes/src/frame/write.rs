@@ -164,5 +164,5 @@ impl Chunks {
     }
 }
 
-/// Bytes of a record that one thread copies.
+/// Bytes of a record that is summed up when it is copied, at most: one thread copies all of it.
 const MOST: usize = 16 << 20;

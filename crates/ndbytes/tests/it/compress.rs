@@ -241,13 +241,38 @@ fn a_stalled_sink_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_size_is_said_by_all_threads_and_when_flushed() {
+    let data = sample(3_000_000);
+    for codec in [Codec::Zstd, Codec::Lz4] {
+        for flushes in [false, true] {
+            let packed = |threads| {
+                let compressor = Compressor::new(codec, 3, Vec::new()).with_threads(Some(threads));
+                let mut compressor = compressor.with_size(data.len() as u64);
+                compressor.write_all(&data[..10]).unwrap();
+                if flushes {
+                    compressor.flush().unwrap();
+                }
+                compressor.write_all(&data[10..]).unwrap();
+                compressor.finish().unwrap()
+            };
+            let stream = packed(1);
+            assert!(stream == packed(3), "{codec:?} {flushes}");
+            assert_eq!(ndbytes::content_len(codec, &stream), Some(data.len() as u64));
+            assert!(alone(codec, &stream).unwrap() == data, "{codec:?} {flushes}");
+        }
+    }
+}
+
+#[test]
 fn a_size_that_is_wrong_is_an_error() {
     for (size, written) in [(10, 9), (10, 11), (3_000_000, 2_999_999), (600_000, 600_001)] {
         let data = sample(written);
-        let compressor = Compressor::new(Codec::Zstd, 3, Vec::new()).with_threads(Some(2));
-        let mut compressor = compressor.with_size(size);
-        let result = compressor.write_all(&data).and_then(|()| compressor.finish());
-        assert!(result.is_err(), "{size} {written}");
+        for codec in [Codec::Zstd, Codec::Lz4] {
+            let compressor = Compressor::new(codec, 3, Vec::new()).with_threads(Some(2));
+            let mut compressor = compressor.with_size(size);
+            let result = compressor.write_all(&data).and_then(|()| compressor.finish());
+            assert!(result.is_err(), "{codec:?} {size} {written}");
+        }
     }
 }
 
