@@ -5,9 +5,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Passes datagrams on between a server and the one client that it has, until it is dropped.
+/// Passes datagrams on between a server and the one client that it has, until it is dropped; what is
+/// on its way then, such as that a connection is closed, still arrives.
 pub struct Line {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -28,8 +29,19 @@ impl Line {
         let thread = thread::spawn(move || {
             let (mut client, mut passed) = (None, 0);
             let mut datagram = vec![0; 1 << 16];
-            while !told.load(Ordering::Relaxed) {
-                let Ok((len, from)) = socket.recv_from(&mut datagram) else { continue };
+            let mut stopped: Option<Instant> = None;
+            loop {
+                if told.load(Ordering::Relaxed)
+                    && stopped.get_or_insert_with(Instant::now).elapsed() > LAST
+                {
+                    return;
+                }
+                let Ok((len, from)) = socket.recv_from(&mut datagram) else {
+                    if stopped.is_some() {
+                        return;
+                    }
+                    continue;
+                };
                 let to = match from == server {
                     true => client,
                     false => {
@@ -65,3 +77,6 @@ impl Drop for Line {
         }
     }
 }
+
+/// How long datagrams are passed on after the end, at most: until none comes.
+const LAST: Duration = Duration::from_secs(1);
