@@ -42,14 +42,14 @@ fn fill_all<'a, T: Send>(
     fill: &(impl Fn(&mut [u8], usize) -> T + Sync),
 ) -> Vec<(usize, T)> {
     let mut at = 0;
-    let placed = parts.map(|part| {
+    let placed = parts.enumerate().map(|(i, part)| {
         let start = at;
         at += part.len();
-        (start, part)
+        (i, start, part)
     });
-    let parts: Vec<_> = placed.enumerate().collect();
+    let parts: Vec<_> = placed.collect();
     if threads <= 1 || parts.len() <= 1 {
-        return parts.into_iter().map(|(_, (at, part))| (part.len(), fill(part, at))).collect();
+        return parts.into_iter().map(|(_, at, part)| (part.len(), fill(part, at))).collect();
     }
     let threads = threads.min(parts.len());
     let mut results: Vec<Option<(usize, T)>> = parts.iter().map(|_| None).collect();
@@ -59,7 +59,7 @@ fn fill_all<'a, T: Send>(
         loop {
             // On a line of its own: the lock is given back before the work starts.
             let next = lock(&queue).next();
-            let Some((i, (at, part))) = next else { break };
+            let Some((i, at, part)) = next else { break };
             let len = part.len();
             let filled = fill(part, at);
             lock(&done)[i] = Some((len, filled));

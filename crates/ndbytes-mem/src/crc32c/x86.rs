@@ -8,38 +8,38 @@ use std::arch::x86_64::*;
 
 /// Sums up the front of the bytes. Returns the checksum, and how many bytes are in it.
 pub(super) fn fold(sum: u32, bytes: &[u8]) -> (u32, usize) {
-    let done = bytes.len() / STEP * STEP;
-    if done < LEAST {
-        return (sum, 0);
-    }
-    let (src, dst) = (bytes.as_ptr(), std::ptr::null_mut());
-    if has_512() {
-        // SAFETY: the features were detected. `src` is valid for `done` bytes, a multiple of STEP
-        // that is not 0; without COPY, `dst` is not used.
-        (unsafe { fold_512::<false>(sum, src, dst, done) }, done)
-    } else if has_256() {
-        // SAFETY: as above.
-        (unsafe { fold_256::<false>(sum, src, dst, done) }, done)
-    } else {
-        (sum, 0)
-    }
+    // SAFETY: the slice is valid for its length; without COPY, there need be no other side.
+    unsafe { fold_widest::<false>(sum, bytes.as_ptr(), std::ptr::null_mut(), bytes.len()) }
 }
 
 /// Copies the front of the bytes, and sums it up. Returns the checksum, and how many bytes that are.
 pub(super) fn copy_fold(dst: &mut [u8], src: &[u8], sum: u32) -> (u32, usize) {
-    let done = src.len().min(dst.len()) / STEP * STEP;
+    let len = src.len().min(dst.len());
+    // SAFETY: both slices are valid for `len` bytes, and as `dst` is borrowed mutably and `src`
+    // shared, they are disjoint.
+    unsafe { fold_widest::<true>(sum, src.as_ptr(), dst.as_mut_ptr(), len) }
+}
+
+/// By the widest registers that there are.
+///
+/// # Safety
+/// `src` is valid for reading `len` bytes, and with COPY `dst` for writing as many, which are disjoint.
+unsafe fn fold_widest<const COPY: bool>(
+    sum: u32,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> (u32, usize) {
+    let done = len / STEP * STEP;
     if done < LEAST {
-        return (sum, 0);
-    }
-    let (src, dst) = (src.as_ptr(), dst.as_mut_ptr());
-    if has_512() {
-        // SAFETY: the features were detected. Both pointers are valid for `done` bytes, a multiple
-        // of STEP that is not 0, and as `dst` is borrowed mutably and `src` shared, they are
-        // disjoint.
-        (unsafe { fold_512::<true>(sum, src, dst, done) }, done)
+        (sum, 0)
+    } else if has_512() {
+        // SAFETY: the features were detected, the pointers are the caller's, and `done`, no more
+        // than `len`, is a multiple of STEP that is not 0.
+        (unsafe { fold_512::<COPY>(sum, src, dst, done) }, done)
     } else if has_256() {
         // SAFETY: as above.
-        (unsafe { fold_256::<true>(sum, src, dst, done) }, done)
+        (unsafe { fold_256::<COPY>(sum, src, dst, done) }, done)
     } else {
         (sum, 0)
     }

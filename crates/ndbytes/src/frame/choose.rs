@@ -81,12 +81,7 @@ impl Chooser {
             // How hard to search, what a trial at a low level leaves does not tell. What for, at the
             // model's level, was seen when it was chosen for.
             let found = (filter, model.size);
-            let efforts = |e| {
-                let Options { level, min_match, .. } = options(filter, e);
-                let is_known = level != model.chosen.level || min_match == model.chosen.min_match;
-                is_known.then(|| options(filter, e))
-            };
-            let (_, effort) = self.effort(preset, found, typesize, efforts)?;
+            let (_, effort) = self.effort(preset, found, typesize, Some(&model.chosen))?;
             let Options { split, block_size, .. } = model.chosen;
             return Ok(Options { split, block_size, ..options(filter, effort) });
         }
@@ -114,8 +109,7 @@ impl Chooser {
         let mut best = (usize::MAX, 0, stored);
         for found in likely {
             let filter = found.0;
-            let (size, effort) =
-                self.effort(preset, found, typesize, |e| Some(options(filter, e)))?;
+            let (size, effort) = self.effort(preset, found, typesize, None)?;
             let weight = weighed((filter, size), typesize, self.sample.len());
             if weight < best.0 {
                 best = (weight, size, options(filter, effort));
@@ -234,13 +228,13 @@ impl Chooser {
     }
 
     /// The effort that the preset makes behind this filter, and what it makes of the sample.
-    /// `size` is what the trial made. An effort without options is left out.
+    /// `size` is what the trial made. At the level of a model, only what the model looks for is tried.
     fn effort(
         &mut self,
         preset: Preset,
         (filter, size): (Filter, usize),
         typesize: usize,
-        options: impl Fn(Effort) -> Option<Options>,
+        model: Option<&Options>,
     ) -> Result<(usize, Effort)> {
         let is_dense = size < self.sample.len() / DENSE;
         let (efforts, nearly) = efforts(preset, filter, typesize, is_dense);
@@ -249,7 +243,13 @@ impl Chooser {
         }
         let mut best = (usize::MAX, at(1));
         for &effort in efforts {
-            let Some(options) = options(effort) else { continue };
+            let options = effort.options(search(preset).codec, filter, typesize);
+            let looks_for_other = |model: &Options| {
+                options.level == model.level && options.min_match != model.min_match
+            };
+            if model.is_some_and(looks_for_other) {
+                continue;
+            }
             let size = self.size(&options)?;
             best = if size < best.0 - best.0 / nearly { (size, effort) } else { best };
         }

@@ -195,16 +195,16 @@ mod tests {
 
     #[test]
     fn who_listens_does_not_leave_it_to_one_thread() {
-        let bytes = vec![0u8; 1 << 20];
-        let shape = [bytes.len()];
-        let array = ArrayView::contiguous("|u1".parse().unwrap(), &shape, Order::C, &bytes);
-        let options = FrameOptions::default()
-            .with_pipeline("lz4-0-noshuffle".parse().unwrap())
-            .with_threads(Some(2));
-        let mut frame = encode_frame(&array.unwrap(), &options).unwrap();
-        // As if it were large: what is told at a time is shared, too.
-        frame.pieces = vec![Piece::header(vec![0; 1 << 20])];
-        frame.len = frame.pieces[0].len();
+        let piece = Piece::header(vec![0; 1 << 20]);
+        let frame = EncodedFrame {
+            starts: vec![0],
+            len: piece.len(),
+            pieces: vec![piece],
+            threads: 2,
+            progress: Progress::default(),
+            nbytes: 1 << 20,
+        };
+        // What is told at a time is shared, too.
         assert!(frame.cuts(1000, 100_000).iter().all(|&len| len <= 50_000));
     }
 
