@@ -25,6 +25,8 @@ CODECS = [
     "quickread",
     "smallread",
     "quick",
+    "brisk",
+    "light",
     "medium",
     "small",
     "smallestread",

@@ -151,8 +151,8 @@ pub(crate) struct Convert {
     /// Compress an .npz at this level, 0 to 9; without it members are stored and can be mapped
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=9))]
     pub(crate) level: Option<u32>,
-    /// Compress an .ndb or .zarr by this: auto, fastest, fast, quick, fastread, quickread, smallread, medium, small,
-    /// smallestread, smallest, or a pipeline such as `zstd-9-bitshuffle`; auto unless given
+    /// Compress an .ndb or .zarr by this: auto, fastest, fast, brisk, quick, fastread, quickread, smallread, light,
+    /// medium, small, smallestread, smallest, or a pipeline such as `zstd-9-bitshuffle`; auto unless given
     #[arg(long)]
     pub(crate) codec: Option<Pipeline>,
     /// Make the shard of a .zarr the same file as IN, an .ndb, under another name: it takes no room,

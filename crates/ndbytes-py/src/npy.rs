@@ -30,8 +30,8 @@ use crate::warn::warn_of_version;
 /// a : array_like
 ///     Any array but of objects; any layout.
 /// codec : str, optional
-///     'fastest', 'fast', 'quick', 'auto', 'fastread', 'quickread', 'smallread', 'medium', 'small',
-///     'smallestread' or 'smallest', which choose by samples of the chunks; or a pipeline such as 'zstd',
+///     'fastest', 'fast', 'brisk', 'quick', 'auto', 'fastread', 'quickread', 'smallread', 'light', 'medium',
+///     'small', 'smallestread' or 'smallest', which choose by samples of the chunks; or a pipeline such as 'zstd',
 ///     'zstd-9-bitshuffle', 'lz4-noshuffle', 'pco-8', 'raw'.
 /// chunks : tuple of int, optional
 ///     The shape of a frame's chunks; one that suits most unless given.

@@ -112,15 +112,25 @@ impl Decoder {
         let end = start + dst.len();
         let block_size = header.block_size as usize;
         let (first, last) = (start / block_size, (end - 1) / block_size);
+        // The streams of the block before, and the bytes that are in `dst` by them.
+        let mut before: Option<(Range<usize>, usize)> = None;
         for (index, entry) in table.as_chunks().0.iter().enumerate().take(last + 1).skip(first) {
             let streams = self.extent(u32::from_le_bytes(*entry), src, header)?;
             let block = header.block(index);
             let wanted = block.start.max(start)..block.end.min(end);
-            let to = &mut dst[wanted.start - start..wanted.end - start];
+            let at = wanted.start - start;
             if wanted == block {
-                self.block(src, streams, header, to)?;
+                let like = before.replace((streams.clone(), block.len()));
+                let like = like.filter(|(like, len)| {
+                    *len == block.len() && src[like.clone()] == src[streams.clone()]
+                });
+                match like {
+                    Some((_, len)) => dst.copy_within(at - len..at, at),
+                    None => self.block(src, streams, header, &mut dst[at..at + block.len()])?,
+                }
                 continue;
             }
+            let to = &mut dst[at..wanted.end - start];
             let mut whole = std::mem::take(&mut self.block);
             grow(&mut whole, block.len(), header)?;
             let result = self.block(src, streams, header, &mut whole[..block.len()]);

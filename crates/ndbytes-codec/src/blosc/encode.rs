@@ -105,10 +105,18 @@ impl Encoder {
         out.resize(start + table, 0);
         let block_size = header.block_size as usize;
         let typesize = usize::from(header.typesize);
+        // The block before, and where it begins in `out`.
+        let mut before: (&[u8], usize) = (&[], 0);
         for (index, block) in src.chunks(block_size).enumerate() {
-            let at = ((out.len() - start) as u32).to_le_bytes();
+            let begin = out.len();
             let entry = start + HEADER_LEN + 4 * index;
-            out[entry..entry + 4].copy_from_slice(&at);
+            out[entry..entry + 4].copy_from_slice(&((begin - start) as u32).to_le_bytes());
+            let (like, from) = std::mem::replace(&mut before, (block, begin));
+            if like == block {
+                reserve(out, begin - from)?;
+                out.extend_from_within(from..begin);
+                continue;
+            }
             let filtered = match header.filter {
                 Filter::None => block,
                 filter => {
@@ -215,6 +223,8 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
         // little is slower without it.
         Filter::Bitshuffle if has_tables && options.level <= 2 && size > 1 => BLOCK_SIZE,
         Filter::Bitshuffle if has_tables && options.level <= 2 => 2 * BLOCK_SIZE,
+        // In longer streams Zstandard looks for less at 4, by its own tables.
+        Filter::Shuffle if has_tables && split && options.level == 4 => size * BLOCK_SIZE,
         _ if has_tables => LARGE_BLOCK_SIZE,
         // Where numbers repeat within themselves, as decimals and fractions do, so do planes of
         // bits: LZ4 reaches back 64 KiB, and eight planes of items of four bytes are half that.

@@ -308,6 +308,35 @@ fn planes_of_bits_are_split_where_that_loses_nothing() {
 }
 
 #[test]
+fn blocks_that_are_alike_are_encoded_and_decoded_once() {
+    let (one, other) = (&noisy_floats(8000)[..4096], &fractions(8000)[..4096]);
+    let data = [one, one, other, one, other, other, other, &other[..104]].concat();
+    let (mut decoder, mut compared) = (Decoder::new(), 0);
+    for codec in CODECS {
+        for filter in FILTERS {
+            let options = Options { split: Some(false), ..options(codec, filter, 8, 4096) };
+            let buffer = encoded(&data, &options);
+            assert!(decoder.decode_to_vec(&buffer, data.len()).unwrap() == data, "{options:?}");
+            for (start, end) in [(1, data.len()), (4096, 8192), (4095, 12_288), (20_480, 28_000)] {
+                let mut part = vec![0; end - start];
+                decoder.decode_range(&buffer, data.len(), start, &mut part).unwrap();
+                assert!(part == data[start..end], "{options:?} {start} {end}");
+            }
+            // They are what they would be by themselves, unless that is stored.
+            let [one, other] = [one, other].map(|block| encoded(block, &options));
+            if [&one, &other].iter().any(|buffer| header(buffer).unwrap().stored) {
+                continue;
+            }
+            let streams = [&one, &one, &other, &one, &other, &other, &other];
+            let streams = streams.map(|buffer| &buffer[16 + 4..]).concat();
+            assert!(buffer[16 + 4 * 8..].starts_with(&streams), "{options:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 6, "{compared}");
+}
+
+#[test]
 fn blocks_of_our_own_size_come_back_whatever_items_are() {
     let data = [noisy_floats(100_000), fractions(60_000)].concat();
     let mut encoder = Encoder::new();

@@ -59,8 +59,15 @@ pub fn bitshuffle(dst: &mut [u8], src: &[u8], size: usize) {
     let mut done = 0;
     // Bytes are turned first, into memory of the first-level cache, then bits.
     while let Some(group) = group(items - done, size) {
-        let planes = &mut planes[..group * size];
-        shuffle_items(planes, &src[done * size..][..group * size], size);
+        let block = &src[done * size..][..group * size];
+        // Items of one byte are a plane.
+        let planes = if size == 1 {
+            block
+        } else {
+            let planes = &mut planes[..block.len()];
+            shuffle_items(planes, block, size);
+            planes
+        };
         for (byte, plane) in planes.chunks_exact(group).enumerate() {
             to_rows(&mut dst[byte * items + done / 8..], row, plane);
         }
@@ -118,11 +125,19 @@ fn bitunshuffle_items<'a>(dst: &mut [u8], rows: impl Fn(usize) -> &'a [u8], size
     let mut planes = [0; PLANES];
     let mut done = 0;
     while let Some(group) = group(items - done, size) {
-        let planes = &mut planes[..group * size];
-        for (byte, plane) in planes.chunks_exact_mut(group).enumerate() {
-            from_rows(plane, &rows(byte)[done / 8..], items / 8);
+        let block = &mut dst[done * size..][..group * size];
+        let turn = |planes: &mut [u8]| {
+            for (byte, plane) in planes.chunks_exact_mut(group).enumerate() {
+                from_rows(plane, &rows(byte)[done / 8..], items / 8);
+            }
+        };
+        if size == 1 {
+            turn(block);
+        } else {
+            let planes = &mut planes[..block.len()];
+            turn(planes);
+            unshuffle_items(block, planes, size);
         }
-        unshuffle_items(&mut dst[done * size..][..group * size], planes, size);
         done += group;
     }
     portable::bitunshuffle(dst, rows, size, done);

@@ -8,7 +8,7 @@ use ndbytes_format::blosc::MAX_SPLIT_TYPESIZE;
 
 use crate::error::{Error, Result};
 use crate::frame::effort::{
-    Effort, PIECE, Search, at, differs_in_level, efforts, search, searches_longer, trial,
+    Effort, PIECE, Search, at, differs_in_level, efforts, filters, search, searches_longer, trial,
     trial_options,
 };
 use crate::frame::noise;
@@ -191,10 +191,7 @@ impl Chooser {
     /// Filters that are likely, and what each makes of the sample. Where half of the sample tells,
     /// the other half is given up.
     fn filters(&mut self, preset: Preset, typesize: usize) -> Result<Vec<(Filter, usize)>> {
-        let filters: &[Filter] = match typesize {
-            1 => &[Filter::Bitshuffle, Filter::None],
-            _ => &[Filter::Shuffle, Filter::Bitshuffle, Filter::None],
-        };
+        let filters = filters(preset, typesize);
         let (whole, half) = (self.sample.len(), self.half);
         let mut sizes = |len, filters: &mut dyn Iterator<Item = Filter>| {
             let mut sizes = Vec::with_capacity(3);

@@ -20,9 +20,9 @@ pub(super) fn search(preset: Preset) -> Search {
         Preset::Fastest | Preset::Fast => (Codec::Lz4, 128, PIECE, 25),
         Preset::Fastread => (Codec::Lz4, 64, 2 * PIECE, 25),
         Preset::Quickread | Preset::Smallread => (Codec::Lz4, 32, 4 * PIECE, 6),
-        Preset::Quick | Preset::Auto => (Codec::Zstd, 128, PIECE, 25),
+        Preset::Brisk | Preset::Quick | Preset::Auto => (Codec::Zstd, 128, PIECE, 25),
         // What more search finds, a trial does not show.
-        Preset::Medium => (Codec::Zstd, 64, 2 * PIECE, 20),
+        Preset::Light | Preset::Medium => (Codec::Zstd, 64, 2 * PIECE, 20),
         Preset::Small => (Codec::Zstd, 32, 4 * PIECE, 10),
         Preset::Smallestread | Preset::Smallest => (Codec::Zstd, 64, 8 * PIECE, 10),
     };
@@ -50,6 +50,15 @@ pub(super) fn trial(preset: Preset, filter: Filter) -> Effort {
         (_, Filter::None) => at(1).from(5),
         (_, Filter::Shuffle) => at(1).from(7),
         (_, Filter::Bitshuffle) => at(1),
+    }
+}
+
+/// The filters that a preset compares.
+pub(super) fn filters(preset: Preset, typesize: usize) -> &'static [Filter] {
+    match (preset, typesize) {
+        (Preset::Brisk, _) => &[Filter::Bitshuffle],
+        (_, 1) => &[Filter::Bitshuffle, Filter::None],
+        _ => &[Filter::Shuffle, Filter::Bitshuffle, Filter::None],
     }
 }
 
@@ -119,11 +128,16 @@ pub(super) fn efforts(
         // What repeats for long is passed over from level 9 on.
         (Preset::Smallread, _) if is_dense => (const { &[at(9)] }, ANY),
         (Preset::Smallread, _) => (const { &[at(8)] }, ANY),
+        (Preset::Brisk, _) => (const { &[at(1), at(3).from(5)] }, 100),
         (Preset::Quick | Preset::Auto, Filter::Bitshuffle) => (const { &[at(1)] }, ANY),
         (Preset::Quick | Preset::Auto, Filter::None) => {
             (const { &[at(1).from(5), at(1).from(7)] }, 100)
         }
         (Preset::Quick | Preset::Auto, _) => (const { &[at(1).from(7), at(1).from(5)] }, 200),
+        (Preset::Light, _) if is_dense => (const { &[at(4)] }, ANY),
+        (Preset::Light, Filter::None) => (const { &[at(1).from(5), at(4)] }, 100),
+        (Preset::Light, Filter::Shuffle) => (const { &[at(1).from(7), at(4)] }, 100),
+        (Preset::Light, _) => (const { &[at(1), at(4)] }, 100),
         (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(7).from(5)] }, 1000),
         (Preset::Medium, Filter::Shuffle) => {
             (const { &[at(1).from(7), at(7).from(6), at(7).from(5)] }, 1000)

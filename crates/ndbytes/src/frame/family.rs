@@ -48,7 +48,7 @@ pub(super) fn plan(
 fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
     let (facts, nbytes) = (array.header()?, array.nbytes());
     let target = match pipeline {
-        Pipeline::Raw => return Ok(grid::LARGEST),
+        Pipeline::Raw => return Ok((nbytes / 4).clamp(grid::LARGEST, 2 * grid::LARGEST)),
         // What is found in more bytes counts more there than what more threads do at once.
         Pipeline::Preset(
             Preset::Medium | Preset::Small | Preset::Smallestread | Preset::Smallest,

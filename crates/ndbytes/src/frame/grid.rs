@@ -58,7 +58,7 @@ pub(super) fn offset(layout: Strided<'_>, start: &[usize]) -> usize {
 }
 
 /// A chunk shape that suits most: about `target` bytes, the slowest axes cut first, and cut evenly,
-/// so that little is filled up.
+/// so that little is filled up. Of few chunks there is an even number, where that can be.
 pub(super) fn balanced(
     shape: &[usize],
     itemsize: usize,
@@ -78,7 +78,19 @@ pub(super) fn balanced(
         // As many along this axis as fit, at least one.
         let n = chunk[axis];
         let fit = (n as u128 * target as u128 / size as u128).max(1) as usize;
-        chunk[axis] = n.div_ceil(n.div_ceil(fit));
+        let count = n.div_ceil(fit);
+        chunk[axis] = n.div_ceil(count);
+        let nbytes = |edge| size / n * edge;
+        if nbytes(chunk[axis]) <= target {
+            // Two threads have as much to do each, where there is little.
+            let most = if target > LARGE { LARGEST } else { LARGE };
+            let fewer = n.div_ceil((count - count % 2).max(1));
+            let edge = if nbytes(fewer) <= most { fewer } else { n.div_ceil(count + count % 2) };
+            if (2..FEW).contains(&count) && n.div_ceil(edge).is_multiple_of(2) {
+                chunk[axis] = edge;
+            }
+            break;
+        }
     }
     chunk
 }
@@ -99,6 +111,8 @@ pub(super) fn grown(header: &FrameHeader, nbytes: usize) -> usize {
 
 /// Enough chunks for threads to share, and for slices to touch few bytes.
 const CHUNKS: usize = 16;
+/// Of fewer chunks than that, one more for one of two threads is felt.
+const FEW: usize = 10;
 const SMALLEST: usize = 1 << 19;
 /// Of an array that has enough for some chunks of this.
 const LARGE: usize = 1 << 20;
@@ -142,5 +156,22 @@ mod tests {
         assert!(balanced(&[], Order::C).is_empty());
         assert_eq!(balanced(&[0, 5], Order::C), [1, 5]);
         assert_eq!(balanced(&[10], Order::C), [10]);
+    }
+
+    #[test]
+    fn few_chunks_are_shared_by_two_threads() {
+        let count = |n: usize, target| n.div_ceil(balanced(&[n], 1, Order::C, target)[0]);
+        for target in [SMALLEST, LARGE, GROWING, LARGEST] {
+            for tenths in 1..200 {
+                let (n, chunks) = (target * tenths / 10, count(target * tenths / 10, target));
+                assert!(chunks == 1 || chunks >= FEW || chunks.is_multiple_of(2), "{n}: {chunks}");
+                assert!(n.div_ceil(chunks) <= target.max(LARGE).max(target + target / 2), "{n}");
+            }
+        }
+        // They are larger where that is not too large for the caches, or smaller.
+        assert_eq!(balanced(&[1_400_000], 1, Order::C, SMALLEST), [700_000]);
+        assert_eq!(balanced(&[9_000_000], 1, Order::C, LARGE), [900_000]);
+        // Nine rows cannot be ten chunks, nor eight that are alike.
+        assert_eq!(balanced(&[9, LARGE], 1, Order::C, LARGE), [1, LARGE]);
     }
 }

@@ -33,7 +33,10 @@ pub enum Preset {
     Fastest,
     /// Little time: LZ4 where it gains anything.
     Fast,
-    /// A little more time: Zstandard at its lowest level.
+    /// A little more time: Zstandard at level 1 or 3 behind turned bits, which are read faster than
+    /// shuffled bytes.
+    Brisk,
+    /// As little: Zstandard at its lowest level, with the filter that suits best.
     Quick,
     /// Both: Zstandard at its lowest level, or LZ4 where that leaves nearly as little, or pco for a
     /// frame of numbers that gain much by it.
@@ -45,6 +48,8 @@ pub enum Preset {
     /// As few bytes as are read as fast: LZ4 HC at level 8, or 9 where next to nothing is
     /// left.
     Smallread,
+    /// Between quick and medium: Zstandard at level 4, or 1 where that leaves hardly more.
+    Light,
     /// Fewer bytes, that are read as fast: Zstandard at level 7, or 1 where that leaves hardly more.
     Medium,
     /// Few bytes: Zstandard at level 9, or pco.
@@ -60,11 +65,13 @@ impl Preset {
     pub const ALL: &'static [Preset] = &[
         Self::Fastest,
         Self::Fast,
+        Self::Brisk,
         Self::Quick,
         Self::Auto,
         Self::Fastread,
         Self::Quickread,
         Self::Smallread,
+        Self::Light,
         Self::Medium,
         Self::Small,
         Self::Smallestread,
@@ -76,11 +83,13 @@ impl Preset {
         match self {
             Preset::Fastest => "fastest",
             Preset::Fast => "fast",
+            Preset::Brisk => "brisk",
             Preset::Quick => "quick",
             Preset::Auto => "auto",
             Preset::Quickread => "quickread",
             Preset::Fastread => "fastread",
             Preset::Smallread => "smallread",
+            Preset::Light => "light",
             Preset::Medium => "medium",
             Preset::Small => "small",
             Preset::Smallestread => "smallestread",
@@ -104,7 +113,7 @@ impl FromStr for Pipeline {
         }
         let unknown = || {
             let message = format!(
-                "`{}` is no codec: take fastest, fast, quick, auto, fastread, quickread, smallread, medium, small, smallestread, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
+                "`{}` is no codec: take fastest, fast, brisk, quick, auto, fastread, quickread, smallread, light, medium, small, smallestread, smallest, raw, or lz4, zstd, zlib, pco with a level and a filter, such as `zstd-5-bitshuffle`",
                 name.escape_debug()
             );
             Error::new(Code::Argument, message)
