@@ -191,7 +191,19 @@ def test_buffers_of_c_blosc2s_own_format_are_told_apart():
 
 @pytest.mark.parametrize(
     "codec",
-    ["auto", "fastest", "fast", "fastread", "medium", "small", "lz4-9-bitshuffle", "zlib", "raw"],
+    [
+        "auto",
+        "fastest",
+        "fast",
+        "brisk",
+        "fastread",
+        "light",
+        "medium",
+        "small",
+        "lz4-9-bitshuffle",
+        "zlib",
+        "raw",
+    ],
 )
 def test_the_chunks_of_frames_are_read_by_both(codec):
     rng = np.random.default_rng(4)

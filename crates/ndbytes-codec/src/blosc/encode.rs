@@ -113,6 +113,9 @@ impl Encoder {
             out[entry..entry + 4].copy_from_slice(&((begin - start) as u32).to_le_bytes());
             let (like, from) = std::mem::replace(&mut before, (block, begin));
             if like == block {
+                if 2 * begin - from - start > src.len() + HEADER_LEN {
+                    return Ok(false);
+                }
                 reserve(out, begin - from)?;
                 out.extend_from_within(from..begin);
                 continue;

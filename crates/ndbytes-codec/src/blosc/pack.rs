@@ -173,7 +173,7 @@ pub(super) const LZ4_LEVELS: std::ops::RangeInclusive<u32> = 0..=12;
 const ZLIB_NBYTES: usize = 1 << 18;
 /// How much sooner level 0 gives a place up.
 #[cfg(feature = "lz4")]
-const ACCELERATION: i32 = 2;
+const ACCELERATION: i32 = 4;
 
 #[cold]
 fn broken() -> FormatError {

@@ -313,8 +313,8 @@ fn blocks_that_are_alike_are_encoded_and_decoded_once() {
     let data = [one, one, other, one, other, other, other, &other[..104]].concat();
     let (mut decoder, mut compared) = (Decoder::new(), 0);
     for codec in CODECS {
-        for filter in FILTERS {
-            let options = Options { split: Some(false), ..options(codec, filter, 8, 4096) };
+        for (filter, split) in FILTERS.into_iter().flat_map(|f| [(f, false), (f, true)]) {
+            let options = Options { split: Some(split), ..options(codec, filter, 8, 4096) };
             let buffer = encoded(&data, &options);
             assert!(decoder.decode_to_vec(&buffer, data.len()).unwrap() == data, "{options:?}");
             for (start, end) in [(1, data.len()), (4096, 8192), (4095, 12_288), (20_480, 28_000)] {
@@ -333,7 +333,22 @@ fn blocks_that_are_alike_are_encoded_and_decoded_once() {
             compared += 1;
         }
     }
-    assert!(compared >= 6, "{compared}");
+    assert!(compared >= 12, "{compared}");
+}
+
+#[test]
+fn a_block_is_not_taken_for_a_longer_one_before_it() {
+    let data = [&fractions(8000)[..4096]; 2].concat();
+    for filter in FILTERS {
+        let mut buffer = encoded(&data, &options(Codec::Zstd, filter, 4, 4096));
+        assert!(!header(&buffer).unwrap().stored);
+        for nbytes in [4097_u32, 5000, 8191] {
+            buffer[4..8].copy_from_slice(&nbytes.to_le_bytes());
+            let mut out = vec![0; nbytes as usize];
+            let error = Decoder::new().decode(&buffer, &mut out).unwrap_err();
+            assert_eq!(error.code(), Code::CodecCorrupt, "{filter:?} {nbytes}");
+        }
+    }
 }
 
 #[test]

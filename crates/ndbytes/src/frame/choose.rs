@@ -8,8 +8,8 @@ use ndbytes_format::blosc::MAX_SPLIT_TYPESIZE;
 
 use crate::error::{Error, Result};
 use crate::frame::effort::{
-    Effort, PIECE, Search, at, differs_in_level, efforts, filters, search, searches_longer, trial,
-    trial_options,
+    Effort, PIECE, Search, at, differs_in_level, efforts, filters, search, searches_far,
+    searches_longer, trial, trial_options,
 };
 use crate::frame::noise;
 use crate::frame::pipeline::Preset;
@@ -59,7 +59,7 @@ impl Chooser {
         typesize: usize,
         model: Option<&Model>,
     ) -> Result<Options> {
-        let Search { codec, part, most, tells } = search(preset);
+        let Search { codec, part, most, .. } = search(preset);
         self.take_sample(items, typesize, part, most);
         self.tried.clear();
         self.is_like = false;
@@ -91,7 +91,7 @@ impl Chooser {
             self.sample.truncate(self.half);
             let shuffled = self.size(&options(Filter::Shuffle, at(0).whole()))?;
             let is_dense = shuffled < self.sample.len() / SOME;
-            let turned = options(Filter::Bitshuffle, at(1));
+            let turned = options(Filter::Bitshuffle, at(0));
             let turns = !is_dense && self.size(&turned)? <= shuffled + shuffled / 20;
             return Ok(if turns { turned } else { options(Filter::Shuffle, at(0)) });
         }
@@ -100,7 +100,7 @@ impl Chooser {
         if least > self.sample.len() - self.sample.len() / WORTH {
             return Ok(stored);
         }
-        let mut likely = likely(sizes, typesize, self.sample.len(), tells);
+        let mut likely = likely(preset, sizes, typesize, self.sample.len());
         if likely.len() > 1 && searches_longer(preset) {
             for (filter, size) in &mut likely {
                 *size = self.size(&options(*filter, trial(preset, *filter).at(4)))?;
@@ -110,7 +110,7 @@ impl Chooser {
         for found in likely {
             let filter = found.0;
             let (size, effort) = self.effort(preset, found, typesize, None)?;
-            let weight = weighed((filter, size), typesize, self.sample.len());
+            let weight = weighed(preset, (filter, size), typesize, self.sample.len());
             if weight < best.0 {
                 best = (weight, size, options(filter, effort));
             }
@@ -150,7 +150,7 @@ impl Chooser {
             return Ok(None);
         }
         let tried = trial_options(preset, filter, typesize);
-        let own = weighed((filter, self.size_of(half, &tried)?), typesize, half);
+        let own = weighed(preset, (filter, self.size_of(half, &tried)?), typesize, half);
         // How much more the next best leaves: if it was not tried, it is no better than it was said
         // that it may be.
         let others = [Filter::Shuffle, Filter::Bitshuffle, Filter::None].into_iter();
@@ -158,7 +158,7 @@ impl Chooser {
             let known = self.known(half, &trial_options(preset, other, typesize));
             let least = || Some(at_least(self.known(half, &lz4(Filter::None, typesize))?));
             let size = known.or_else(|| (other == Filter::None).then(least).flatten())?;
-            Some(weighed((other, size), typesize, half))
+            Some(weighed(preset, (other, size), typesize, half))
         });
         let lead = others.min().unwrap_or(own).saturating_sub(own) / 2;
         // What is done, where that is another codec, or split as the trial alone would not be.
@@ -209,7 +209,7 @@ impl Chooser {
             return sizes(whole, &mut filters.iter().copied());
         }
         let halves = sizes(half, &mut filters.iter().copied())?;
-        let left = likely(halves, typesize, half, search(preset).tells);
+        let left = likely(preset, halves, typesize, half);
         if left.len() == 1 || searches_longer(preset) {
             self.sample.truncate(half);
             return Ok(left);
@@ -318,25 +318,32 @@ impl Chooser {
     }
 }
 
-/// Those that leave no more than another by one part in `tells`.
+/// Those that leave no more than another, or hardly more.
 fn likely(
+    preset: Preset,
     mut sizes: Vec<(Filter, usize)>,
     typesize: usize,
     sample: usize,
-    tells: usize,
 ) -> Vec<(Filter, usize)> {
-    let weighed = |&found: &_| weighed(found, typesize, sample);
+    let weighed = |&found: &_| weighed(preset, found, typesize, sample);
     let best = sizes.iter().map(weighed).min().unwrap_or(0);
-    sizes.retain(|found| weighed(found) <= best + best / tells);
+    sizes.retain(|found| weighed(found) <= best + best / search(preset).tells);
     sizes
 }
 
 /// What a filter makes of a sample, as far as it tells what it would make of a chunk. In planes of a
 /// short sample less repeats than in its items, the more so the more planes there are, and each has
-/// a head and a table of codes; bits that are turned are one stream.
-fn weighed((filter, size): (Filter, usize), typesize: usize, sample: usize) -> usize {
+/// a head and a table of codes; bits that are turned are one stream. In all of a chunk of bytes, a level
+/// that searches more finds more.
+fn weighed(
+    preset: Preset,
+    (filter, size): (Filter, usize),
+    typesize: usize,
+    sample: usize,
+) -> usize {
     let part = size * SHORT / sample.max(SHORT);
     match filter {
+        Filter::None if typesize == 1 && searches_far(preset) => size - size / 16,
         Filter::None => size + part * (typesize.min(9) - 1) / 50,
         Filter::Shuffle => size - part / 32,
         _ => size,

@@ -68,6 +68,12 @@ pub(super) fn searches_longer(preset: Preset) -> bool {
     matches!(preset, Preset::Quickread | Preset::Smallread)
 }
 
+/// Whether Zstandard looks for more than at its lowest level.
+pub(super) fn searches_far(preset: Preset) -> bool {
+    use Preset::{Light, Medium, Small, Smallest, Smallestread};
+    matches!(preset, Light | Medium | Small | Smallestread | Smallest)
+}
+
 /// How hard a codec searches, and for what.
 #[derive(Clone, Copy)]
 pub(super) struct Effort {
@@ -138,11 +144,12 @@ pub(super) fn efforts(
         (Preset::Light, Filter::None) => (const { &[at(1).from(5), at(4)] }, 100),
         (Preset::Light, Filter::Shuffle) => (const { &[at(1).from(7), at(4)] }, 100),
         (Preset::Light, _) => (const { &[at(1), at(4)] }, 100),
-        (Preset::Medium, Filter::None) => (const { &[at(1).from(5), at(7).from(5)] }, 1000),
+        (Preset::Medium, Filter::None) => (const { &[at(7).from(5), at(1).from(5)] }, 200),
         (Preset::Medium, Filter::Shuffle) => {
             (const { &[at(1).from(7), at(7).from(6), at(7).from(5)] }, 1000)
         }
-        (Preset::Medium, _) => (const { &[at(1), at(7).from(6), at(7).from(5)] }, 1000),
+        // In a chunk the higher level finds more than in a sample, but for planes.
+        (Preset::Medium, Filter::Bitshuffle) => (const { &[at(7).from(6), at(1)] }, 200),
         (Preset::Small, _) => (const { &[at(1).from(7), at(9).from(5), at(9).from(4)] }, 1000),
         // More search than that finds next to nothing more, and what it finds is slower to read.
         (Preset::Smallestread, _) => (const { &[at(17)] }, ANY),

@@ -52,7 +52,7 @@ fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
         // What is found in more bytes counts more there than what more threads do at once.
         Pipeline::Preset(
             Preset::Medium | Preset::Small | Preset::Smallestread | Preset::Smallest,
-        ) => grid::target(nbytes).max(grid::GROWING.min(nbytes / 4)),
+        ) => grid::target(nbytes).max(grid::GROWING.min(nbytes.div_ceil(2))),
         _ => grid::target(nbytes),
     };
     if !matches!(pipeline, Pipeline::Preset(_))

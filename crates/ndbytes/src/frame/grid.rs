@@ -70,6 +70,7 @@ pub(super) fn balanced(
         Order::C => (0..shape.len()).collect(),
         Order::F => (0..shape.len()).rev().collect(),
     };
+    let mut is_cut = false;
     for axis in axes {
         let size = chunk.iter().fold(itemsize.max(1), |size, &n| size.saturating_mul(n));
         if size <= target {
@@ -80,19 +81,23 @@ pub(super) fn balanced(
         let fit = (n as u128 * target as u128 / size as u128).max(1) as usize;
         let count = n.div_ceil(fit);
         chunk[axis] = n.div_ceil(count);
-        let nbytes = |edge| size / n * edge;
-        if nbytes(chunk[axis]) <= target {
-            // Two threads have as much to do each, where there is little.
-            let most = if target > LARGE { LARGEST } else { LARGE };
-            let fewer = n.div_ceil((count - count % 2).max(1));
-            let edge = if nbytes(fewer) <= most { fewer } else { n.div_ceil(count + count % 2) };
-            if (2..FEW).contains(&count) && n.div_ceil(edge).is_multiple_of(2) {
-                chunk[axis] = edge;
-            }
+        if !is_cut && count < FEW && size / n * chunk[axis] <= target {
+            chunk[axis] = even(n, size / n, count, target).unwrap_or(chunk[axis]);
             break;
         }
+        is_cut = true;
     }
     chunk
+}
+
+/// The edge of an even number of chunks, one more or less than `count`, along an axis of `n` slices of
+/// so many bytes: two threads have as much to do each. None where there is no such edge.
+fn even(n: usize, slice: usize, count: usize, target: usize) -> Option<usize> {
+    // Fewer are smaller when they are compressed, and slower where they do not fit the caches.
+    let most = if target > LARGE { LARGEST.max(target + target / 8) } else { LARGE };
+    let fewer = n.div_ceil((count - count % 2).max(1));
+    let edge = if slice * fewer <= most { fewer } else { n.div_ceil(count + count % 2) };
+    n.div_ceil(edge).is_multiple_of(2).then_some(edge)
 }
 
 /// Bytes of a chunk unless told otherwise, for an array of this many.
@@ -160,12 +165,14 @@ mod tests {
 
     #[test]
     fn few_chunks_are_shared_by_two_threads() {
-        let count = |n: usize, target| n.div_ceil(balanced(&[n], 1, Order::C, target)[0]);
-        for target in [SMALLEST, LARGE, GROWING, LARGEST] {
-            for tenths in 1..200 {
-                let (n, chunks) = (target * tenths / 10, count(target * tenths / 10, target));
-                assert!(chunks == 1 || chunks >= FEW || chunks.is_multiple_of(2), "{n}: {chunks}");
-                assert!(n.div_ceil(chunks) <= target.max(LARGE).max(target + target / 2), "{n}");
+        for target in [SMALLEST, LARGE, GROWING, LARGEST, 6 << 20] {
+            let most = if target > LARGE { LARGEST.max(target + target / 8) } else { LARGE };
+            for twentieths in 1..400 {
+                let n = target * twentieths / 20;
+                let edge = balanced(&[n], 1, Order::C, target)[0];
+                let count = n.div_ceil(edge);
+                assert!(count == 1 || count >= FEW || count.is_multiple_of(2), "{n}: {count}");
+                assert!(edge <= most, "{n}: {edge}");
             }
         }
         // They are larger where that is not too large for the caches, or smaller.
@@ -173,5 +180,9 @@ mod tests {
         assert_eq!(balanced(&[9_000_000], 1, Order::C, LARGE), [900_000]);
         // Nine rows cannot be ten chunks, nor eight that are alike.
         assert_eq!(balanced(&[9, LARGE], 1, Order::C, LARGE), [1, LARGE]);
+        // What matters is how many there are in all.
+        assert_eq!(balanced(&[100, 2_500_000], 1, Order::C, LARGE), [1, 833_334]);
+        // A slice more than fits does not make it two chunks more.
+        assert_eq!(balanced(&[2_500_001], 8, Order::C, 20_000_008 / 4), [625_001]);
     }
 }

@@ -33,8 +33,8 @@ pub enum Preset {
     Fastest,
     /// Little time: LZ4 where it gains anything.
     Fast,
-    /// A little more time: Zstandard at level 1 or 3 behind turned bits, which are read faster than
-    /// shuffled bytes.
+    /// A little more time: Zstandard at level 1 or 3 behind turned bits, which are often read faster
+    /// than shuffled bytes.
     Brisk,
     /// As little: Zstandard at its lowest level, with the filter that suits best.
     Quick,
@@ -48,9 +48,9 @@ pub enum Preset {
     /// As few bytes as are read as fast: LZ4 HC at level 8, or 9 where next to nothing is
     /// left.
     Smallread,
-    /// Between quick and medium: Zstandard at level 4, or 1 where that leaves hardly more.
+    /// Between quick and medium: Zstandard at level 4, or 1 where that seems to leave hardly more.
     Light,
-    /// Fewer bytes, that are read as fast: Zstandard at level 7, or 1 where that leaves hardly more.
+    /// Fewer bytes, that are read as fast: Zstandard at level 7, or 1 where that seems to leave no more.
     Medium,
     /// Few bytes: Zstandard at level 9, or pco.
     Small,
