@@ -112,21 +112,21 @@ impl Decoder {
         let end = start + dst.len();
         let block_size = header.block_size as usize;
         let (first, last) = (start / block_size, (end - 1) / block_size);
-        // The streams of the block before, and the bytes that are in `dst` by them.
-        let mut before: Option<(Range<usize>, usize)> = None;
+        // The streams of the block before, if all of it is in `dst`.
+        let mut before: Option<Range<usize>> = None;
         for (index, entry) in table.as_chunks().0.iter().enumerate().take(last + 1).skip(first) {
             let streams = self.extent(u32::from_le_bytes(*entry), src, header)?;
             let block = header.block(index);
             let wanted = block.start.max(start)..block.end.min(end);
             let at = wanted.start - start;
             if wanted == block {
-                let like = before.replace((streams.clone(), block.len()));
-                let like = like.filter(|(like, len)| {
-                    *len == block.len() && src[like.clone()] == src[streams.clone()]
-                });
-                match like {
-                    Some((_, len)) => dst.copy_within(at - len..at, at),
-                    None => self.block(src, streams, header, &mut dst[at..at + block.len()])?,
+                let like = before.replace(streams.clone());
+                let is_like = like.is_some_and(|like| src[like] == src[streams.clone()]);
+                // All blocks but the last are of this size.
+                if is_like && block.len() == block_size {
+                    dst.copy_within(at - block_size..at, at);
+                } else {
+                    self.block(src, streams, header, &mut dst[at..at + block.len()])?;
                 }
                 continue;
             }

@@ -81,8 +81,9 @@ pub(super) fn balanced(
         let fit = (n as u128 * target as u128 / size as u128).max(1) as usize;
         let count = n.div_ceil(fit);
         chunk[axis] = n.div_ceil(count);
-        if !is_cut && count < FEW && size / n * chunk[axis] <= target {
-            chunk[axis] = even(n, size / n, count, target).unwrap_or(chunk[axis]);
+        let slice = size / n;
+        if !is_cut && count < FEW && slice * chunk[axis] <= target {
+            chunk[axis] = even(n, slice, count, target).unwrap_or(chunk[axis]);
             break;
         }
         is_cut = true;
@@ -90,12 +91,12 @@ pub(super) fn balanced(
     chunk
 }
 
-/// The edge of an even number of chunks, one more or less than `count`, along an axis of `n` slices of
-/// so many bytes: two threads have as much to do each. None where there is no such edge.
+/// The edge of an even number of chunks, `count` or one more or less, of two and more, along an axis of `n`
+/// slices of so many bytes: two threads have as much to do each. None where there is no such edge.
 fn even(n: usize, slice: usize, count: usize, target: usize) -> Option<usize> {
     // Fewer are smaller when they are compressed, and slower where they do not fit the caches.
     let most = if target > LARGE { LARGEST.max(target + target / 8) } else { LARGE };
-    let fewer = n.div_ceil((count - count % 2).max(1));
+    let fewer = n.div_ceil(count - count % 2);
     let edge = if slice * fewer <= most { fewer } else { n.div_ceil(count + count % 2) };
     n.div_ceil(edge).is_multiple_of(2).then_some(edge)
 }
