@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ndbytes as nb
+from processes import python
 
 BIG = 64 << 20
 
@@ -253,3 +254,32 @@ def test_results_keep_what_they_look_at_alive():
     for result in (array, view, raw):
         assert np.array_equal(result, np.arange(100_000))
     del filler
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux does")
+def test_threads_that_wait_to_help_end_before_a_fork():
+    """Python from 3.12 on warns of a fork where there are threads."""
+    code = """
+import os
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+import numpy as np
+import ndbytes as nb
+
+threads = lambda: set(os.listdir("/proc/self/task"))
+own = threads()
+array = np.arange(1 << 20)
+frame = nb.dumps(array, codec="fast", threads=2)
+helpers = threads() - own
+assert helpers
+pid = os.fork()
+if pid == 0:
+    # What is in the copy begins threads of its own.
+    for _ in range(3):
+        if not (nb.loads(nb.dumps(array, codec="fast", threads=2)) == array).all():
+            os._exit(1)
+    os._exit(0)
+assert not helpers & threads()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+assert (nb.loads(frame) == array).all()
+"""
+    python(code)

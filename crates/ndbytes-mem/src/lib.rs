@@ -13,6 +13,7 @@ mod close;
 mod copy;
 mod crc32c;
 mod fill;
+mod helpers;
 pub mod map;
 pub mod pages;
 mod parts;
@@ -27,6 +28,7 @@ pub use close::close;
 pub use copy::copy;
 pub use crc32c::{copy_crc32c, crc32c, crc32c_append};
 pub use fill::{Elements, Finish, gather, scatter, zero_spans};
+pub use helpers::{dismiss_helpers, with_helpers};
 pub use parts::{fill_cut, fill_parts};
 pub use plain::{Plain, bytes_of, bytes_of_mut};
 pub use shuffle::{

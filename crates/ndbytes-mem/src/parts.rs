@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::helpers::with_helpers;
+
 /// Calls `fill` with parts of the buffer of `share` bytes (the last may be shorter) and where they
 /// begin, on up to `threads` threads, this one among them. Returns the length of each part and what
 /// became of it, in order.
@@ -65,13 +67,7 @@ fn fill_all<'a, T: Send>(
             lock(&done)[i] = Some((len, filled));
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // Without another thread, this one does all of the work.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
+    with_helpers(threads - 1, &work, work);
     results.into_iter().flatten().collect()
 }
 

@@ -13,6 +13,7 @@ mod dtype;
 mod error;
 mod fd;
 mod file;
+mod fork;
 mod frame;
 mod frame_stream;
 mod header;
@@ -72,6 +73,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::fork::prepare(module.py())
     }
 }

@@ -75,7 +75,7 @@ pub use ndbytes_format::{
     is_contiguous, journal as journal_format, literal, looks_like, nbytes, padding_spans, strides,
     swap_units, zip,
 };
-pub use ndbytes_mem::{Buffer, Strided, byte_extent, map, pages, swap_bytes};
+pub use ndbytes_mem::{Buffer, Strided, byte_extent, dismiss_helpers, map, pages, swap_bytes};
 pub use npy::{
     NpyReader, dumps, loads, parse_npy, peek_header, read_exact, read_header, read_npy,
     read_npy_with, write_npy, write_npy_with,

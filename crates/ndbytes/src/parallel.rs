@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use ndbytes_mem::with_helpers;
+
 use crate::error::Result;
 
 /// Calls `work` with 0, 1, ... up to `count` on up to `threads` threads, this one among them, and
@@ -29,18 +31,14 @@ pub(crate) fn in_order<S, T: Send>(
         waiting: Mutex::new(Waiting { begun: 0, taken: 0, done: VecDeque::new() }),
         changed: Condvar::new(),
     };
-    std::thread::scope(|scope| {
-        let help = || {
-            let mut own = state();
-            while let Some(i) = line.begin() {
-                let mut pending = Pending { line: &line, i, result: None };
-                pending.result = Some(work(&mut own, i));
-            }
-        };
-        for _ in 1..threads {
-            // Without another thread, this one does all of the work.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, help);
+    let help = || {
+        let mut own = state();
+        while let Some(i) = line.begin() {
+            let mut pending = Pending { line: &line, i, result: None };
+            pending.result = Some(work(&mut own, i));
         }
+    };
+    with_helpers(threads - 1, &help, || {
         // However this ends, the others must not wait for ever.
         let _stop = Stop(&line);
         let mut own = state();

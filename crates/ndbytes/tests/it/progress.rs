@@ -145,8 +145,9 @@ fn what_is_heard_grows_to_all_of_it() {
         assert!(told.is_sorted(), "{name}: {told:?}");
         assert!(told.iter().all(|&(_, total)| total == NBYTES), "{name}: {told:?}");
         assert_eq!(told.last(), Some(&(NBYTES, NBYTES)), "{name}");
-        // Not once at the end alone, but for what is a moment in memory.
-        let few = if name == "copy_to" { 1 } else { 3 };
+        // Not once at the end alone, but for what is a moment in memory, and what another thread may
+        // have done before this one had a look: it tells of its own chunks.
+        let few = if ["copy_to", "load a frame"].contains(&name) { 1 } else { 3 };
         assert!((few..3000).contains(&told.len()), "{name}: {}", told.len());
     }
 }
