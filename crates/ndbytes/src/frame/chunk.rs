@@ -6,6 +6,7 @@ use ndbytes_format::frame::{CHECKSUM_LEN, Family, FrameHeader, Record};
 use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
 use ndbytes_mem::{copy_crc32c, crc32c};
 
+use crate::array;
 use crate::error::{Error, Result};
 use crate::frame::choose::{Chooser, Model};
 use crate::frame::piece::{Items, Piece, room};
@@ -232,6 +233,13 @@ pub(super) fn check_len(header: &FrameHeader, len: u64) -> Result<()> {
     }
     let message = format!("a chunk of {len} bytes, of {nbytes} when it is decoded, cannot be");
     Err(Error::new(Code::FrameRecord, message))
+}
+
+/// How many threads work on so many bytes of a frame's items.
+pub(super) fn threads_for(header: &FrameHeader, nbytes: usize) -> usize {
+    // It takes a few times as long over them as the codecs of Blosc.
+    let times = if header.family() == Family::Pco { 4 } else { 1 };
+    array::threads_for(nbytes.saturating_mul(times))
 }
 
 /// What pco takes the items for.

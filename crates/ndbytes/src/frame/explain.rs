@@ -6,9 +6,10 @@ use ndbytes_format::frame::Family;
 use crate::array::ArrayView;
 use crate::error::Result;
 use crate::frame::chunk::{ChunkEncoder, Way};
-use crate::frame::family::{plan, tried};
+use crate::frame::family::plan;
 use crate::frame::grid;
 use crate::frame::pipeline::Pipeline;
+use crate::frame::sample::tried;
 use crate::frame::ways::Ways;
 use crate::frame::write::FrameOptions;
 
@@ -59,9 +60,13 @@ pub struct Trials {
 /// As [`write_frame`](crate::write_frame).
 pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Explanation> {
     let (header, pipeline) = plan(array, options)?;
-    let families = tried(array, options.pipeline)?.map(|sizes| Trials {
+    let threads = options.threads_for(array.nbytes());
+    let families = tried(array, options.pipeline, threads)?.map(|sizes| Trials {
         sample: sizes.sample,
-        sizes: vec![(options.pipeline, sizes.blosc), (Pipeline::Pco(sizes.level), sizes.pco)],
+        sizes: vec![
+            (Pipeline::Preset(sizes.preset), sizes.blosc),
+            (Pipeline::Pco(sizes.level), sizes.pco),
+        ],
     });
     let mut encoder = ChunkEncoder::default();
     let ways = Ways::new(pipeline, 0);

@@ -31,6 +31,7 @@ mod noise;
 mod piece;
 mod pipeline;
 mod read;
+mod sample;
 mod slice;
 mod source;
 mod stream;

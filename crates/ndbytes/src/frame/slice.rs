@@ -3,9 +3,9 @@
 use ndbytes_format::{Code, Header};
 use ndbytes_mem::{Strided, copy};
 
-use crate::array::{Array, threads_for};
+use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::frame::chunk::ChunkDecoder;
+use crate::frame::chunk::{ChunkDecoder, threads_for};
 use crate::frame::grid;
 use crate::frame::read::FrameReader;
 use crate::parallel::in_order;
@@ -100,7 +100,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let count = runs.iter().map(Vec::len).product();
         in_order(
             count,
-            threads_for(header.chunk_nbytes().saturating_mul(count)),
+            threads_for(header, header.chunk_nbytes().saturating_mul(count)),
             || (ChunkDecoder::lend(), Vec::new()),
             |(decoder, record), i| {
                 let touched = nth(&runs, i);

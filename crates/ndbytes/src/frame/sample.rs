@@ -1,0 +1,164 @@
+//! Samples of the whole array, and what they show before it is cut: whether Blosc or pco makes less of
+//! it, and whether next to nothing can be made of it, or next to nothing is left.
+
+use ndbytes_format::Header;
+use ndbytes_format::frame::{Family, FrameHeader};
+
+use crate::array::ArrayView;
+use crate::error::Result;
+use crate::frame::chunk::{ChunkEncoder, Way, number, typesize};
+use crate::frame::piece::Items;
+use crate::frame::pipeline::{Pipeline, Preset};
+use crate::parallel::in_order;
+
+/// What Blosc and pco made of samples of the array.
+pub(super) struct Sizes {
+    /// Bytes of the samples.
+    pub(super) sample: usize,
+    /// Bytes that Blosc made of them, as this preset has it.
+    pub(super) blosc: usize,
+    pub(super) preset: Preset,
+    /// Bytes that pco made of them.
+    pub(super) pco: usize,
+    /// At this level.
+    pub(super) level: u32,
+    /// Whether that is less by enough.
+    pub(super) pco_pays: bool,
+}
+
+/// What Blosc and pco make of samples, where a preset is to choose between them and pco takes the
+/// items. `threads` is how many look at them at most.
+pub(super) fn tried(
+    array: &ArrayView<'_>,
+    pipeline: Pipeline,
+    threads: usize,
+) -> Result<Option<Sizes>> {
+    let Pipeline::Preset(preset) = pipeline else { return Ok(None) };
+    let facts = array.header()?;
+    match Trial::of(preset, &facts) {
+        Some(trial) if number(facts.dtype()).is_ok() && facts.nbytes() > 0 => {
+            trial.sizes(array, &facts, threads).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether samples of the array are noise, or become very small.
+pub(super) fn is_extreme(array: &ArrayView<'_>) -> Result<bool> {
+    let facts = array.header()?;
+    let itemsize = facts.dtype().itemsize();
+    let piece = SMALLEST_PIECE / itemsize;
+    let mut items = vec![0; PIECES * piece * itemsize];
+    for (i, items) in items.chunks_mut(piece * itemsize).enumerate() {
+        copy_piece(array, &facts, i, items)?;
+    }
+    ChunkEncoder::lend().is_extreme(&items, typesize(facts.dtype()))
+}
+
+/// Copies the `i`-th of [`PIECES`] runs of items that lie all over the array, as many as `items` holds.
+fn copy_piece(array: &ArrayView<'_>, facts: &Header, i: usize, items: &mut [u8]) -> Result<()> {
+    let count = items.len() / facts.dtype().itemsize();
+    array.copy_to(items, (facts.count() - count) / (PIECES - 1) * i, facts.order())
+}
+
+/// When a preset takes pco, which is stronger and slower than the codecs of Blosc.
+struct Trial {
+    preset: Preset,
+    level: u32,
+    /// It must save this part of the bytes: one in so many.
+    gain: usize,
+    /// Of the array, one part in so many is tried at most.
+    part: usize,
+    /// Hundredths of what `"quick"` leaves that the preset does, at least.
+    least: usize,
+}
+
+impl Trial {
+    fn of(preset: Preset, facts: &Header) -> Option<Self> {
+        let itemsize = facts.dtype().itemsize();
+        let (level, gain, part, least) = match (preset, itemsize) {
+            // Of small numbers pco does few bytes a second, and a small array is to be quick.
+            (Preset::Auto, 0..4) => return None,
+            (Preset::Auto, _) if facts.nbytes() < 1 << 18 => return None,
+            (Preset::Auto, _) => (6, 6, 24, 95),
+            (Preset::Small, 0..=1) => (6, 6, 6, 75),
+            (Preset::Small, 2) => (6, 10, 6, 75),
+            (Preset::Small, _) => (6, 50, 6, 75),
+            (Preset::Smallest, _) => (12, 100, 3, 50),
+            _ => return None,
+        };
+        Some(Self { preset, level, gain, part, least })
+    }
+
+    /// What comes of items from all over the array. What `"quick"` leaves shows most often which is less,
+    /// and soon; where it does not, what the preset itself leaves of others does.
+    fn sizes(&self, array: &ArrayView<'_>, facts: &Header, threads: usize) -> Result<Sizes> {
+        if facts.nbytes() <= 2 * SMALLEST_PIECE {
+            return self.look(array, facts, facts.count(), &[0], self.preset, threads);
+        }
+        let bytes = (facts.nbytes() / self.part / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
+        let count = (bytes / facts.dtype().itemsize()).clamp(1, facts.count());
+        let look = |pieces, preset| self.look(array, facts, count, pieces, preset, threads);
+        let quick = look(&[0, 2], Preset::Quick)?;
+        let pays = |blosc| self.pays(&Sizes { blosc, ..quick });
+        let is_clear = match quick.pco_pays {
+            true => pays(quick.blosc * self.least / 100),
+            false => !pays(quick.blosc + quick.blosc / 20),
+        };
+        if is_clear { Ok(quick) } else { look(&[1, 3], self.preset) }
+    }
+
+    /// What comes of these of [`PIECES`] runs of `count` items.
+    fn look(
+        &self,
+        array: &ArrayView<'_>,
+        facts: &Header,
+        count: usize,
+        pieces: &[usize],
+        preset: Preset,
+        threads: usize,
+    ) -> Result<Sizes> {
+        let header = |family| {
+            let facts = Header::new(facts.dtype().clone(), facts.order(), vec![count])?;
+            FrameHeader::new(facts, family, vec![count])
+        };
+        let (pco, blosc) = (header(Family::Pco)?, header(Family::Blosc)?);
+        let nbytes = count * facts.dtype().itemsize();
+        let (mut by_blosc, mut by_pco) = (0, 0);
+        in_order(
+            pieces.len(),
+            threads,
+            ChunkEncoder::lend,
+            |encoder, i| {
+                let mut items = vec![0; nbytes];
+                copy_piece(array, facts, pieces[i], &mut items)?;
+                let items = Items::Gathered(&items);
+                let way = encoder.choose(&blosc, Pipeline::Preset(preset), None, items)?;
+                let by_blosc = encoder.record(&blosc, way, items)?.len();
+                Ok((by_blosc, encoder.record(&pco, Way::Pco(self.level), items)?.len()))
+            },
+            |_, (blosc, pco)| {
+                by_blosc += blosc;
+                by_pco += pco;
+                Ok(())
+            },
+        )?;
+        let sample = pieces.len() * nbytes;
+        let (level, pco_pays) = (self.level, false);
+        let sizes = Sizes { sample, blosc: by_blosc, preset, pco: by_pco, level, pco_pays };
+        Ok(Sizes { pco_pays: self.pays(&sizes), ..sizes })
+    }
+
+    /// Whether pco leaves less by enough. What is left of pieces that compress very well is little but
+    /// their frames.
+    fn pays(&self, sizes: &Sizes) -> bool {
+        let &Sizes { sample, blosc, pco, .. } = sizes;
+        blosc > sample / TELLS && pco <= blosc - blosc / self.gain
+    }
+}
+
+const PIECES: usize = 4;
+/// Bytes of a piece, at least and at most.
+pub(super) const SMALLEST_PIECE: usize = 1 << 13;
+const LARGEST_PIECE: usize = 1 << 16;
+const TELLS: usize = 64;
