@@ -82,9 +82,16 @@ impl Counts {
 /// As Shannon has it, but for symbols that occur more than every other time: a prefix code spends
 /// a whole bit on them.
 fn entropy(counts: &[u32]) -> u64 {
-    let total = log2(counts.iter().sum());
-    let bits = |&n: &u32| u64::from(n) * u64::from((total - log2(n).min(total)).max(BIT));
-    counts.chunks(FEW).filter(|few| !are_zero(few)).flatten().map(bits).sum()
+    let (mut sum, mut logs) = (0, 0);
+    for &n in counts.chunks(FEW).filter(|few| !are_zero(few)).flatten() {
+        sum += n;
+        logs += u64::from(n) * u64::from(log2(n));
+    }
+    let total = log2(sum);
+    // There is one such symbol at most.
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let missing = BIT.saturating_sub(total - log2(most));
+    u64::from(sum) * u64::from(total) - logs + u64::from(most) * u64::from(missing)
 }
 
 /// Whether none of these symbols occurs, as most do not where most is alike.
@@ -148,14 +155,29 @@ impl Prices {
 }
 
 /// The logarithm of `n`, in units; 0 for 0.
-#[inline]
+#[inline(always)]
 pub(super) fn log2(n: u32) -> u32 {
+    SMALL_LOGS.get(n as usize).map_or_else(|| computed_log2(n), |&log| log.into())
+}
+
+/// Those of numbers that counts mostly are.
+static SMALL_LOGS: [u16; 512] = {
+    let mut table = [0; 512];
+    let mut n = 0;
+    while n < 512 {
+        table[n] = computed_log2(n as u32) as u16;
+        n += 1;
+    }
+    table
+};
+
+const fn computed_log2(n: u32) -> u32 {
     if n == 0 {
         return 0;
     }
     let whole = 31 - n.leading_zeros();
     let mantissa = if whole >= 8 { n >> (whole - 8) } else { n << (8 - whole) };
-    (whole << FRACTION) + u32::from(LOG2[(mantissa & 255) as usize])
+    (whole << FRACTION) + LOG2[(mantissa & 255) as usize] as u32
 }
 
 const FRACTION: u32 = 8;
@@ -198,6 +220,32 @@ mod tests {
         for n in (1..5000).chain([1 << 20, (1 << 20) + 12345, u32::MAX]) {
             let exact = f64::from(n).log2() * f64::from(BIT);
             assert!((f64::from(log2(n)) - exact).abs() < 3.0, "{n}");
+        }
+    }
+
+    #[test]
+    fn entropy_is_the_sum_of_what_each_symbol_costs() {
+        let mut state = 1u32;
+        let mut random = |bits| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> (32 - bits)
+        };
+        for round in 0..3000 {
+            let mut counts = vec![0u32; 1 + random(9) as usize];
+            for n in &mut counts {
+                *n = random(1 + round % 12);
+            }
+            // Of some, one symbol is half of all, or about that, or nearly all.
+            let rest = counts.iter().sum::<u32>() - counts[0];
+            match round % 5 {
+                0 => counts[0] = rest,
+                1 => counts[0] = rest + random(2),
+                2 => counts[0] = rest << random(3),
+                _ => {}
+            }
+            let total = log2(counts.iter().sum());
+            let bits = |&n: &u32| u64::from(n) * u64::from((total - log2(n)).max(BIT));
+            assert_eq!(entropy(&counts), counts.iter().map(bits).sum(), "{counts:?}");
         }
     }
 
