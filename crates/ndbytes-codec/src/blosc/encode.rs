@@ -5,7 +5,7 @@ use ndbytes_format::{Code, FormatError};
 use ndbytes_mem::{bitshuffle, shuffle};
 
 use super::pack::Packer;
-use super::{BLOCK_SIZE, Codec, Filter, Header, Options};
+use super::{BLOCK_SIZE, Codec, Compressor, Filter, Header, Options};
 
 /// Encodes buffers one after another, without new memory once it has seen the largest block.
 #[derive(Default)]
@@ -219,6 +219,7 @@ fn even_block_size(nbytes: usize, most: usize, unit: usize) -> usize {
 /// Bytes of a block unless told otherwise, at most.
 fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) -> usize {
     let has_tables = !options.codec.is_without_tables();
+    let is_zstd = options.codec.compressor() == Compressor::Zstd;
     match filter {
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,
@@ -227,17 +228,17 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
         Filter::Bitshuffle if has_tables && options.level <= 2 && size > 1 => BLOCK_SIZE,
         Filter::Bitshuffle if has_tables && options.level <= 2 => 2 * BLOCK_SIZE,
         // In longer streams Zstandard looks for less at 4, by its own tables.
-        Filter::Shuffle if has_tables && split && options.level == 4 => size * BLOCK_SIZE,
+        Filter::Shuffle if is_zstd && split && options.level == 4 => size * BLOCK_SIZE,
         _ if has_tables => LARGE_BLOCK_SIZE,
         // Where numbers repeat within themselves, as decimals and fractions do, so do planes of
         // bits: LZ4 reaches back 64 KiB, and eight planes of items of four bytes are half that.
         Filter::Bitshuffle if size > 1 && !split => BLOCK_SIZE / 2,
         // Longer planes cost nothing where little is searched; those of one bit, little at any level.
         Filter::Bitshuffle if size > 1 => 4 * BLOCK_SIZE,
+        Filter::Bitshuffle if options.level < 3 => BLOCK_SIZE,
         Filter::Shuffle if options.level < 3 => 4 * BLOCK_SIZE,
         // More than that takes longer, for who looks at much of what came before.
-        _ if options.level >= 3 => 2 * BLOCK_SIZE,
-        _ => BLOCK_SIZE,
+        _ => 2 * BLOCK_SIZE,
     }
 }
 

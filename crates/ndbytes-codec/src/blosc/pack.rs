@@ -1,7 +1,9 @@
 //! Compressing one stream of a block.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
-use ndbytes_format::{Code, FormatError};
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+use ndbytes_format::Code;
+use ndbytes_format::FormatError;
 
 use super::{Codec, Options};
 
@@ -175,6 +177,7 @@ const ZLIB_NBYTES: usize = 1 << 18;
 #[cfg(feature = "lz4")]
 const ACCELERATION: i32 = 4;
 
+#[cfg(feature = "zstd")]
 #[cold]
 fn broken() -> FormatError {
     FormatError::new(Code::TooManyBytes, "there is no memory to compress with")

@@ -153,8 +153,8 @@ impl Chooser {
         let own = weighed(preset, (filter, self.size_of(half, &tried)?), typesize, half);
         // How much more the next best leaves: if it was not tried, it is no better than it was said
         // that it may be.
-        let others = [Filter::Shuffle, Filter::Bitshuffle, Filter::None].into_iter();
-        let others = others.filter(|&other| other != filter).filter_map(|other| {
+        let others = filters(preset, typesize).iter().filter(|&&other| other != filter);
+        let others = others.filter_map(|&other| {
             let known = self.known(half, &trial_options(preset, other, typesize));
             let least = || Some(at_least(self.known(half, &lz4(Filter::None, typesize))?));
             let size = known.or_else(|| (other == Filter::None).then(least).flatten())?;

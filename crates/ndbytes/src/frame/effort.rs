@@ -146,7 +146,7 @@ pub(super) fn efforts(
         (Preset::Light, _) => (const { &[at(1), at(4)] }, 100),
         (Preset::Medium, Filter::None) => (const { &[at(7).from(5), at(1).from(5)] }, 200),
         (Preset::Medium, Filter::Shuffle) => {
-            (const { &[at(1).from(7), at(7).from(6), at(7).from(5)] }, 1000)
+            (const { &[at(1).from(7), at(7).from(6), at(7)] }, 1000)
         }
         // In a chunk the higher level finds more than in a sample, but for planes.
         (Preset::Medium, Filter::Bitshuffle) => (const { &[at(7).from(6), at(1)] }, 200),
