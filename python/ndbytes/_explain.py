@@ -34,7 +34,7 @@ class Explanation(NamedTuple):
     sample: int
     """Bytes of the array that were tried to choose between Blosc and pco; 0 where they were not."""
     tried: dict[str, int]
-    """The bytes that each made of them."""
+    """What pco made of them, and Blosc by ``'quick'``, or by the codec itself where it is close."""
     choices: list[Choice]
     """What is chosen for each chunk."""
 
