@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// Calls `help` on up to `count` other threads, each once, and `own` on this one; returns when all
-/// of these calls have. Those that are not begun by the time `own` returns are not begun any more, and
+/// Calls `help` up to `count` times, on other threads, and `own` on this one; returns when all of
+/// these calls have. Those that are not begun by the time `own` returns are not begun any more, and
 /// where there are no threads, there are none: what is to be done, `own` has to be able to do alone.
 ///
 /// # Panics
@@ -41,10 +41,10 @@ pub fn with_helpers<R>(count: usize, help: &(dyn Fn() + Sync), own: impl FnOnce(
     }
 }
 
-/// Ends the threads that wait to help, and waits until they have: before a process is copied by a
-/// fork, in which there would be none of them.
+/// Ends the threads that wait to help, and waits until they have: before a process is forked, which
+/// copies none of them; before what needs a process of one thread; before this code is unloaded.
 pub fn dismiss_helpers() {
-    let Ok(mut idle) = IDLE.try_lock() else { return };
+    let Some(mut idle) = idle() else { return };
     let helpers = std::mem::take(&mut *idle);
     drop(idle);
     let (own, others): (Vec<_>, Vec<_>) = helpers.into_iter().partition(|helper| helper.is_here());
@@ -82,7 +82,11 @@ impl Calls {
     fn end(&self, panic: Option<Panic>) {
         let mut open = lock(&self.open);
         open.count -= 1;
-        open.panic = open.panic.take().or(panic);
+        match open.panic {
+            None => open.panic = panic,
+            // To drop it may be another panic.
+            Some(_) => _ = ManuallyDrop::new(panic),
+        }
         self.ended.notify_all();
     }
 }
@@ -136,13 +140,28 @@ enum Next {
     End,
 }
 
-/// Those that wait. Nobody waits for the lock: a process may be the copy of another in which a
-/// thread held it.
 static IDLE: Mutex<Vec<Arc<Helper>>> = Mutex::new(Vec::new());
+
+/// Those that wait. Nobody waits long for the lock: a process may be the copy of another in which a
+/// thread held it.
+fn idle() -> Option<MutexGuard<'static, Vec<Arc<Helper>>>> {
+    for _ in 0..TRIES {
+        if let Ok(idle) = IDLE.try_lock() {
+            return Some(idle);
+        }
+        std::hint::spin_loop();
+    }
+    None
+}
+
+/// What tells a process from its copies.
+fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 0 }
+}
 
 /// Sends one that waits, or a new one; none where there are no more threads.
 fn send(errand: Errand) -> Option<Arc<Helper>> {
-    while let Some(helper) = IDLE.try_lock().ok().and_then(|mut idle| idle.pop()) {
+    while let Some(helper) = idle().and_then(|mut idle| idle.pop()) {
         if helper.is_here() {
             helper.give(Next::Errand(errand));
             return Some(helper);
@@ -151,7 +170,7 @@ fn send(errand: Errand) -> Option<Arc<Helper>> {
         let _ = ManuallyDrop::new(helper);
     }
     let helper = Arc::new(Helper {
-        process: std::process::id(),
+        process: process(),
         next: Mutex::new(Next::Errand(errand)),
         changed: Condvar::new(),
         thread: Mutex::new(None),
@@ -165,8 +184,8 @@ fn send(errand: Errand) -> Option<Arc<Helper>> {
 
 /// Has it wait to be sent; says whether there is room for it.
 fn keep(helper: &Arc<Helper>) -> bool {
-    match IDLE.try_lock() {
-        Ok(mut idle) if idle.len() < MOST => {
+    match idle() {
+        Some(mut idle) if idle.len() < MOST => {
             idle.push(Arc::clone(helper));
             true
         }
@@ -176,7 +195,7 @@ fn keep(helper: &Arc<Helper>) -> bool {
 
 impl Helper {
     fn is_here(&self) -> bool {
-        self.process == std::process::id()
+        self.process == process()
     }
 
     fn give(&self, next: Next) {
@@ -222,7 +241,7 @@ impl Helper {
 
     /// Waits no longer to be sent; says whether it did.
     fn leave(self: &Arc<Self>) -> bool {
-        let Ok(mut idle) = IDLE.try_lock() else { return false };
+        let Some(mut idle) = idle() else { return false };
         let found = idle.iter().position(|helper| Arc::ptr_eq(helper, self));
         found.map(|i| idle.swap_remove(i)).is_some()
     }
@@ -234,6 +253,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// How long a thread waits to help again.
 const KEPT: Duration = Duration::from_secs(1);
+/// How often the list is asked for; who has it, has it for less.
+const TRIES: usize = 100;
 /// Threads that wait, at most.
 const MOST: usize = 256;
 
@@ -311,7 +332,41 @@ mod tests {
         let caught = catch_unwind(AssertUnwindSafe(|| with_helpers(1, &slow, own)));
         assert!(caught.unwrap_err().downcast::<String>().unwrap().contains("own"));
         assert_eq!(ended.load(Ordering::Relaxed), 1, "it was waited for");
-        dismiss_helpers();
+        let neither = || assert_eq!(1, 2, "neither");
+        let own = || assert_eq!(1, 2, "own");
+        let caught = catch_unwind(AssertUnwindSafe(|| with_helpers(3, &neither, own)));
+        assert!(caught.unwrap_err().downcast::<String>().unwrap().contains("own"));
         with_helpers(1, &|| _ = both.wait(), || both.wait());
+    }
+
+    #[test]
+    fn a_thread_that_was_dismissed_or_waited_too_long_ends() {
+        assert_eq!(with_helpers(0, &|| unreachable!(), || 7), 7);
+        let both = Barrier::new(2);
+        let alive = Arc::new(());
+        thread_local! {
+            static OWN: std::cell::RefCell<Option<Arc<()>>> = const { std::cell::RefCell::new(None) };
+        }
+        let help = || {
+            OWN.set(Some(Arc::clone(&alive)));
+            both.wait();
+        };
+        // Other tests may take what waits, and keep it from ending for a while.
+        let ends = |dismissed: bool| {
+            for _ in 0..1000 {
+                if dismissed {
+                    dismiss_helpers();
+                }
+                if Arc::strong_count(&alive) == 1 {
+                    return true;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            false
+        };
+        for dismissed in [true, false] {
+            with_helpers(1, &help, || both.wait());
+            assert!(ends(dismissed));
+        }
     }
 }

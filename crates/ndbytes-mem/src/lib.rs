@@ -1,5 +1,5 @@
 //! Memory for arrays: aligned buffers, strided copies, byte swap, shuffle and bitshuffle, checksums,
-//! file maps.
+//! file maps; threads that share the work on it.
 //!
 //! # Unsafe code
 //! This is the one crate of the core that holds any. Each block carries a proof; each module

@@ -6,7 +6,7 @@ use ndbytes_format::frame::{CHECKSUM_LEN, Family, FrameHeader, Record};
 use ndbytes_format::{ByteOrder, Code, Dtype, FormatError, Kind, swap_units};
 use ndbytes_mem::{copy_crc32c, crc32c};
 
-use crate::array;
+use crate::array::threads_for;
 use crate::error::{Error, Result};
 use crate::frame::choose::{Chooser, Model};
 use crate::frame::piece::{Items, Piece, room};
@@ -236,10 +236,10 @@ pub(super) fn check_len(header: &FrameHeader, len: u64) -> Result<()> {
 }
 
 /// How many threads work on so many bytes of a frame's items.
-pub(super) fn threads_for(header: &FrameHeader, nbytes: usize) -> usize {
+pub(super) fn threads_for_items(header: &FrameHeader, nbytes: usize) -> usize {
     // It takes a few times as long over them as the codecs of Blosc.
     let times = if header.family() == Family::Pco { 4 } else { 1 };
-    array::threads_for(nbytes.saturating_mul(times))
+    threads_for(nbytes.saturating_mul(times))
 }
 
 /// What pco takes the items for.

@@ -2,7 +2,7 @@
 
 use ndbytes_mem::fill_cut;
 
-use crate::array::{ArrayView, threads_for};
+use crate::array::ArrayView;
 use crate::error::Result;
 use crate::frame::piece::Piece;
 use crate::frame::write::{FrameOptions, Sums, encode};
@@ -120,7 +120,7 @@ pub fn encode_frame<'a>(array: &ArrayView<'a>, options: &FrameOptions) -> Result
         pieces.push(piece);
         Ok(())
     })?;
-    let threads = options.threads.unwrap_or_else(|| threads_for(len)).max(1);
+    let threads = options.threads_for(len);
     let (progress, nbytes) = (options.progress.clone(), array.nbytes() as u64);
     Ok(EncodedFrame { pieces, starts, len, threads, progress, nbytes })
 }

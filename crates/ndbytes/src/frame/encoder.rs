@@ -5,8 +5,9 @@ use std::fmt;
 use ndbytes_format::Code;
 use ndbytes_format::frame::FrameHeader;
 
-use crate::array::{ArrayView, threads_for};
+use crate::array::ArrayView;
 use crate::error::{Error, Result};
+use crate::frame::chunk::threads_for_items;
 use crate::frame::family::plan;
 use crate::frame::piece::Piece;
 use crate::frame::write::{Chunks, FrameOptions};
@@ -75,7 +76,9 @@ impl FrameEncoder {
             put(head)?;
         }
         let (made, count) = (chunks.places.len(), self.header.chunk_count());
-        let threads = self.threads.unwrap_or_else(|| threads_for(self.header.array().nbytes()));
+        let threads = self
+            .threads
+            .unwrap_or_else(|| threads_for_items(&self.header, self.header.array().nbytes()));
         let few = (PIECE / self.header.chunk_nbytes().max(1)).max(threads).max(1);
         let end = made.saturating_add(few).min(count);
         let meter = Meter::unheard();

@@ -22,7 +22,8 @@ pub struct Explanation {
     /// Their shape.
     pub chunk_shape: Vec<usize>,
     /// What made Blosc or pco the family, where a preset had that to choose: Blosc is tried as
-    /// [`Preset::Quick`](crate::Preset::Quick) has it, or as the preset where that does not tell.
+    /// [`Preset::Quick`](crate::Preset::Quick) has it, or as the preset where that is close, or the array
+    /// small.
     pub families: Option<Trials>,
     /// What is chosen for each chunk, in the order of their numbers.
     pub chunks: Vec<Choice>,

@@ -30,9 +30,10 @@ pub(super) fn plan(
         Some(shape) => shape.clone(),
         None => {
             let mut target = target(array, options.pipeline)?;
-            if let Pipeline::Pco(_) = pipeline {
-                // It takes long, leaves no more of halves, and two threads are done with them sooner.
-                target = target.min(array.nbytes().div_ceil(2).max(SMALLEST_HALF));
+            // pco takes long, leaves hardly more of halves, and two threads are done with them sooner.
+            let is_shared = matches!(pipeline, Pipeline::Pco(_)) && array.nbytes() >= SHARED;
+            if is_shared && options.pipeline != Pipeline::Preset(Preset::Smallest) {
+                target = target.min(array.nbytes().div_ceil(2));
             }
             grid::balanced(facts.shape(), itemsize, facts.order(), target)
         }
@@ -90,5 +91,5 @@ pub(super) fn pipeline_for(family: Family, wanted: Pipeline) -> Result<Pipeline>
     Err(Error::new(Code::Argument, message))
 }
 
-/// Bytes of a chunk that pco is given to a thread of its own, at least.
-const SMALLEST_HALF: usize = 1 << 16;
+/// Bytes of an array that are worth two threads for pco.
+const SHARED: usize = 1 << 18;

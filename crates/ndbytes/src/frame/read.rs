@@ -10,7 +10,7 @@ use ndbytes_mem::{Strided, fill_parts};
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkDecoder, check_len, checked, threads_for};
+use crate::frame::chunk::{ChunkDecoder, check_len, checked, threads_for_items};
 use crate::frame::grid;
 use crate::frame::stream::{read_frame_header, truncated};
 use crate::frame::target::Target;
@@ -168,7 +168,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         if !straight {
             return in_order(
                 header.chunk_count(),
-                threads_for(header, array.nbytes()),
+                threads_for_items(header, array.nbytes()),
                 || (ChunkDecoder::lend(), Vec::new()),
                 |(decoder, record), chunk| self.chunk(decoder, record, chunk),
                 |chunk, items| {
@@ -181,7 +181,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let size = header.chunk_nbytes();
         let kept = Mutex::new(Vec::new());
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let workers = threads_for(header, array.nbytes()).min(header.chunk_count());
+        let workers = threads_for_items(header, array.nbytes()).min(header.chunk_count());
         let filled = fill_parts(out, size, workers, &|part, at| {
             let new = || (ChunkDecoder::lend(), Vec::new());
             let (mut decoder, mut record) = lock().pop().unwrap_or_else(new);

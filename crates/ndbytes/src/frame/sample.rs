@@ -43,7 +43,8 @@ pub(super) fn tried(
     }
 }
 
-/// Whether samples of the array are noise, or become very small.
+/// Whether samples of the array, of which there are [`SMALLEST_PIECE`] bytes of items for each, are noise
+/// or become very small.
 pub(super) fn is_extreme(array: &ArrayView<'_>) -> Result<bool> {
     let facts = array.header()?;
     let itemsize = facts.dtype().itemsize();
@@ -67,7 +68,7 @@ struct Trial {
     level: u32,
     /// It must save this part of the bytes: one in so many.
     gain: usize,
-    /// Of the array, one part in so many is tried at most.
+    /// Of a large array, one part in so many is tried at most.
     part: usize,
     /// Hundredths of what `"quick"` leaves that the preset does, at least.
     least: usize,
@@ -162,3 +163,57 @@ const PIECES: usize = 4;
 pub(super) const SMALLEST_PIECE: usize = 1 << 13;
 const LARGEST_PIECE: usize = 1 << 16;
 const TELLS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use ndbytes_format::Order;
+
+    use super::*;
+
+    /// What decided, for numbers of four bytes.
+    fn sizes(preset: Preset, numbers: impl Iterator<Item = u32>) -> Sizes {
+        let bytes: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
+        let dtype = "<u4".parse().unwrap();
+        let view = ArrayView::contiguous(dtype, &[bytes.len() / 4], Order::C, &bytes).unwrap();
+        let pipeline = Pipeline::Preset(preset);
+        let [one, two] = [1, 2].map(|threads| tried(&view, pipeline, threads).unwrap().unwrap());
+        assert_eq!((one.sample, one.blosc, one.pco), (two.sample, two.blosc, two.pco));
+        let sample = one.sample / 4;
+        assert!(one.pco > 0 && one.blosc > 0 && sample <= bytes.len() / 4, "{sample}");
+        two
+    }
+
+    fn random() -> impl Iterator<Item = u32> {
+        let step = |&n: &u32| Some(n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+        std::iter::successors(Some(1), step)
+    }
+
+    #[test]
+    fn quick_tells_where_the_outcome_is_clear_and_the_preset_where_it_is_not() {
+        for preset in [Preset::Auto, Preset::Small, Preset::Smallest] {
+            // Distances of three bits each, which no codec of bytes sees.
+            let steps = random().scan(0, |at: &mut u32, n| {
+                *at = at.wrapping_add(n >> 24 & 7);
+                Some(*at)
+            });
+            let found = sizes(preset, steps.take(1 << 17));
+            assert!(found.pco_pays && found.preset == Preset::Quick, "{preset:?}");
+            // What repeats whole, which pco does not look for.
+            let again = random().take(1000).collect::<Vec<_>>().into_iter().cycle();
+            let found = sizes(preset, again.take(1 << 17));
+            assert!(!found.pco_pays && found.preset == Preset::Quick, "{preset:?}");
+        }
+        // Noise is as long by one as by the other.
+        let found = sizes(Preset::Small, random().map(|n| n >> 8).take(1 << 17));
+        assert_eq!(
+            (found.preset, found.pco_pays),
+            (Preset::Small, found.pco <= found.blosc / 50 * 49)
+        );
+        // All of a few bytes is looked at once.
+        for count in [1, 2, 1000, 4096] {
+            let found = sizes(Preset::Small, random().take(count));
+            assert_eq!((found.preset, found.sample), (Preset::Small, 4 * count));
+        }
+        assert_eq!(sizes(Preset::Small, random().take(4097)).sample, 2 * SMALLEST_PIECE);
+    }
+}

@@ -5,7 +5,7 @@ use ndbytes_mem::{Strided, copy};
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::frame::chunk::{ChunkDecoder, threads_for};
+use crate::frame::chunk::{ChunkDecoder, threads_for_items};
 use crate::frame::grid;
 use crate::frame::read::FrameReader;
 use crate::parallel::in_order;
@@ -100,7 +100,7 @@ impl<R: ReadAt + Sync> FrameReader<R> {
         let count = runs.iter().map(Vec::len).product();
         in_order(
             count,
-            threads_for(header, header.chunk_nbytes().saturating_mul(count)),
+            threads_for_items(header, header.chunk_nbytes().saturating_mul(count)),
             || (ChunkDecoder::lend(), Vec::new()),
             |(decoder, record), i| {
                 let touched = nth(&runs, i);

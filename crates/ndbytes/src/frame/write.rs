@@ -6,7 +6,7 @@ use ndbytes_format::frame::{ChunkPlace, FrameHeader, Record, encode_index};
 
 use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
-use crate::frame::chunk::{self, ChunkEncoder};
+use crate::frame::chunk::{ChunkEncoder, threads_for_items};
 use crate::frame::family::plan;
 use crate::frame::grid;
 use crate::frame::piece::Piece;
@@ -143,7 +143,7 @@ impl Chunks {
         let nbytes = count.saturating_mul(header.chunk_nbytes());
         in_order(
             count,
-            threads.unwrap_or_else(|| chunk::threads_for(header, nbytes)).max(1),
+            threads.unwrap_or_else(|| threads_for_items(header, nbytes)).max(1),
             || (ChunkEncoder::lend(), Vec::new()),
             |(encoder, buffer), i| {
                 let (way, items) = ways.way(header, source, encoder, first + i, buffer)?;

@@ -192,6 +192,39 @@ fn the_bytes_do_not_depend_on_threads() {
 }
 
 #[test]
+fn pco_has_two_chunks_where_two_threads_pay() {
+    let mut state = 1u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 16
+    };
+    let cents: Vec<u8> =
+        (0..1 << 16).flat_map(|_| (f64::from(random()) / 100.0).to_le_bytes()).collect();
+    for (nbytes, names, count) in [
+        (1 << 13, &["small", "pco-4"][..], 1),
+        ((1 << 18) - 8, &["small", "smallest", "pco-4"], 1),
+        (1 << 18, &["smallest"], 1),
+        (1 << 18, &["auto", "small", "pco-4"], 2),
+        (1 << 19, &["auto", "small", "pco-4"], 2),
+    ] {
+        let bytes = &cents[..nbytes];
+        let dtype = "<f8".parse().unwrap();
+        let view = ArrayView::contiguous(dtype, &[nbytes / 8], Order::C, bytes).unwrap();
+        for name in names {
+            let dump = |threads| dump_frame(&view, &options(name).with_threads(threads)).unwrap();
+            let frame = dump(None);
+            let reader = FrameReader::new(&frame[..], &Limits::default()).unwrap();
+            let family = reader.header().family().as_str();
+            assert_eq!((family, reader.places().len()), ("pco", count), "{name} {nbytes}");
+            assert!(reader.read().unwrap().bytes() == bytes);
+            for threads in [0, 1, 2, 3] {
+                assert!(dump(Some(threads)) == frame, "{name} {nbytes} {threads}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_bytes_do_not_depend_on_what_was_made_before() {
     let case = Case::new(&"<f8".parse().unwrap(), &[300, 211], Layout::C);
     let names = Preset::ALL.iter().map(|preset| preset.as_str());
