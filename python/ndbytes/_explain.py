@@ -34,8 +34,8 @@ class Explanation(NamedTuple):
     sample: int
     """Bytes of the array that were tried to choose between Blosc and pco; 0 where they were not."""
     tried: dict[str, int]
-    """What pco made of them, and Blosc: by ``'quick'``, or by the codec itself where it is close, or
-    where there are few bytes."""
+    """What pco made of them, and Blosc: by ``'quick'``, or by the codec itself where that is close,
+    or where there are few bytes."""
     choices: list[Choice]
     """What is chosen for each chunk."""
 

@@ -413,7 +413,7 @@ def test_the_loop_goes_on_while_threads_compress_and_decode():
         left, right = nonblocking(*socket.socketpair())
         heart = asyncio.create_task(beat())
         with left, right:
-            sending = asyncio.create_task(nb.aio.send(left, array, "small", timeout=WAIT))
+            sending = asyncio.create_task(nb.aio.send(left, array, "zstd-17", timeout=WAIT))
             assert same(await nb.aio.recv(right, timeout=WAIT), array)
             await sending
         heart.cancel()
