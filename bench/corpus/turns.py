@@ -12,7 +12,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Call = Callable[[], Any]
-TURNS = 5
+TURNS = 9
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def measure(array: Array, ways: dict[str, Way], seconds: float) -> dict[str, Tak
     """Time the ways, packing first and then unpacking, for about `seconds` each and no longer.
 
     What comes back is compared with the array before a time counts. A way that takes longer than
-    `seconds` is called once, and this is its time; the others have up to five turns, and the call
+    `seconds` is called once, and this is its time; the others have up to nine turns, and the call
     before each, which is not timed, makes the memory warm.
     """
     packed: dict[str, Any] = {}
