@@ -237,7 +237,7 @@ pub(super) fn check_len(header: &FrameHeader, len: u64) -> Result<()> {
 
 /// How many threads work on so many bytes of a frame's items.
 pub(super) fn threads_for_items(header: &FrameHeader, nbytes: usize) -> usize {
-    // It takes a few times as long over them as the codecs of Blosc.
+    // pco takes a few times as long over them as the codecs of Blosc.
     let times = if header.family() == Family::Pco { 4 } else { 1 };
     threads_for(nbytes.saturating_mul(times))
 }
