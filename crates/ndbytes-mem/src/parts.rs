@@ -1,8 +1,8 @@
 //! One buffer, filled by several threads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
-use crate::helpers::with_helpers;
+use crate::helpers::{lock, with_helpers};
 
 /// Calls `fill` with parts of the buffer of `share` bytes (the last may be shorter) and where they
 /// begin, on up to `threads` threads, this one among them. Returns the length of each part and what
@@ -69,10 +69,6 @@ fn fill_all<'a, T: Send>(
     };
     with_helpers(threads - 1, &work, work);
     results.into_iter().flatten().collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use ndbytes_format::frame::FrameHeader;
 use crate::array::ArrayView;
 use crate::error::{Error, Result};
 use crate::frame::chunk::threads_for_items;
-use crate::frame::family::plan;
+use crate::frame::family::{Plan, plan};
 use crate::frame::piece::Piece;
 use crate::frame::write::{Chunks, FrameOptions};
 use crate::progress::Meter;
@@ -44,7 +44,7 @@ impl FrameEncoder {
     /// # Errors
     /// As [`write_frame`](crate::write_frame).
     pub fn new(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Self> {
-        let (header, pipeline) = plan(array, options)?;
+        let Plan { header, pipeline, .. } = plan(array, options)?;
         let chunks = Chunks::new(pipeline, Vec::new(), 0);
         Ok(Self { header, chunks, threads: options.threads, ended: false })
     }

@@ -6,10 +6,9 @@ use ndbytes_format::frame::Family;
 use crate::array::ArrayView;
 use crate::error::Result;
 use crate::frame::chunk::{ChunkEncoder, Way};
-use crate::frame::family::plan;
+use crate::frame::family::{Plan, plan};
 use crate::frame::grid;
 use crate::frame::pipeline::Pipeline;
-use crate::frame::sample::tried;
 use crate::frame::ways::Ways;
 use crate::frame::write::FrameOptions;
 
@@ -61,9 +60,8 @@ pub struct Trials {
 /// # Errors
 /// As [`write_frame`](crate::write_frame).
 pub fn explain_frame(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Explanation> {
-    let (header, pipeline) = plan(array, options)?;
-    let threads = options.threads_for(array.nbytes());
-    let families = tried(array, options.pipeline, threads)?.map(|sizes| Trials {
+    let Plan { header, pipeline, sizes } = plan(array, options)?;
+    let families = sizes.map(|sizes| Trials {
         sample: sizes.sample,
         sizes: vec![
             (Pipeline::Preset(sizes.preset), sizes.blosc),

@@ -1,25 +1,33 @@
 //! The header of a frame that is to be written, and the pipeline of its chunks: what is decided for
 //! all of them.
 
-use ndbytes_format::Code;
 use ndbytes_format::frame::{Family, FrameHeader};
+use ndbytes_format::{Code, Header};
 
 use crate::array::ArrayView;
 use crate::error::{Error, Result};
 use crate::frame::chunk::number;
 use crate::frame::grid;
 use crate::frame::pipeline::{Pipeline, Preset};
-use crate::frame::sample::{SMALLEST_PIECE, is_extreme, tried};
+use crate::frame::sample::{Sizes, is_extreme, tried};
 use crate::frame::write::FrameOptions;
 
-/// The header, and the pipeline of all chunks as far as it is the same for them.
-pub(super) fn plan(
-    array: &ArrayView<'_>,
-    options: &FrameOptions,
-) -> Result<(FrameHeader, Pipeline)> {
+/// What is decided for all chunks of a frame.
+pub(super) struct Plan {
+    pub(super) header: FrameHeader,
+    /// The pipeline of all chunks, as far as it is the same for them.
+    pub(super) pipeline: Pipeline,
+    /// What made it pco or not, where a preset had that to choose.
+    pub(super) sizes: Option<Sizes>,
+}
+
+/// Decides it.
+pub(super) fn plan(array: &ArrayView<'_>, options: &FrameOptions) -> Result<Plan> {
     let facts = array.header()?;
     let itemsize = facts.dtype().itemsize();
-    let pipeline = match tried(array, options.pipeline, options.threads_for(array.nbytes()))? {
+    let threads = options.threads_for(array.nbytes());
+    let sizes = tried(array, &facts, options.pipeline, threads)?;
+    let pipeline = match &sizes {
         Some(sizes) if sizes.pco_pays => Pipeline::Pco(sizes.level),
         _ => options.pipeline,
     };
@@ -29,7 +37,7 @@ pub(super) fn plan(
         }
         Some(shape) => shape.clone(),
         None => {
-            let mut target = target(array, options.pipeline)?;
+            let mut target = target(array, &facts, options.pipeline)?;
             // pco takes long, leaves hardly more of halves, and two threads are done with them sooner.
             let is_shared = matches!(pipeline, Pipeline::Pco(_)) && array.nbytes() >= SHARED;
             if is_shared && options.pipeline != Pipeline::Preset(Preset::Smallest) {
@@ -46,13 +54,13 @@ pub(super) fn plan(
         }
         _ => Family::Blosc,
     };
-    Ok((FrameHeader::new(facts, family, chunk_shape)?, pipeline))
+    Ok(Plan { header: FrameHeader::new(facts, family, chunk_shape)?, pipeline, sizes })
 }
 
 /// Bytes of a chunk. Chunks of noise, and such as become very small, are large: what stands around each
 /// counts there, and to decode more than is wanted costs little.
-fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
-    let (facts, nbytes) = (array.header()?, array.nbytes());
+fn target(array: &ArrayView<'_>, facts: &Header, pipeline: Pipeline) -> Result<usize> {
+    let nbytes = array.nbytes();
     let target = match pipeline {
         Pipeline::Raw => return Ok((nbytes / 4).clamp(grid::LARGEST, 2 * grid::LARGEST)),
         // What is found in more bytes counts more there than what more threads do at once.
@@ -64,11 +72,10 @@ fn target(array: &ArrayView<'_>, pipeline: Pipeline) -> Result<usize> {
     if !matches!(pipeline, Pipeline::Preset(_))
         || target == grid::LARGEST
         || facts.nbytes() <= 2 * target
-        || facts.dtype().itemsize() > SMALLEST_PIECE
     {
         return Ok(target);
     }
-    Ok(if is_extreme(array)? { grid::LARGEST } else { target })
+    Ok(if is_extreme(array, facts)? { grid::LARGEST } else { target })
 }
 
 /// How to make more chunks for a frame of this family.

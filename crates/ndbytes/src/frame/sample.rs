@@ -30,28 +30,30 @@ pub(super) struct Sizes {
 /// items. `threads` is how many look at them at most.
 pub(super) fn tried(
     array: &ArrayView<'_>,
+    facts: &Header,
     pipeline: Pipeline,
     threads: usize,
 ) -> Result<Option<Sizes>> {
     let Pipeline::Preset(preset) = pipeline else { return Ok(None) };
-    let facts = array.header()?;
-    match Trial::of(preset, &facts) {
+    match Trial::of(preset, facts) {
         Some(trial) if number(facts.dtype()).is_ok() && facts.nbytes() > 0 => {
-            trial.sizes(array, &facts, threads).map(Some)
+            trial.sizes(array, facts, threads).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-/// Whether samples of the array, of which there are [`SMALLEST_PIECE`] bytes of items for each, are noise
-/// or become very small.
-pub(super) fn is_extreme(array: &ArrayView<'_>) -> Result<bool> {
-    let facts = array.header()?;
+/// Whether samples of a large array are noise, or become very small; not of items that are as large
+/// as a sample.
+pub(super) fn is_extreme(array: &ArrayView<'_>, facts: &Header) -> Result<bool> {
     let itemsize = facts.dtype().itemsize();
+    if itemsize > SMALLEST_PIECE {
+        return Ok(false);
+    }
     let piece = SMALLEST_PIECE / itemsize;
     let mut items = vec![0; PIECES * piece * itemsize];
     for (i, items) in items.chunks_mut(piece * itemsize).enumerate() {
-        copy_piece(array, &facts, i, items)?;
+        copy_piece(array, facts, i, items)?;
     }
     ChunkEncoder::lend().is_extreme(&items, typesize(facts.dtype()))
 }
@@ -101,7 +103,7 @@ impl Trial {
         let count = (bytes / facts.dtype().itemsize()).clamp(1, facts.count());
         let look = |pieces, preset| self.look(array, facts, count, pieces, preset, threads);
         let quick = look(&[0, 2], Preset::Quick)?;
-        let pays = |blosc| self.pays(&Sizes { blosc, ..quick });
+        let pays = |blosc| self.pays(quick.sample, blosc, quick.pco);
         let is_clear = match quick.pco_pays {
             true => pays(quick.blosc * self.least / 100),
             false => !pays(quick.blosc + quick.blosc / 20),
@@ -145,22 +147,20 @@ impl Trial {
             },
         )?;
         let sample = pieces.len() * nbytes;
-        let (level, pco_pays) = (self.level, false);
-        let sizes = Sizes { sample, blosc: by_blosc, preset, pco: by_pco, level, pco_pays };
-        Ok(Sizes { pco_pays: self.pays(&sizes), ..sizes })
+        let pco_pays = self.pays(sample, by_blosc, by_pco);
+        Ok(Sizes { sample, blosc: by_blosc, preset, pco: by_pco, level: self.level, pco_pays })
     }
 
-    /// Whether pco leaves less by enough. What is left of pieces that compress very well is little but
+    /// Whether pco leaves less of a sample than Blosc, by enough. What is left of pieces that compress very well is little but
     /// their frames.
-    fn pays(&self, sizes: &Sizes) -> bool {
-        let &Sizes { sample, blosc, pco, .. } = sizes;
+    fn pays(&self, sample: usize, blosc: usize, pco: usize) -> bool {
         blosc > sample / TELLS && pco <= blosc - blosc / self.gain
     }
 }
 
 const PIECES: usize = 4;
 /// Bytes of a piece, at least and at most.
-pub(super) const SMALLEST_PIECE: usize = 1 << 13;
+const SMALLEST_PIECE: usize = 1 << 13;
 const LARGEST_PIECE: usize = 1 << 16;
 const TELLS: usize = 64;
 
@@ -176,7 +176,9 @@ mod tests {
         let dtype = "<u4".parse().unwrap();
         let view = ArrayView::contiguous(dtype, &[bytes.len() / 4], Order::C, &bytes).unwrap();
         let pipeline = Pipeline::Preset(preset);
-        let [one, two] = [1, 2].map(|threads| tried(&view, pipeline, threads).unwrap().unwrap());
+        let facts = view.header().unwrap();
+        let by = |threads| tried(&view, &facts, pipeline, threads).unwrap().unwrap();
+        let [one, two] = [1, 2].map(by);
         assert_eq!((one.sample, one.blosc, one.pco), (two.sample, two.blosc, two.pco));
         let sample = one.sample / 4;
         assert!(one.pco > 0 && one.blosc > 0 && sample <= bytes.len() / 4, "{sample}");

@@ -7,7 +7,7 @@ use ndbytes_format::frame::{ChunkPlace, FrameHeader, Record, encode_index};
 use crate::array::{ArrayView, threads_for};
 use crate::error::Result;
 use crate::frame::chunk::{ChunkEncoder, threads_for_items};
-use crate::frame::family::plan;
+use crate::frame::family::{Plan, plan};
 use crate::frame::grid;
 use crate::frame::piece::Piece;
 use crate::frame::pipeline::Pipeline;
@@ -97,7 +97,7 @@ pub(super) fn encode<'a>(
     sums: Sums,
     mut sink: impl FnMut(Piece<'a>) -> Result<()>,
 ) -> Result<()> {
-    let (header, pipeline) = plan(array, options)?;
+    let Plan { header, pipeline, .. } = plan(array, options)?;
     let head = Piece::header(header.encode()?);
     let mut chunks = Chunks { sums, ..Chunks::new(pipeline, Vec::new(), head.len() as u64) };
     let meter = Meter::new(&options.progress, array.nbytes() as u64);

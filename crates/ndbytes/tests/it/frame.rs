@@ -5,6 +5,7 @@ use ndbytes::{
     Pipeline, Preset, Strided, dump_frame, explain_frame, read_frame, read_frame_header,
     read_frame_into, strides,
 };
+use ndbytes_testkit::Random;
 use ndbytes_testkit::arrays::{self, Case, Layout};
 use ndbytes_testkit::forge::sealed;
 use proptest::prelude::*;
@@ -142,11 +143,8 @@ fn every_layout_is_cut_in_every_way() {
 #[test]
 fn the_bytes_do_not_depend_on_threads() {
     // Chunks that are like the first, and such as are not; the edge cuts the last one off.
-    let mut state = 1u32;
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state >> 8
-    };
+    let mut random = Random::new(1);
+    let mut random = || random.number() >> 8;
     let rows: Vec<u32> = (0..590_000)
         .map(|i: u32| match i / 50_000 {
             0..=3 | 7 | 8 => i / 7 + random() % 5,
@@ -193,13 +191,9 @@ fn the_bytes_do_not_depend_on_threads() {
 
 #[test]
 fn pco_has_two_chunks_where_two_threads_pay() {
-    let mut state = 1u32;
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state >> 16
-    };
+    let mut random = Random::new(1);
     let cents: Vec<u8> =
-        (0..1 << 16).flat_map(|_| (f64::from(random()) / 100.0).to_le_bytes()).collect();
+        (0..1 << 16).flat_map(|_| (random.below(1 << 16) as f64 / 100.0).to_le_bytes()).collect();
     for (nbytes, names, count) in [
         (1 << 13, &["small", "pco-4"][..], 1),
         ((1 << 18) - 8, &["small", "smallest", "pco-4"], 1),
