@@ -167,6 +167,14 @@ def savez_file(
     threads: int | None,
     progress: _Progress | None,
 ) -> None: ...
+def savez_remote(
+    file: RemoteFile,
+    members: list[tuple[str, Any]],
+    codec: str | None,
+    level: int | None,
+    threads: int | None,
+    progress: _Progress | None,
+) -> None: ...
 def savez_path(
     path: str,
     members: list[tuple[str, Any]],

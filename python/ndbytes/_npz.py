@@ -263,9 +263,10 @@ def savez(
 
     Parameters
     ----------
-    file : path or file object
+    file : path, URL, Remote or file object
         ``.npz`` is added to a path where it is missing. A file object needs nothing but
-        ``write``.
+        ``write``. To a URL, as ``https://...``, the archive is sent by PUT when all of it is made,
+        in memory.
     *args : array_like or mapping
         Arrays, saved as ``arr_0``, ``arr_1``, ...; the items of a mapping are saved under its
         keys, whatever they are called.
@@ -285,8 +286,9 @@ def savez(
         saved as one.
     progress : callable, optional
         Called as ``progress(done, total)``, in bytes of all arrays, uncompressed, some 20 times a
-        second at most and when all is done, before the archive takes its name. What it raises ends
-        the work: an archive at the path is then as it was. An array of this name is saved as one.
+        second at most and when all is done, before the archive takes its name; of a URL, in bytes
+        that are sent. What it raises ends the work: an archive at the path is then as it was. An
+        array of this name is saved as one.
     **kwds : array_like
         Arrays, saved under these names.
     """
@@ -311,8 +313,8 @@ def savez_compressed(
 
     Parameters
     ----------
-    file : path or file object
-        ``.npz`` is added to a path where it is missing.
+    file : path, URL, Remote or file object
+        As for `savez`.
     *args : array_like or mapping
         As for `savez`.
     allow_pickle : bool
@@ -365,9 +367,13 @@ def _savez(
         )
         warnings.warn(message, UserWarning, stacklevel=3)
     members = _members(args, kwds)
-    path = as_path(file, ".npz")
+    remote = as_remote(file)
+    path = as_path(file, ".npz") if remote is None else None
     if options.get("append", False):
         _append(path, members, (codec, level, threads, durable, progress), allow_pickle)
+        return
+    if remote is not None:
+        _native.savez_remote(remote._file, members, codec, level, threads, progress)
         return
     try:
         with open_pipe(path, "wb") as pipe:
@@ -412,7 +418,8 @@ def _append(
     allow_pickle: bool,
 ) -> None:
     if path is None:
-        raise make(ArgumentError, "argument", "append needs the path of an archive, no file object")
+        message = "append needs the path of an archive, no file object or URL"
+        raise make(ArgumentError, "argument", message)
     try:
         _native.append_npz(path, members, *options)
     except UnsupportedError as error:

@@ -15,7 +15,7 @@ WHOLE = 64 << 20
 
 
 class Remote:
-    """A file on an HTTP server, to be given to `open`, `load` or `save` in the place of a URL.
+    """A file on an HTTP server, to be given to `open`, `load`, `save` or `savez` in place of a URL.
 
     These take a URL as it is; this says more about how it is fetched. Nothing is asked for until
     something is needed, and then parts: any server that answers range requests will do. One that

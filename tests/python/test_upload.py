@@ -65,6 +65,41 @@ def test_save_and_load(written, codec):
     assert names(folder) == ["a.bin"]
 
 
+@pytest.mark.parametrize(
+    ("save", "options"),
+    [(nb.savez, {}), (nb.savez_compressed, {}), (nb.savez_compressed, {"level": 1, "threads": 2})],
+)
+def test_archives(written, save, options):
+    folder, host = written
+    url = f"http://{host}/files/a.npz"
+    arrays = {"walk": WALK, "turned": WALK.T, "none": np.zeros((0, 4)), "x": np.arange(3.0)}
+    save(url, **arrays, **options)
+    save(folder / "b.npz", **arrays, **options)
+    assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
+    with np.load(folder / "a.npz") as saved:
+        assert {name: saved[name].tolist() for name in saved} == {
+            name: array.tolist() for name, array in arrays.items()
+        }
+    save(nb.Remote(url), WALK + 1, **options)
+    assert np.array_equal(nb.load(url)["arr_0"], WALK + 1)
+    assert names(folder) == ["a.npz", "b.npz"]
+
+
+def test_what_archives_cannot_be(written):
+    folder, host = written
+    url = f"http://{host}/files/a.npz"
+    nb.savez(url, WALK)
+    before = (folder / "a.npz").read_bytes()
+    with pytest.raises(nb.ArgumentError, match="append needs the path of an archive"):
+        nb.savez(url, more=WALK, append=True)
+    with pytest.raises(nb.UnsupportedError, match="object"):
+        nb.savez(url, np.array([None, 1]), allow_pickle=True)
+    with pytest.raises(nb.NdbytesOSError, match="404|409"):
+        nb.savez(f"http://{host}/files/no/a.npz", WALK)
+    assert (folder / "a.npz").read_bytes() == before
+    assert names(folder) == ["a.npz"]
+
+
 def test_a_new_file_and_another_in_its_place(written):
     folder, host = written
     status, headers, body = put(host, "/files/a.npy", b"one")
@@ -308,6 +343,11 @@ def test_progress_and_its_end(written):
     told = []
     nb.save(url, big, progress=lambda *args: told.append(args))
     total = (folder / "a.npy").stat().st_size
+    assert told[-1] == (total, total)
+    assert told == sorted(told)
+    told.clear()
+    nb.savez(f"http://{host}/files/a.npz", big, progress=lambda *args: told.append(args))
+    total = (folder / "a.npz").stat().st_size
     assert told[-1] == (total, total)
     assert told == sorted(told)
 

@@ -57,7 +57,7 @@ mod _native {
     #[pymodule_export]
     use crate::npy_reader::NpyReader;
     #[pymodule_export]
-    use crate::npz::{NpzReader, append_npz, savez_file, savez_path};
+    use crate::npz::{NpzReader, append_npz, savez_file, savez_path, savez_remote};
     #[pymodule_export]
     use crate::raw::{fromfile_fd, fromfile_file, tobytes, tofile_file, tofile_path, validate};
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! `.npz` by path and over file objects.
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use ndbytes::{
     ArrayView, AtomicFile, Code, Codec, Compression, Error, NpzAppender, NpzReader as Reader,
     NpzWriter, SaveOptions, with_threads, zip,
 };
+use ndbytes_net::client::put;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 
@@ -166,6 +167,37 @@ pub(crate) fn savez_file(
     let save = || with_threads(threads, || write_all(writer, &contents, compression));
     py.detach(save).into_py(py)?;
     Ok(())
+}
+
+/// Saves arrays on a server, when the whole archive is made.
+#[pyfunction]
+#[pyo3(signature = (file, members, codec, level, threads, progress))]
+pub(crate) fn savez_remote(
+    py: Python<'_>,
+    file: &RemoteFile,
+    members: Members<'_>,
+    codec: Option<&str>,
+    level: Option<u32>,
+    threads: Option<usize>,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let compression = compression(py, codec, level)?;
+    let arrays = arrays(&members)?;
+    let contents = contents(&members, &arrays)?;
+    // What is told is what is sent: how long that takes depends on the network.
+    let (making, sending) =
+        (listen(None, contents.nbytes as usize)?, listen(progress, usize::MAX)?);
+    let save = || {
+        let mut archive = Vec::new();
+        archive.try_reserve_exact(contents.most as usize).map_err(|_| {
+            let message = format!("no memory for an archive of {} bytes", contents.most);
+            io::Error::new(io::ErrorKind::OutOfMemory, message)
+        })?;
+        let writer = NpzWriter::new(Cursor::new(archive)).with_progress(&making, contents.nbytes);
+        let archive = with_threads(threads, || write_all(writer, &contents, compression))?;
+        put(&file.url, &[archive.get_ref()], &file.options, &sending)
+    };
+    py.detach(save).into_py(py)
 }
 
 /// An open archive. Reads by position: threads and forked processes may share it.

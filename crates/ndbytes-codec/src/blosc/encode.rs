@@ -221,12 +221,12 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
     let has_tables = !options.codec.is_without_tables();
     let is_zstd = options.codec.compressor() == Compressor::Zstd;
     match filter {
+        // LZ4 reaches back 64 KiB in any of them.
+        Filter::None if !has_tables => 4 * BLOCK_SIZE,
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,
-        // With its filtered twin, more would not fit the second-level cache, and what searches as
-        // little is slower without it.
-        Filter::Bitshuffle if has_tables && options.level <= 2 && size > 1 => BLOCK_SIZE,
-        Filter::Bitshuffle if has_tables && options.level <= 2 => 2 * BLOCK_SIZE,
+        // More, with its filtered twin, would not fit the caches.
+        Filter::Bitshuffle if has_tables && options.level <= 2 => 4 * BLOCK_SIZE,
         // In longer streams Zstandard looks for less at 4, by its own tables.
         Filter::Shuffle if is_zstd && split && options.level == 4 => size * BLOCK_SIZE,
         _ if has_tables => LARGE_BLOCK_SIZE,
@@ -235,7 +235,7 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
         Filter::Bitshuffle if size > 1 && !split => BLOCK_SIZE / 2,
         // Longer planes cost nothing where little is searched; those of one bit, little at any level.
         Filter::Bitshuffle if size > 1 => 4 * BLOCK_SIZE,
-        Filter::Bitshuffle if options.level < 3 => BLOCK_SIZE,
+        Filter::Bitshuffle if options.level < 2 => BLOCK_SIZE,
         Filter::Shuffle if options.level < 3 => 4 * BLOCK_SIZE,
         // More than that takes longer, for who looks at much of what came before.
         _ => 2 * BLOCK_SIZE,

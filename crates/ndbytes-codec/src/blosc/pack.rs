@@ -5,6 +5,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use ndbytes_format::Code;
 use ndbytes_format::FormatError;
 
+#[cfg(feature = "zstd")]
+use super::Filter;
 use super::{Codec, Options};
 
 /// A context for each codec, made when it is first needed.
@@ -19,9 +21,12 @@ pub(super) struct Packer {
 #[cfg(feature = "zstd")]
 struct Zstd {
     context: zstd_safe::CCtx<'static>,
-    level: u32,
-    min_match: u32,
+    set: Parameters,
 }
+
+/// Level, least match, and the logarithm of how many places the search remembers.
+#[cfg(feature = "zstd")]
+type Parameters = [u32; 3];
 
 impl Packer {
     /// Makes the context for this codec and level.
@@ -50,7 +55,7 @@ impl Packer {
                     Some(zstd) => zstd,
                     none => none.insert(Zstd::new()?),
                 };
-                zstd.set(level, options.min_match)?;
+                zstd.set(options)?;
             }
         }
         Ok(())
@@ -140,32 +145,40 @@ fn zlib_context(level: u32) -> Compress {
 impl Zstd {
     fn new() -> Result<Self, FormatError> {
         let context = zstd_safe::CCtx::try_create().ok_or_else(broken)?;
-        Ok(Self { context, level: 0, min_match: 0 })
+        Ok(Self { context, set: [0; 3] })
     }
 
-    /// Has the context search at this level; its memory stays.
-    fn set(&mut self, level: u32, min_match: Option<u32>) -> Result<(), FormatError> {
+    /// Has the context search as the options say; its memory stays.
+    fn set(&mut self, options: &Options) -> Result<(), FormatError> {
         use zstd_safe::CParameter::{CompressionLevel, HashLog, MinMatch};
 
-        if let Some(other) = min_match.filter(|len| !(3..=7).contains(len)) {
+        if let Some(other) = options.min_match.filter(|len| !(3..=7).contains(len)) {
             let message = format!("zstd looks for matches of 3 to 7 bytes or more, not {other}");
             return Err(FormatError::new(Code::Argument, message));
         }
         // 0 is what the level says.
-        let min_match = min_match.unwrap_or(0);
-        // The level's own has a half or a fourth of these places where streams are longer than 16 KiB:
-        // more take no longer, and find more.
-        let hash_log = if level == 1 { 15 } else { 0 };
-        if (self.level, self.min_match) != (level, min_match) {
+        let min_match = options.min_match.unwrap_or(0);
+        let set = [options.level, min_match, hash_log(options)];
+        if self.set != set {
+            let [level, min_match, hash_log] = set;
             let parameters =
                 [CompressionLevel(level as i32), MinMatch(min_match), HashLog(hash_log)];
             for parameter in parameters {
                 self.context.set_parameter(parameter).map_err(|_| broken())?;
             }
-            (self.level, self.min_match) = (level, min_match);
+            self.set = set;
         }
         Ok(())
     }
+}
+
+/// Level 1 has a half or a fourth of these places where streams are longer than 16 KiB. More take no
+/// longer and find more, but where bits are turned: there they take longer, and find next to nothing.
+#[cfg(feature = "zstd")]
+fn hash_log(options: &Options) -> u32 {
+    let searches_more = options.level == 1 && options.filter != Filter::Bitshuffle;
+    // 0 is what the level says.
+    if searches_more { 15 } else { 0 }
 }
 
 /// 0 and 1 are the fast search, 0 in large steps; 2 is between; from 3 on, LZ4 HC.

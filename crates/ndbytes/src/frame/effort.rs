@@ -134,8 +134,9 @@ pub(super) fn efforts(
         // What repeats for long is passed over from level 9 on.
         (Preset::Smallread, _) if is_dense => (const { &[at(9)] }, ANY),
         (Preset::Smallread, _) => (const { &[at(8)] }, ANY),
-        (Preset::Brisk, _) => (const { &[at(1), at(3).from(5)] }, 100),
-        (Preset::Quick | Preset::Auto, Filter::Bitshuffle) => (const { &[at(1)] }, ANY),
+        (Preset::Brisk, _) | (Preset::Quick | Preset::Auto, Filter::Bitshuffle) => {
+            (const { &[at(1)] }, ANY)
+        }
         (Preset::Quick | Preset::Auto, Filter::None) => {
             (const { &[at(1).from(5), at(1).from(7)] }, 100)
         }

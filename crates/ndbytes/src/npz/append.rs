@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Grows, JournaledFile, Locked};
 use crate::npy::fill_growing;
 use crate::npz::reader::NpzReader;
-use crate::npz::writer::{Compression, NpzWriter, Old, Sink};
+use crate::npz::writer::{Compression, NpzWriter, Old, Sink, rewrite_within};
 use crate::progress::Progress;
 use crate::read_at::{ReadAt, Section, read_part_at};
 
@@ -280,10 +280,7 @@ impl Sink for Tail {
     }
 
     fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.seek(SeekFrom::Start(at))?;
-        self.0.write_all(bytes)?;
-        self.0.seek(SeekFrom::End(0))?;
-        Ok(())
+        rewrite_within(&mut self.0, at, bytes)
     }
 }
 

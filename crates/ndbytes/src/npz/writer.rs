@@ -235,15 +235,34 @@ impl Sink for AtomicFile {
     }
 
     fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let file = self.file()?;
-        file.seek(SeekFrom::Start(at))?;
-        file.write_all(bytes)?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(())
+        rewrite_within(self.file()?, at, bytes)
+    }
+}
+
+/// Of an archive that begins where the cursor's bytes do.
+impl Sink for io::Cursor<Vec<u8>> {
+    fn can_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        rewrite_within(self, at, bytes)
     }
 }
 
 impl Sink for Vec<u8> {}
+
+/// Replaces bytes, and goes to the end again.
+pub(super) fn rewrite_within(
+    file: &mut (impl Write + Seek),
+    at: u64,
+    bytes: &[u8],
+) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(())
+}
 
 impl Sink for io::Sink {}
 
