@@ -66,8 +66,8 @@ def save(
         Of a frame; as for `dumps`.
     progress : callable, optional
         Called as ``progress(done, total)``, in bytes of the array, some 20 times a second at most
-        and when all is done, before the file takes its name. What it raises ends the work: a file
-        at the path is then as it was.
+        and when all is done, before the file takes its name; of a URL, in bytes that are sent. What
+        it raises ends the work: a file at the path is then as it was.
 
     Raises
     ------

@@ -271,10 +271,11 @@ def savez(
         Arrays, saved as ``arr_0``, ``arr_1``, ...; the items of a mapping are saved under its
         keys, whatever they are called.
     allow_pickle : bool
-        True hands archives with objects on to ``numpy.savez``. An array of this name is saved as
-        one.
+        True hands archives with objects on to ``numpy.savez``, but those for URLs. An array of this
+        name is saved as one.
     durable : bool
-        Wait until file and folder are on the disk. An array of this name is saved as one.
+        Wait until file and folder are on the disk; a server does as it does. An array of this name
+        is saved as one.
     threads : int, optional
         The most threads; as many as suit the machine unless given. An array of this name is saved
         as one.
@@ -318,7 +319,7 @@ def savez_compressed(
     *args : array_like or mapping
         As for `savez`.
     allow_pickle : bool
-        True hands archives with objects on to ``numpy.savez_compressed``.
+        True hands archives with objects on to ``numpy.savez_compressed``, but those for URLs.
     level : int, optional
         Of deflate, 0 (none) to 9 (smallest), 6 unless given, as NumPy's; of zstd, 1 to 19, 3 unless
         given. Up to 6, what deflate would make smaller by less than a twelfth is stored. An array

@@ -85,6 +85,19 @@ def test_archives(written, save, options):
     assert names(folder) == ["a.npz", "b.npz"]
 
 
+def test_archives_of_noise_and_of_zstd(written):
+    folder, host = written
+    url = f"http://{host}/files/a.npz"
+    noise = np.random.default_rng(1).bytes(9_000_000)
+    array = np.frombuffer(noise, np.uint8)
+    nb.savez_compressed(url, array, level=0)
+    assert np.array_equal(np.load(folder / "a.npz")["arr_0"], array)
+    with pytest.warns(UserWarning, match=r"Python 3\.14") as caught:
+        nb.savez_compressed(url, WALK, codec="zstd")
+    assert caught[0].filename == __file__
+    assert np.array_equal(nb.load(url)["arr_0"], WALK)
+
+
 def test_what_archives_cannot_be(written):
     folder, host = written
     url = f"http://{host}/files/a.npz"
@@ -360,6 +373,9 @@ def test_progress_and_its_end(written):
     with pytest.raises(Enough):
         nb.save(url, big + 1, progress=stop)
     assert np.array_equal(nb.load(url), big)
+    with pytest.raises(Enough):
+        nb.savez(f"http://{host}/files/a.npz", big + 1, progress=stop)
+    assert np.array_equal(nb.load(f"http://{host}/files/a.npz")["arr_0"], big)
 
 
 def test_who_is_refused_learns_why(tmp_path):

@@ -1,12 +1,12 @@
 //! `.npz` by path and over file objects.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndbytes::{
     ArrayView, AtomicFile, Code, Codec, Compression, Error, NpzAppender, NpzReader as Reader,
-    NpzWriter, SaveOptions, with_threads, zip,
+    NpzWriter, SaveOptions, Sink, with_threads, zip,
 };
 use ndbytes_net::client::put;
 use numpy::PyUntypedArray;
@@ -188,16 +188,53 @@ pub(crate) fn savez_remote(
     let (making, sending) =
         (listen(None, contents.nbytes as usize)?, listen(progress, usize::MAX)?);
     let save = || {
-        let mut archive = Vec::new();
-        archive.try_reserve_exact(contents.most as usize).map_err(|_| {
-            let message = format!("no memory for an archive of {} bytes", contents.most);
-            io::Error::new(io::ErrorKind::OutOfMemory, message)
-        })?;
-        let writer = NpzWriter::new(Cursor::new(archive)).with_progress(&making, contents.nbytes);
-        let archive = with_threads(threads, || write_all(writer, &contents, compression))?;
-        put(&file.url, &[archive.get_ref()], &file.options, &sending)
+        let mut memory = Memory(Vec::new());
+        if compression == Compression::Stored {
+            memory.reserve(contents.most as usize)?;
+        }
+        let writer = NpzWriter::new(memory).with_progress(&making, contents.nbytes);
+        let memory = with_threads(threads, || write_all(writer, &contents, compression))?;
+        put(&file.url, &[&memory.0], &file.options, &sending)
     };
     py.detach(save).into_py(py)
+}
+
+/// An archive in memory.
+struct Memory(Vec<u8>);
+
+impl Memory {
+    fn reserve(&mut self, more: usize) -> io::Result<()> {
+        // Twice as much at once, where there is so much.
+        let reserved = self.0.try_reserve(more).or_else(|_| self.0.try_reserve_exact(more));
+        reserved.map_err(|_| {
+            let message = format!("no memory for an archive of {} bytes", self.0.len() + more);
+            io::Error::new(io::ErrorKind::OutOfMemory, message)
+        })
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink for Memory {
+    fn can_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let old = self.0.get_mut(at as usize..).and_then(|rest| rest.get_mut(..bytes.len()));
+        old.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// An open archive. Reads by position: threads and forked processes may share it.

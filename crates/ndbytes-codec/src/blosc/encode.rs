@@ -221,7 +221,7 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
     let has_tables = !options.codec.is_without_tables();
     let is_zstd = options.codec.compressor() == Compressor::Zstd;
     match filter {
-        // LZ4 reaches back 64 KiB in any of them.
+        // LZ4 reaches back 64 KiB in any of them, and what is stored is of one piece.
         Filter::None if !has_tables => 4 * BLOCK_SIZE,
         // Levels that search little find more in what is near.
         Filter::None if options.level <= 3 => BLOCK_SIZE,

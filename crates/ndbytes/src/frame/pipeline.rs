@@ -33,8 +33,8 @@ pub enum Preset {
     Fastest,
     /// Little time: LZ4 where it gains anything.
     Fast,
-    /// A little more time: Zstandard at level 1 or 3 behind turned bits, of which those of noise cost
-    /// next to nothing.
+    /// A little more time: Zstandard at level 1 behind turned bits, of which those of noise cost next to
+    /// nothing.
     Brisk,
     /// As little: Zstandard at its lowest level, with the filter that suits best.
     Quick,

@@ -239,17 +239,6 @@ impl Sink for AtomicFile {
     }
 }
 
-/// Of an archive that begins where the cursor's bytes do.
-impl Sink for io::Cursor<Vec<u8>> {
-    fn can_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        rewrite_within(self, at, bytes)
-    }
-}
-
 impl Sink for Vec<u8> {}
 
 /// Replaces bytes, and goes to the end again.

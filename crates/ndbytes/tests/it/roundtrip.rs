@@ -1,10 +1,8 @@
 //! Every array of the table through every medium.
 
-use std::io::Cursor;
-
 use ndbytes::{
-    AtomicFile, Code, Compression, Limits, NpzReader, NpzWriter, Order, SaveOptions, Sink, dumps,
-    frombuffer, load, loads, read_npy, recv, save, send, tobytes, write_npy,
+    Code, Compression, Limits, NpzReader, NpzWriter, Order, SaveOptions, dumps, frombuffer, load,
+    loads, read_npy, recv, save, send, tobytes, write_npy,
 };
 use ndbytes_testkit::arrays::{one_of_each, table};
 use ndbytes_testkit::oracle;
@@ -80,25 +78,6 @@ fn a_writer_that_fails_anywhere_is_reported() {
                 assert!(sink.arrived().len() as u64 <= end, "{} {rule:?}", case.name);
             }
         }
-    }
-}
-
-#[test]
-fn an_archive_in_memory_is_that_of_a_file() {
-    fn write<W: Sink>(sink: W, compression: Compression) -> W {
-        let mut writer = NpzWriter::new(sink);
-        for (i, case) in table().iter().enumerate() {
-            writer.add(&i.to_string(), &case.view(), compression).unwrap();
-        }
-        writer.finish().unwrap()
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.npz");
-    for compression in [Compression::Stored, Compression::Deflate(6)] {
-        let file = AtomicFile::create(&path, &SaveOptions::default()).unwrap();
-        write(file, compression).commit().unwrap();
-        let memory = write(Cursor::new(Vec::new()), compression).into_inner();
-        assert!(memory == std::fs::read(&path).unwrap(), "{compression:?}");
     }
 }
 
