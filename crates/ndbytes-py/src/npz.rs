@@ -1,4 +1,4 @@
-//! `.npz` by path and over file objects.
+//! `.npz` by path, over file objects and on servers.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
