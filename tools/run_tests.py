@@ -4,15 +4,21 @@
 
 Each part is one command whose closing lines say how many tests it ran. A part fails when its
 command does, and also when it ran no test at all: a suite that finds nothing proves nothing.
+
+Two parts run at a time (JOBS=1: one), since much of each is waiting. Their output is not mixed: that
+of the first is shown as it comes, that of the other once the first has ended.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,8 +94,16 @@ class Outcome:
         return self.count
 
 
-def run(part: Part) -> Outcome:
-    """Run a part, copying its output to ours line by line."""
+def run(part: Part, show: Callable[[str | None], None]) -> Outcome:
+    """Run a part, showing its output line by line and then None."""
+    try:
+        return outcome_of(part, show)
+    finally:
+        show(None)
+
+
+def outcome_of(part: Part, show: Callable[[str], None]) -> Outcome:
+    show(f"\n== {part.name}: {' '.join(part.command)}\n")
     begin = time.monotonic()
     outcome = Outcome(part, 0)
     try:
@@ -103,14 +117,13 @@ def run(part: Part) -> Outcome:
             errors="replace",
         )
     except OSError as error:
-        print(f"cannot run {part.argv()[0]}: {error.strerror}", flush=True)
+        show(f"cannot run {part.argv()[0]}: {error.strerror}\n")
         outcome.status = 127
         return outcome
     assert process.stdout is not None
     with process:
         for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            show(line)
             if (count := parse(line, part.form)) is not None:
                 # cargo closes each test binary; the others close once, whatever a test printed.
                 outcome.count = outcome.count + count if part.form == "cargo" else count
@@ -166,11 +179,17 @@ def main(names: list[str]) -> int:
     chosen = [part for part in PARTS if not names or part.name in names]
     absent = [part for part in chosen if part.missing()]
     outcomes = []
-    for part in chosen:
-        if part in absent:
-            continue
-        print(f"\n== {part.name}: {' '.join(part.command)}", flush=True)
-        outcomes.append(run(part))
+    with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        running = []
+        for part in chosen:
+            if part not in absent:
+                lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+                running.append((lines, pool.submit(run, part, lines.put)))
+        for lines, outcome in running:
+            for line in iter(lines.get, None):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            outcomes.append(outcome.result())
     return 0 if report(outcomes, absent) else 1
 
 
@@ -183,13 +202,14 @@ RUST = [*CARGO_TEST, "--lib", "--bins", "--tests", "--examples"]
 PYTEST_RUN = ["-m", "pytest", "-q", "tests/python"]
 CONFORMANCE = ["tests/conformance/run.py"]
 
+# Neighbours run at the same time: the longest first, so that none is left alone at the end.
 PARTS = [
-    Part("rust", "cargo", RUST),
-    Part("rust-docs", "cargo", [*CARGO_TEST, "--doc"]),
     Part("python", "pytest", PYTEST_RUN, ".venv"),
     Part("python-numpy126", "pytest", PYTEST_RUN, ".venv-np126"),
-    Part("readers", "pytest", ["-m", "pytest", "-q", "tests/readers"], ".venv-readers"),
+    Part("rust", "cargo", RUST),
     Part("network", "pytest", ["-m", "pytest", "-q", "tests/network"], ".venv"),
+    Part("readers", "pytest", ["-m", "pytest", "-q", "tests/readers"], ".venv-readers"),
+    Part("rust-docs", "cargo", [*CARGO_TEST, "--doc"]),
     Part("page-units", "vitest", ["tools/page.sh", "units"]),
     Part("page", "pytest", ["-m", "pytest", "-q", "tests/page"], ".venv-page", may_skip=True),
     Part("conformance", "plain", CONFORMANCE, ".venv"),

@@ -198,7 +198,7 @@ impl Decoder {
     }
 
     /// Decodes one block whose streams are planes. Those that are not compressed are taken from
-    /// where they are.
+    /// where they are, and those that are like the one before are that one.
     fn planes(
         &mut self,
         src: &[u8],
@@ -211,15 +211,19 @@ impl Decoder {
         let stream_len = dst.len() / count;
         let mut planes: [&[u8]; MAX_SPLIT_TYPESIZE] = [&[]; MAX_SPLIT_TYPESIZE];
         let mut streams = Streams::new(src, place);
+        let mut before: (&[u8], &[u8]) = (&[], &[]);
         for (plane, out) in planes.iter_mut().zip(filtered.chunks_exact_mut(stream_len)) {
             let (stream, at) = streams.next()?;
-            if stream.len() == stream_len {
-                *plane = stream;
+            *plane = if stream.len() == stream_len {
+                stream
+            } else if stream == before.0 && !stream.is_empty() {
+                before.1
             } else {
                 let unpacked = self.unpacker.unpack(header.compressor, stream, out);
                 unpacked.map_err(|error| error.at(at))?;
-                *plane = out;
-            }
+                out
+            };
+            before = (stream, *plane);
         }
         streams.end()?;
         match header.filter {

@@ -133,9 +133,19 @@ impl Encoder {
                 }
             };
             let stream_len = block.len() / header.stream_count(block.len());
+            // The stream before, and where it begins: planes of signs are like one another.
+            let mut before: (&[u8], usize) = (&[], 0);
             for stream in filtered.chunks(stream_len) {
-                if out.len() - start + 4 + stream.len() / 64 > src.len() + HEADER_LEN {
+                let begin = out.len();
+                let (like, from) = std::mem::replace(&mut before, (stream, begin));
+                let len = if like == stream { begin - from } else { 4 + stream.len() / 64 };
+                if begin - start + len > src.len() + HEADER_LEN {
                     return Ok(false);
+                }
+                if like == stream {
+                    reserve(out, len)?;
+                    out.extend_from_within(from..begin);
+                    continue;
                 }
                 grow(&mut self.packed, self.packer.room(options.codec, stream.len()))?;
                 let packed =

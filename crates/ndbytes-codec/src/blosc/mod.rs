@@ -24,6 +24,7 @@
 //! ```
 
 mod blosclz;
+mod constant;
 mod decode;
 mod encode;
 mod pack;

@@ -7,6 +7,7 @@ use ndbytes_format::FormatError;
 
 #[cfg(feature = "zstd")]
 use super::Filter;
+use super::constant::{Constants, only_byte};
 use super::{Codec, Options};
 
 /// A context for each codec, made when it is first needed.
@@ -15,6 +16,7 @@ pub(super) struct Packer {
     zlib: Option<(u32, Compress)>,
     #[cfg(feature = "zstd")]
     zstd: Option<Zstd>,
+    constants: Constants<(Codec, Parameters)>,
 }
 
 /// A context, and what it is set to.
@@ -25,7 +27,6 @@ struct Zstd {
 }
 
 /// Level, least match, and the logarithm of how many places the search remembers.
-#[cfg(feature = "zstd")]
 type Parameters = [u32; 3];
 
 impl Packer {
@@ -68,7 +69,7 @@ impl Packer {
         let zstd = 0;
         #[cfg(feature = "zstd")]
         let zstd = self.zstd.as_ref().map_or(0, |zstd| zstd.context.sizeof());
-        zlib + zstd
+        zlib + zstd + self.constants.nbytes()
     }
 
     /// How much room [`pack`](Self::pack) needs.
@@ -82,6 +83,39 @@ impl Packer {
 
     /// Compresses a stream into `out`: its length, or none when it does not become smaller.
     pub(super) fn pack(
+        &mut self,
+        codec: Codec,
+        level: u32,
+        stream: &[u8],
+        out: &mut [u8],
+    ) -> Result<Option<usize>, FormatError> {
+        let Some(byte) = only_byte(stream) else {
+            return self.search(codec, level, stream, out);
+        };
+        let way = (codec, self.parameters(codec, level));
+        let is_it = |len, of, is| (len, of, is) == (stream.len(), byte, way);
+        if let Some(known) = self.constants.find(|one| is_it(one.len, one.byte, one.way)) {
+            let len = known.packed.len();
+            out[..len].copy_from_slice(&known.packed);
+            return Ok(Some(len));
+        }
+        let len = self.search(codec, level, stream, out)?;
+        if let Some(len) = len {
+            self.constants.add(way, stream.len(), byte, &out[..len]);
+        }
+        Ok(len)
+    }
+
+    /// By what a codec searches, all of it.
+    fn parameters(&self, codec: Codec, level: u32) -> Parameters {
+        match codec {
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => self.zstd.as_ref().map_or([level, 0, 0], |zstd| zstd.set),
+            _ => [level, 0, 0],
+        }
+    }
+
+    fn search(
         &mut self,
         codec: Codec,
         level: u32,

@@ -336,6 +336,80 @@ fn blocks_that_are_alike_are_encoded_and_decoded_once() {
     assert!(compared >= 12, "{compared}");
 }
 
+/// Two hundred numbers from `least` on: where some have a sign, seven planes are alike.
+fn small_numbers(count: usize, least: i64) -> Vec<u8> {
+    let mut random = Random::new(5);
+    (0..count).flat_map(|_| (random.below(200) as i64 + least).to_le_bytes()).collect()
+}
+
+/// The streams of a buffer of one block.
+fn streams(buffer: &[u8]) -> Vec<&[u8]> {
+    assert_eq!(header(buffer).unwrap().nbytes, header(buffer).unwrap().block_size);
+    let (mut rest, mut found) = (&buffer[20..], Vec::new());
+    while let Some((len, after)) = rest.split_first_chunk() {
+        let (stream, after) = after.split_at(u32::from_le_bytes(*len) as usize);
+        found.push(stream);
+        rest = after;
+    }
+    found
+}
+
+#[test]
+fn planes_that_are_alike_are_what_each_would_be_alone() {
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+    let numbers = [0, -100, -1000, 1 << 40].map(|least| small_numbers(20_000, least));
+    for (codec, level) in CODECS[1..].iter().flat_map(|&codec| [1, 5, 9].map(|at| (codec, at))) {
+        for data in numbers.iter().chain(&numbers[..2]) {
+            let options = Options { level, ..options(codec, Filter::Shuffle, 8, data.len()) };
+            let mut buffer = Vec::new();
+            encoder.encode(data, &options, &mut buffer).unwrap();
+            assert!(buffer == encoded(data, &options), "{options:?}");
+            for (index, stream) in streams(&buffer).into_iter().enumerate() {
+                let plane: Vec<u8> = data.iter().skip(index).step_by(8).copied().collect();
+                let options = Options { filter: Filter::None, typesize: 1, ..options };
+                let alone = encoded(&plane, &options);
+                let is_same = if header(&alone).unwrap().stored {
+                    stream == plane
+                } else {
+                    streams(&alone) == [stream]
+                };
+                assert!(is_same, "{options:?} {index}");
+            }
+            assert!(decoder.decode_to_vec(&buffer, data.len()).unwrap() == *data, "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_known_of_a_plane_hides_no_damage() {
+    let mut refused = 0;
+    for codec in &CODECS[1..] {
+        let mut known = Decoder::new();
+        for data in [(1 << 10, -100), (1 << 14, 0)].map(|(n, least)| small_numbers(n, least)) {
+            let mut buffer = encoded(&data, &options(*codec, Filter::Shuffle, 8, data.len()));
+            let mut out = vec![0; data.len()];
+            known.decode(&buffer, &mut out).unwrap();
+            let first = 20 + 4 + streams(&buffer)[0].len();
+            // The plane that is noise takes most of the bytes, and is known of no other.
+            for bit in (0..8 * 24).chain(8 * first..8 * buffer.len()) {
+                buffer[bit / 8] ^= 1 << (bit % 8);
+                let fresh = Decoder::new().decode_to_vec(&buffer, data.len());
+                let again = known.decode_to_vec(&buffer, data.len());
+                refused += usize::from(fresh.is_err());
+                match (fresh, again) {
+                    (Ok(fresh), Ok(again)) => assert!(fresh == again, "{codec:?} {bit}"),
+                    (Err(fresh), Err(again)) => assert_eq!(fresh.to_string(), again.to_string()),
+                    (fresh, again) => {
+                        panic!("{codec:?} {bit}: {:?} {:?}", fresh.err(), again.err())
+                    }
+                }
+                buffer[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+    assert!(refused > 1000, "{refused}");
+}
+
 #[test]
 fn a_block_is_not_taken_for_a_longer_one_before_it() {
     let data = [&fractions(8000)[..4096]; 2].concat();
