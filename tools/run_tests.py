@@ -5,8 +5,8 @@
 Each part is one command whose closing lines say how many tests it ran. A part fails when its
 command does, and also when it ran no test at all: a suite that finds nothing proves nothing.
 
-Two parts run at a time (JOBS=1: one), since much of each is waiting. Their output is not mixed: that
-of the first is shown as it comes, that of the other once the first has ended.
+Two parts run at a time (JOBS=1: one), since much of each is waiting. Their output is not mixed:
+that of the first is shown as it comes, that of the other once the first has ended.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def run(part: Part, show: Callable[[str | None], None]) -> Outcome:
 
 
 def outcome_of(part: Part, show: Callable[[str], None]) -> Outcome:
+    """Run a part, showing its command and its output line by line."""
     show(f"\n== {part.name}: {' '.join(part.command)}\n")
     begin = time.monotonic()
     outcome = Outcome(part, 0)
