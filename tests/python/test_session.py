@@ -410,7 +410,8 @@ with nb.listen(sys.argv[1]) as listener, listener.accept() as link:
             # Memory without a name in any file system is gone with the last who holds it.
             names = shared_mappings(process.pid)
             assert len(names) == 1
-            assert names[0].startswith("/memfd:") and names[0].endswith(" (deleted)")
+            assert names[0].startswith("/memfd:")
+            assert names[0].endswith(" (deleted)")
     finally:
         for process in processes:
             process.kill()
