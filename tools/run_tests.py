@@ -94,15 +94,13 @@ class Outcome:
         return self.count
 
 
-def run(part: Part, show: Callable[[str | None], None]) -> Outcome:
-    """Run a part, showing its output line by line and then None."""
-    try:
-        return outcome_of(part, show)
-    finally:
-        show(None)
+def say(text: str) -> None:
+    """Show text at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
-def outcome_of(part: Part, show: Callable[[str], None]) -> Outcome:
+def run(part: Part, show: Callable[[str], None] = say) -> Outcome:
     """Run a part, showing its command and its output line by line."""
     show(f"\n== {part.name}: {' '.join(part.command)}\n")
     begin = time.monotonic()
@@ -185,11 +183,12 @@ def main(names: list[str]) -> int:
         for part in chosen:
             if part not in absent:
                 lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-                running.append((lines, pool.submit(run, part, lines.put)))
+                outcome = pool.submit(run, part, lines.put)
+                outcome.add_done_callback(lambda _, lines=lines: lines.put(None))
+                running.append((lines, outcome))
         for lines, outcome in running:
             for line in iter(lines.get, None):
-                sys.stdout.write(line)
-                sys.stdout.flush()
+                say(line)
             outcomes.append(outcome.result())
     return 0 if report(outcomes, absent) else 1
 
