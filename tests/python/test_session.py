@@ -276,7 +276,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on 
 
 
 def shared_mappings(process):
-    """Return the names of the files of which a process shares a MiB or more, as the kernel has them."""
+    """Return the names of the files of which a process shares a MiB or more."""
     names = []
     for line in Path(f"/proc/{process}/maps").read_text().splitlines():
         place, access, _, _, _, *name = line.split(maxsplit=5)
