@@ -120,15 +120,19 @@ fn write_steps(
 }
 
 fn write_literals(writer: &mut BitWriter<'_>, literals: &[u8], litlen: &[u32; LITLENS]) {
-    let mut fours = literals.chunks_exact(4);
-    for four in &mut fours {
-        for &byte in four {
-            let word = litlen[usize::from(byte)];
-            writer.add(u64::from(word >> 8), word & 0xff);
-        }
+    // Put together by twos, so that a symbol does not wait for all those before it.
+    let two = |first: u8, second: u8| {
+        let (first, second) = (litlen[usize::from(first)], litlen[usize::from(second)]);
+        let bits = u64::from(first >> 8) | u64::from(second >> 8) << (first & 0xff);
+        (bits, (first & 0xff) + (second & 0xff))
+    };
+    let (fours, rest) = literals.as_chunks();
+    for &[first, second, third, fourth] in fours {
+        let ((low, count), (high, more)) = (two(first, second), two(third, fourth));
+        writer.add(low | high << count, count + more);
         writer.flush();
     }
-    for &byte in fours.remainder() {
+    for &byte in rest {
         let word = litlen[usize::from(byte)];
         writer.add(u64::from(word >> 8), word & 0xff);
     }
