@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import http.server
+import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 import ndbytes as nb
+from processes import TIMEOUT, start
 from servers import COMMAND
 from servers import serving as serving_files
 
@@ -511,3 +514,28 @@ sys.exit(0 if ok and status == 0 else 1)
 """
     done = subprocess.run([sys.executable, "-c", code, server.url("a.npy")], timeout=120)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "call", ["load(url)", "open(url)", "save(url, [1, 2])", "savez(url.replace('npy', 'npz'), [1])"]
+)
+def test_ctrl_c_ends_a_wait_for_a_server_that_says_nothing(call):
+    code = f"""
+import sys, ndbytes as nb
+url = sys.argv[1]
+try:
+    nb.{call}
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.npy"
+        process = start(code, url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        server.settimeout(TIMEOUT)
+        with server.accept()[0] as asked:
+            asked.settimeout(TIMEOUT)
+            assert asked.recv(3) in (b"GET", b"PUT")
+            process.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            assert process.communicate(timeout=TIMEOUT) == (b"interrupted\n", b"")
+            assert time.monotonic() - begin < 10

@@ -17,6 +17,8 @@ pub mod request;
 pub mod serve;
 #[cfg(all(feature = "session", unix))]
 pub mod session;
+#[cfg(any(feature = "client", all(feature = "session", unix)))]
+mod signals;
 #[cfg(any(feature = "client", feature = "serve", feature = "session"))]
 mod tls;
 #[cfg(any(feature = "serve", feature = "session"))]

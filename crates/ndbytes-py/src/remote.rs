@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::{IntoPy, to_py};
+use crate::signals::on_signal;
 
 /// A file on a server: read by position, opened when it is first read. Threads may share it.
 #[pyclass(frozen)]
@@ -57,7 +58,8 @@ impl RemoteFile {
             .with_authorities(authorities)
             .with_timeout(timeout)
             .with_retries(retries)
-            .with_whole(whole.unwrap_or(u64::MAX));
+            .with_whole(whole.unwrap_or(u64::MAX))
+            .with_on_signal(Some(on_signal()));
         for (name, value) in &headers {
             options = options.with_header(name, value);
         }

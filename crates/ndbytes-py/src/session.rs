@@ -22,7 +22,7 @@ use crate::array::{as_array, view};
 use crate::error::{IntoPy, to_py};
 use crate::frame::frame_options;
 use crate::header::limits;
-use crate::signals::listen;
+use crate::signals::{listen, on_signal};
 use crate::stream::duration;
 use crate::target::Target;
 
@@ -53,11 +53,7 @@ fn common(
         .with_limits(limits)
         .with_insecure(insecure)
         .with_ack(ack)
-        .with_on_signal(Some(Arc::new(|| {
-            // An interpreter that ends hears none.
-            Python::try_attach(|py| py.check_signals()).transpose()?;
-            Ok(())
-        }))))
+        .with_on_signal(Some(on_signal())))
 }
 
 /// Connects to who listens at an address.

@@ -1,10 +1,11 @@
 //! Ctrl-C, and the caller's `progress`, during long work without the interpreter.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ndbytes::{Progress, Sink};
+use ndbytes_net::session::OnSignal;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -40,6 +41,15 @@ fn listener(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Progress> {
         listener.lock().unwrap_or_else(PoisonError::into_inner).hear(done, total)
     };
     Ok(Progress::new(hear))
+}
+
+/// What a wait for somebody else does with signals: in the main thread, Python's handlers run.
+pub(crate) fn on_signal() -> OnSignal {
+    Arc::new(|| {
+        // An interpreter that ends hears none.
+        Python::try_attach(|py| py.check_signals()).transpose()?;
+        Ok(())
+    })
 }
 
 /// A reader or writer that lets Python's signal handlers run now and then; what they raise ends

@@ -10,8 +10,9 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
-use super::RemoteOptions;
+use super::interrupt::{Ended, Interrupt};
 use super::wait::{Patience, Trouble};
+use super::{RemoteOptions, wire};
 use crate::answer::{ContentRange, refusal};
 
 /// The address of a file, and the connections to its server.
@@ -22,6 +23,7 @@ pub(super) struct Link {
     url: String,
     headers: Vec<(String, String)>,
     retries: u32,
+    interrupt: Interrupt,
 }
 
 /// What tells one state of a file from another.
@@ -62,7 +64,9 @@ impl Link {
             headers.push(("authorization".to_owned(), format!("Bearer {token}")));
         }
         let (config, agents) = (config.build(), Mutex::default());
-        Ok(Self { config, agents, url: url.to_owned(), headers, retries: options.retries })
+        let (url, retries) = (url.to_owned(), options.retries);
+        let interrupt = Interrupt(options.on_signal.clone());
+        Ok(Self { config, agents, url, headers, retries, interrupt })
     }
 
     /// The connections of this process. Those that it was forked with are another's, who would get
@@ -73,7 +77,7 @@ impl Link {
         if let Some((_, agent)) = agents.iter().find(|(process, _)| *process == own) {
             return agent.clone();
         }
-        let agent = self.config.new_agent();
+        let agent = wire::agent(self.config.clone(), &self.interrupt);
         agents.push((own, agent.clone()));
         agent
     }
@@ -83,7 +87,7 @@ impl Link {
     }
 
     pub(super) fn patience(&self) -> Patience {
-        Patience::new(self.retries)
+        Patience::new(self.retries, self.interrupt.clone())
     }
 
     /// Asks for `len` bytes from `at` on, of the file of this identity if there is one yet.
@@ -167,7 +171,10 @@ impl Link {
         let len = len.unwrap_or(SAID).min(SAID);
         let mut said = Vec::new();
         // Whatever else is wrong, the status was understood.
-        let _ = answer.body_mut().as_reader().take(len).read_to_end(&mut said);
+        let read = answer.body_mut().as_reader().take(len).read_to_end(&mut said);
+        if let Some(Ok(ended)) = read.err().map(Ended::of) {
+            return Trouble::Lasting(ended);
+        }
         let reason = status.canonical_reason().unwrap_or_default();
         let error = refusal(&self.url, status.as_u16(), reason, &said);
         match status {
@@ -188,6 +195,13 @@ impl Link {
     fn failed(&self, error: ureq::Error) -> Trouble {
         let named = |kind, error: &dyn std::fmt::Display| {
             io::Error::new(kind, format!("{}: {error}", self.url)).into()
+        };
+        let error = match error {
+            ureq::Error::Io(error) => match Ended::of(error) {
+                Ok(ended) => return Trouble::Lasting(ended),
+                Err(error) => ureq::Error::Io(error),
+            },
+            error => error,
         };
         match error {
             // What is wrong with a certificate stays wrong.
@@ -213,9 +227,14 @@ impl Link {
     }
 
     /// A body that broke off.
-    pub(super) fn broken(&self, error: &io::Error) -> Trouble {
-        let error = io::Error::new(error.kind(), format!("{}: {error}", self.url));
-        Trouble::Passing(error.into(), None)
+    pub(super) fn broken(&self, error: io::Error) -> Trouble {
+        match Ended::of(error) {
+            Ok(ended) => Trouble::Lasting(ended),
+            Err(error) => {
+                let error = io::Error::new(error.kind(), format!("{}: {error}", self.url));
+                Trouble::Passing(error.into(), None)
+            }
+        }
     }
 
     fn wrong(&self, what: &str) -> Trouble {

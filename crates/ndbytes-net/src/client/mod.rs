@@ -9,12 +9,15 @@
 //! error: its parts would not fit together.
 
 mod blocks;
+mod interrupt;
 mod link;
 mod options;
 mod put;
 mod remote;
 mod wait;
+mod wire;
 
+pub use crate::signals::OnSignal;
 pub use options::RemoteOptions;
 pub use put::put;
 pub use remote::{RemoteFile, is_url};

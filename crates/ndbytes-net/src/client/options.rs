@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::signals::OnSignal;
+
 /// How a [`RemoteFile`](super::RemoteFile) is fetched.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -22,6 +24,8 @@ pub struct RemoteOptions {
     pub retries: u32,
     /// The most bytes that are kept of a file whose server gives no parts of it.
     pub whole: u64,
+    /// What signals do while a server is waited for.
+    pub on_signal: Option<OnSignal>,
 }
 
 impl RemoteOptions {
@@ -66,6 +70,13 @@ impl RemoteOptions {
         self.whole = bytes;
         self
     }
+
+    /// The same with what signals do while a server is waited for.
+    #[must_use]
+    pub fn with_on_signal(mut self, on_signal: Option<OnSignal>) -> Self {
+        self.on_signal = on_signal;
+        self
+    }
 }
 
 impl Default for RemoteOptions {
@@ -77,6 +88,7 @@ impl Default for RemoteOptions {
             timeout: Duration::from_secs(30),
             retries: 5,
             whole: 64 << 20,
+            on_signal: None,
         }
     }
 }
@@ -92,6 +104,7 @@ impl fmt::Debug for RemoteOptions {
             .field("timeout", &self.timeout)
             .field("retries", &self.retries)
             .field("whole", &self.whole)
+            .field("on_signal", &self.on_signal.is_some())
             .finish()
     }
 }

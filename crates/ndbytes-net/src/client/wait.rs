@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ndbytes::Error;
 
+use super::interrupt::Interrupt;
+
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -19,11 +21,12 @@ pub(super) enum Trouble {
 pub(super) struct Patience {
     most: u32,
     tried: u32,
+    interrupt: Interrupt,
 }
 
 impl Patience {
-    pub(super) fn new(most: u32) -> Self {
-        Self { most, tried: 0 }
+    pub(super) fn new(most: u32, interrupt: Interrupt) -> Self {
+        Self { most, tried: 0, interrupt }
     }
 
     /// Something arrived: what fails next is another failure.
@@ -34,7 +37,7 @@ impl Patience {
     /// Waits before another attempt.
     ///
     /// # Errors
-    /// The trouble, if there is to be none.
+    /// The trouble, if there is to be none; what ended the wait.
     pub(super) fn wait(&mut self, trouble: Trouble) -> Result<(), Error> {
         let (error, named) = match trouble {
             Trouble::Passing(error, named) if self.tried < self.most => (error, named),
@@ -46,8 +49,7 @@ impl Patience {
             return Err(error);
         }
         self.tried += 1;
-        std::thread::sleep(pause);
-        Ok(())
+        self.interrupt.sleep(pause)
     }
 }
 
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn patience_ends_unless_something_arrives() {
-        let mut patience = Patience::new(2);
+        let mut patience = Patience::new(2, Interrupt(None));
         for _ in 0..2 {
             patience.wait(passing()).unwrap();
         }

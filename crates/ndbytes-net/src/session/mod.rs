@@ -54,6 +54,7 @@ mod tls;
 mod wire;
 mod zstd_frame;
 
+pub use crate::signals::OnSignal;
 pub use address::Address;
 #[cfg(feature = "serve")]
 pub(crate) use file_in::check_name;
@@ -65,7 +66,7 @@ pub use link::{Link, SendOptions};
 pub use listener::{Listener, PROTOCOL, connect};
 #[cfg(target_os = "linux")]
 pub use memory::SharedFile;
-pub use options::{OnSignal, SessionOptions};
+pub use options::SessionOptions;
 pub use receive::{Incoming, Next};
 pub use record::{FRONT_LEN, MAX_PIECE, MAX_RECORD, PIECE_MAGIC, RECORD_MAGIC, Record};
 pub use state::Tag;

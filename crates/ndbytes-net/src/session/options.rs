@@ -1,17 +1,13 @@
 //! How a session goes.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ndbytes::Limits;
 
+use crate::signals::OnSignal;
 use crate::tokens::Tokens;
-
-/// What is done when a signal ends a wait: it may end the work.
-pub type OnSignal = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// How either side of a session goes.
 #[derive(Clone)]

@@ -1,10 +1,11 @@
 //! How long something is waited for, and what a signal does meanwhile.
 
 use std::io;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::options::{OnSignal, SessionOptions};
+use super::options::SessionOptions;
+pub(super) use crate::signals::SLICE;
+use crate::signals::{OnSignal, aside, hear};
 
 /// What waits, and for how long.
 #[derive(Clone)]
@@ -20,7 +21,7 @@ impl Patience {
 
     /// What a signal does: none that says nothing ends the wait.
     pub(super) fn interrupted(&self) -> io::Result<()> {
-        self.on_signal.as_ref().map_or(Ok(()), |hear| hear())
+        hear(self.on_signal.as_ref())
     }
 
     /// How long to wait before signals are heard again; nothing when it took too long.
@@ -40,24 +41,15 @@ impl Patience {
         what: &str,
         call: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let (done, found) = sync_channel(1);
-        let call = move || {
-            // Nobody may be waiting any more.
-            let _ = done.send(call());
-        };
-        std::thread::Builder::new().name("ndbytes-connect".to_owned()).spawn(call)?;
         let start = Instant::now();
-        loop {
+        aside(call, || {
             let left = self.left(start);
-            match found.recv_timeout(left) {
-                Ok(result) => return result,
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Err(self.silence(what)),
-                Err(RecvTimeoutError::Timeout) => self.interrupted()?,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the call ended without a result"));
-                }
+            if left.is_zero() {
+                return Err(self.silence(what));
             }
-        }
+            self.interrupted()?;
+            Ok(left)
+        })?
     }
 
     /// Calls until it is not interrupted, and tells of silence.
@@ -82,6 +74,3 @@ impl Patience {
         }
     }
 }
-
-/// How often signals are heard.
-pub(super) const SLICE: Duration = Duration::from_millis(50);

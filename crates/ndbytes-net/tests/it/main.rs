@@ -19,4 +19,5 @@ mod slow;
 mod stream;
 mod tls;
 mod transfer;
+mod waits;
 mod zarr;
