@@ -2,7 +2,6 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 #[cfg(target_os = "linux")]
 use std::{fs::File, os::fd::IntoRawFd};
