@@ -178,7 +178,8 @@ def main(names: list[str]) -> int:
     chosen = [part for part in PARTS if not names or part.name in names]
     absent = [part for part in chosen if part.missing()]
     outcomes = []
-    with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+    pool = ThreadPoolExecutor(max(1, int(os.environ.get("JOBS") or 2)))
+    try:
         running = []
         for part in chosen:
             if part not in absent:
@@ -190,6 +191,9 @@ def main(names: list[str]) -> int:
             for line in iter(lines.get, None):
                 say(line)
             outcomes.append(outcome.result())
+    finally:
+        # Whoever ends it wants no more parts.
+        pool.shutdown(cancel_futures=True)
     return 0 if report(outcomes, absent) else 1
 
 

@@ -516,6 +516,16 @@ sys.exit(0 if ok and status == 0 else 1)
     assert done.returncode == 0
 
 
+@contextlib.contextmanager
+def kept(process):
+    """Keep a process no longer than the block."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(TIMEOUT)
+
+
 @pytest.mark.parametrize(
     "call", ["load(url)", "open(url)", "save(url, [1, 2])", "savez(url.replace('npy', 'npz'), [1])"]
 )
@@ -532,10 +542,38 @@ except KeyboardInterrupt:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.npy"
         process = start(code, url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         server.settimeout(TIMEOUT)
-        with server.accept()[0] as asked:
+        with kept(process), server.accept()[0] as asked:
             asked.settimeout(TIMEOUT)
             assert asked.recv(3) in (b"GET", b"PUT")
             process.send_signal(signal.SIGINT)
             begin = time.monotonic()
             assert process.communicate(timeout=TIMEOUT) == (b"interrupted\n", b"")
             assert time.monotonic() - begin < 10
+
+
+def test_ctrl_c_ends_an_upload_over_tls_that_stalls(certificate, contexts):
+    # TLS forgets errors of a write: the next one must not go on in the middle of a record.
+    code = """
+import sys, numpy as np, ndbytes as nb
+try:
+    nb.save(nb.Remote(sys.argv[1], authorities=sys.argv[2]), np.zeros(1 << 23))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/a.npy"
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = start(code, url, certificate[0], **pipes)
+        server.settimeout(TIMEOUT)
+        with kept(process):
+            plain = server.accept()[0]
+            plain.settimeout(TIMEOUT)
+            with contexts[0].wrap_socket(plain, server_side=True) as asked:
+                assert asked.recv(3) == b"PUT"
+                asked.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                # Until nothing more fits on the way.
+                time.sleep(1)
+                process.send_signal(signal.SIGINT)
+                begin = time.monotonic()
+                assert process.communicate(timeout=TIMEOUT) == (b"interrupted\n", b"")
+                assert time.monotonic() - begin < 10

@@ -385,7 +385,7 @@ with nb.connect(sys.argv[1]) as link:
 
 
 @linux
-def test_memory_is_freed_when_all_who_hold_it_are_killed(tmp_path):
+def test_memory_has_no_name_that_could_outlive_who_holds_it(tmp_path):
     giver = """
 import sys, time, ndbytes as nb
 with nb.connect(sys.argv[1]) as link:

@@ -27,14 +27,21 @@ pub(crate) fn aside<T: Send + 'static>(
         // Nobody may be waiting any more.
         let _ = done.send(call());
     };
-    std::thread::Builder::new().name("ndbytes-connect".to_owned()).spawn(call)?;
-    loop {
-        match found.recv_timeout(next()?) {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the call ended without a result"));
+    let thread = std::thread::Builder::new().name("ndbytes-connect".to_owned()).spawn(call)?;
+    let result = loop {
+        let next = next();
+        let wait = next.as_ref().map_or(Duration::ZERO, |&wait| wait);
+        match (found.recv_timeout(wait), next) {
+            // Also what came just in time.
+            (Ok(result), _) => break Ok(result),
+            (Err(RecvTimeoutError::Timeout), Err(error)) => return Err(error),
+            (Err(RecvTimeoutError::Timeout), Ok(_)) => {}
+            (Err(RecvTimeoutError::Disconnected), _) => {
+                break Err(io::Error::other("the call ended without a result"));
             }
         }
-    }
+    };
+    // It has nothing more to do, and a fork is not to find it.
+    let _ = thread.join();
+    result
 }

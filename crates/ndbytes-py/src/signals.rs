@@ -47,8 +47,9 @@ fn listener(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Progress> {
 pub(crate) fn on_signal() -> OnSignal {
     Arc::new(|| {
         // An interpreter that ends hears none.
-        Python::try_attach(|py| py.check_signals()).transpose()?;
-        Ok(())
+        let heard = Python::try_attach(|py| py.check_signals()).transpose();
+        // Of no kind, so that nobody tries again.
+        heard.map(drop).map_err(io::Error::other)
     })
 }
 

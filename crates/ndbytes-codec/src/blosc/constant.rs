@@ -24,7 +24,7 @@ impl<Way> Default for Constants<Way> {
 }
 
 impl<Way> Constants<Way> {
-    /// The first one that is the one.
+    /// The one that this says it is.
     pub(super) fn find(&self, is_it: impl Fn(&Constant<Way>) -> bool) -> Option<&Constant<Way>> {
         self.known.iter().find(|&constant| is_it(constant))
     }

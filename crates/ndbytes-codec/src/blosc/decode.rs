@@ -33,8 +33,8 @@ impl Decoder {
 
     /// Decodes a buffer that fills `src` into `dst`, which it must fill, too.
     ///
-    /// No memory is taken beyond the size of a block, which is at most that of `dst`. Of a damaged
-    /// buffer some blocks may have been written to `dst`.
+    /// No memory is taken beyond the size of a block, which is at most that of `dst`, and a sixteenth
+    /// of it. Of a damaged buffer some blocks may have been written to `dst`.
     ///
     /// # Errors
     /// [`Code::Mismatch`] when another number of bytes would come out; as [`Header::parse`];

@@ -106,7 +106,7 @@ impl Packer {
         Ok(len)
     }
 
-    /// By what a codec searches, all of it.
+    /// Whatever of how a codec searches may differ from one buffer to the next.
     fn parameters(&self, codec: Codec, level: u32) -> Parameters {
         match codec {
             #[cfg(feature = "zstd")]

@@ -33,7 +33,7 @@ impl Unpacker {
         stream: &[u8],
         out: &mut [u8],
     ) -> Result<(), FormatError> {
-        // Of one byte over and over none makes more but Snappy, which is not written here.
+        // More than that is no byte over and over, or a short one, which is decoded as soon.
         if stream.len() > out.len() / 128 {
             return self.decode(compressor, stream, out);
         }

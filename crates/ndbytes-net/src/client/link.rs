@@ -10,7 +10,7 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
-use super::interrupt::{Ended, Interrupt};
+use super::interrupt::Interrupt;
 use super::wait::{Patience, Trouble};
 use super::{RemoteOptions, wire};
 use crate::answer::{ContentRange, refusal};
@@ -54,7 +54,8 @@ impl Link {
             .timeout_connect(Some(options.timeout))
             .timeout_send_request(Some(options.timeout))
             .timeout_recv_response(Some(options.timeout))
-            .timeout_per_read(Some(options.timeout));
+            .timeout_per_read(Some(options.timeout))
+            .timeout_per_write(Some(options.timeout));
         let config = match is_encrypted(url) {
             true => config.tls_config(tls(options)?),
             false => config,
@@ -65,7 +66,7 @@ impl Link {
         }
         let (config, agents) = (config.build(), Mutex::default());
         let (url, retries) = (url.to_owned(), options.retries);
-        let interrupt = Interrupt(options.on_signal.clone());
+        let interrupt = Interrupt::new(options.on_signal.clone());
         Ok(Self { config, agents, url, headers, retries, interrupt })
     }
 
@@ -84,6 +85,11 @@ impl Link {
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What signals do to the work.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     pub(super) fn patience(&self) -> Patience {
@@ -171,10 +177,7 @@ impl Link {
         let len = len.unwrap_or(SAID).min(SAID);
         let mut said = Vec::new();
         // Whatever else is wrong, the status was understood.
-        let read = answer.body_mut().as_reader().take(len).read_to_end(&mut said);
-        if let Some(Ok(ended)) = read.err().map(Ended::of) {
-            return Trouble::Lasting(ended);
-        }
+        let _ = answer.body_mut().as_reader().take(len).read_to_end(&mut said);
         let reason = status.canonical_reason().unwrap_or_default();
         let error = refusal(&self.url, status.as_u16(), reason, &said);
         match status {
@@ -195,13 +198,6 @@ impl Link {
     fn failed(&self, error: ureq::Error) -> Trouble {
         let named = |kind, error: &dyn std::fmt::Display| {
             io::Error::new(kind, format!("{}: {error}", self.url)).into()
-        };
-        let error = match error {
-            ureq::Error::Io(error) => match Ended::of(error) {
-                Ok(ended) => return Trouble::Lasting(ended),
-                Err(error) => ureq::Error::Io(error),
-            },
-            error => error,
         };
         match error {
             // What is wrong with a certificate stays wrong.
@@ -227,14 +223,9 @@ impl Link {
     }
 
     /// A body that broke off.
-    pub(super) fn broken(&self, error: io::Error) -> Trouble {
-        match Ended::of(error) {
-            Ok(ended) => Trouble::Lasting(ended),
-            Err(error) => {
-                let error = io::Error::new(error.kind(), format!("{}: {error}", self.url));
-                Trouble::Passing(error.into(), None)
-            }
-        }
+    pub(super) fn broken(&self, error: &io::Error) -> Trouble {
+        let error = io::Error::new(error.kind(), format!("{}: {error}", self.url));
+        Trouble::Passing(error.into(), None)
     }
 
     fn wrong(&self, what: &str) -> Trouble {

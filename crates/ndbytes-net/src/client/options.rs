@@ -24,7 +24,7 @@ pub struct RemoteOptions {
     pub retries: u32,
     /// The most bytes that are kept of a file whose server gives no parts of it.
     pub whole: u64,
-    /// What signals do while a server is waited for.
+    /// What signals do while a server is waited for, to open a file or to send one.
     pub on_signal: Option<OnSignal>,
 }
 
@@ -71,7 +71,7 @@ impl RemoteOptions {
         self
     }
 
-    /// The same with what signals do while a server is waited for.
+    /// The same with what signals do while a server is waited for, to open a file or to send one.
     #[must_use]
     pub fn with_on_signal(mut self, on_signal: Option<OnSignal>) -> Self {
         self.on_signal = on_signal;

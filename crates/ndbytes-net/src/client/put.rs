@@ -26,7 +26,7 @@ pub fn put(url: &str, parts: &[&[u8]], options: &RemoteOptions, progress: &Progr
         if let Some(error) = body.ended {
             return Err(error);
         }
-        match sent {
+        match link.interrupt().end(sent)? {
             Ok(()) => return Ok(()),
             Err(trouble) => patience.wait(trouble)?,
         }

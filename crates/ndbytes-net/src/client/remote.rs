@@ -8,7 +8,6 @@ use ureq::http::Response;
 
 use super::RemoteOptions;
 use super::blocks::{BLOCK, Blocks};
-use super::interrupt::Ended;
 use super::link::{Given, Identity, Link};
 use super::wait::Trouble;
 
@@ -41,11 +40,13 @@ impl RemoteFile {
         let link = Link::new(checked(url)?, options)?;
         let mut patience = link.patience();
         let held = loop {
-            match begin(&link, options) {
+            match link.interrupt().end(begin(&link, options))? {
                 Ok(held) => break held,
                 Err(trouble) => patience.wait(trouble)?,
             }
         };
+        // What is read by several threads hears signals between the pieces.
+        link.interrupt().leave();
         Ok(Self { link, held })
     }
 
@@ -95,7 +96,7 @@ impl RemoteFile {
             Given::Whole(mut body) => {
                 let mut ahead = body.body_mut().as_reader().take(at);
                 let passed = io::copy(&mut ahead, &mut io::sink());
-                if passed.map_err(|error| self.link.broken(error))? < at {
+                if passed.map_err(|error| self.link.broken(&error))? < at {
                     return Err(self.link.changed());
                 }
                 body
@@ -107,21 +108,19 @@ impl RemoteFile {
             match reader.read(&mut out[got..len]) {
                 Ok(0) => {
                     let short = io::Error::from(io::ErrorKind::UnexpectedEof);
-                    return Err(self.link.broken(short));
+                    return Err(self.link.broken(&short));
                 }
                 Ok(n) => {
                     got += n;
                     *have += n;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.link.broken(error)),
+                Err(error) => return Err(self.link.broken(&error)),
             }
         }
-        // So that the connection can be used again. All is here: nothing but an end of the work counts.
-        match reader.read(&mut [0]).map_err(Ended::of) {
-            Err(Ok(ended)) => Err(Trouble::Lasting(ended)),
-            _ => Ok(()),
-        }
+        // So that the connection can be used again.
+        let _ = reader.read(&mut [0]);
+        Ok(())
     }
 }
 
@@ -200,7 +199,7 @@ fn begin(link: &Link, options: &RemoteOptions) -> std::result::Result<Held, Trou
             let most = size.min(BLOCK as u64);
             let first = read_body(link, body, most)?;
             if (first.len() as u64) < most {
-                return Err(link.broken(io::ErrorKind::UnexpectedEof.into()));
+                return Err(link.broken(&io::ErrorKind::UnexpectedEof.into()));
             }
             Ok(Held::Parts { size, identity, blocks: Blocks::new(first) })
         }
@@ -221,7 +220,7 @@ fn begin(link: &Link, options: &RemoteOptions) -> std::result::Result<Held, Trou
                 return Err(Trouble::Lasting(Error::new(Code::HttpRange, message)));
             }
             if announced.is_some_and(|len| (bytes.len() as u64) < len) {
-                return Err(link.broken(io::ErrorKind::UnexpectedEof.into()));
+                return Err(link.broken(&io::ErrorKind::UnexpectedEof.into()));
             }
             Ok(Held::Whole(bytes))
         }
@@ -240,7 +239,7 @@ fn read_body(
 ) -> std::result::Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
     let read = body.body_mut().as_reader().take(most).read_to_end(&mut bytes);
-    read.map_err(|error| link.broken(error))?;
+    read.map_err(|error| link.broken(&error))?;
     Ok(bytes)
 }
 

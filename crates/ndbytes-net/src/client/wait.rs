@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn patience_ends_unless_something_arrives() {
-        let mut patience = Patience::new(2, Interrupt(None));
+        let mut patience = Patience::new(2, Interrupt::new(None));
         for _ in 0..2 {
             patience.wait(passing()).unwrap();
         }

@@ -66,12 +66,13 @@ impl<In: Transport> Connector<In> for Wires {
         stream.set_write_timeout(Some(SLICE))?;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let interrupt = self.0.clone();
-        Ok(Some(Either::B(Wire { stream, buffers, interrupt, heard: Instant::now() })))
+        let wire = Wire { stream, buffers, interrupt, heard: Instant::now(), is_broken: false };
+        Ok(Some(Either::B(wire)))
     }
 }
 
 impl Wires {
-    /// Connects to the first address that answers. Each has its share of the time.
+    /// Connects to the first address that answers. Each has an equal share of the time that is left.
     fn open(&self, addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStream, Error> {
         let begin = Instant::now();
         let mut failed = Error::ConnectionFailed;
@@ -87,7 +88,9 @@ impl Wires {
             let connect = move || TcpStream::connect_timeout(&address, share);
             match aside(&self.0, timeout, connect)? {
                 Ok(stream) => return Ok(stream),
-                Err(error) if is_silence(&error) => failed = Error::Timeout(timeout.reason),
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    failed = Error::Timeout(timeout.reason);
+                }
                 Err(error) => failed = Error::Io(error),
             }
         }
@@ -102,6 +105,8 @@ struct Wire {
     buffers: LazyBuffers,
     interrupt: Interrupt,
     heard: Instant,
+    /// Nobody knows how much of what was to be sent was: nothing can follow.
+    is_broken: bool,
 }
 
 impl Wire {
@@ -115,7 +120,7 @@ impl Wire {
     }
 
     /// What came of a call, if it was done; none if it is to be made again, as long as nothing has
-    /// happened for less than the time that there is.
+    /// happened for less than the time that there is, and no signal has ended it.
     fn done(
         &mut self,
         result: io::Result<usize>,
@@ -125,7 +130,7 @@ impl Wire {
         self.hear()?;
         match result {
             Ok(count) => Ok(Some(count)),
-            Err(error) if is_silence(&error) || error.kind() == ErrorKind::Interrupted => {
+            Err(error) if is_slice(&error) || error.kind() == ErrorKind::Interrupted => {
                 let is_over = timeout.not_zero().is_some_and(|limit| begin.elapsed() >= *limit);
                 if is_over { Err(Error::Timeout(timeout.reason)) } else { Ok(None) }
             }
@@ -141,6 +146,9 @@ impl Transport for Wire {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = checked(timeout.for_write())?;
+        if std::mem::replace(&mut self.is_broken, true) {
+            return Err(io::Error::from(ErrorKind::BrokenPipe).into());
+        }
         let (mut sent, mut begin) = (0, Instant::now());
         while sent < amount {
             let result = self.stream.write(&self.buffers.output()[sent..amount]);
@@ -150,6 +158,7 @@ impl Transport for Wire {
                 None => {}
             }
         }
+        self.is_broken = false;
         Ok(())
     }
 
@@ -195,9 +204,11 @@ fn checked(timeout: NextTimeout) -> Result<NextTimeout, Error> {
     if timeout.after.is_zero() { Err(Error::Timeout(timeout.reason)) } else { Ok(timeout) }
 }
 
-/// Whether nothing happened in the time that a call of the system had.
-fn is_silence(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+/// Whether nothing happened in the time that a call of the system had. Where it is Unix, another kind
+/// says that the peer is gone.
+fn is_slice(error: &io::Error) -> bool {
+    let slice = if cfg!(unix) { ErrorKind::WouldBlock } else { ErrorKind::TimedOut };
+    error.kind() == slice
 }
 
 /// Where no time was named.

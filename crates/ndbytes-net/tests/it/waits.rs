@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ndbytes::{Progress, ReadAt, Result};
@@ -25,20 +25,27 @@ fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> String {
 }
 
 /// Reads a request.
-fn request(stream: &mut TcpStream) {
+fn request(stream: &mut TcpStream) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
         seen.push(byte[0]);
     }
+    String::from_utf8(seen).unwrap()
 }
 
-fn head(status: &str, first: usize, len: usize) -> String {
+fn head(first: usize, len: usize) -> String {
+    let last = first + len - 1;
     format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {len}\r\nContent-Range: bytes {first}-{}/10000000\r\n\r\n",
-        first + len - 1
+        "HTTP/1.1 206 Partial Content\r\nContent-Length: {len}\r\nContent-Range: bytes {first}-{last}/10000000\r\n\r\n"
     )
+}
+
+/// Asks for what it then does not read.
+fn takes_no_more(stream: &mut TcpStream) {
+    request(stream);
+    stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
 }
 
 /// Whether the third signal ends the work, and nothing else.
@@ -79,26 +86,35 @@ fn a_signal_ends_a_wait_for_the_rest_of_an_answer() {
         stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 1000\r\n\r\nabc").unwrap();
     });
     is_ended(|options| RemoteFile::open(&refusal, options));
-    // The first bytes come, and no others.
-    let parts = server(|stream| {
-        request(stream);
-        let first = 1 << 16;
-        stream.write_all(head("206 Partial Content", 0, first).as_bytes()).unwrap();
-        stream.write_all(&vec![7; first]).unwrap();
-        request(stream);
+}
+
+#[test]
+fn what_is_read_from_a_file_that_is_open_hears_nothing() {
+    let url = server(|stream| {
+        // A connection for each: the first is given up before its end is known.
+        let first = if request(stream).contains("bytes=0-") { 0 } else { 1 << 20 };
+        if first > 0 {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        stream.write_all(head(first, 1 << 18).as_bytes()).unwrap();
+        stream.write_all(&vec![7; 1 << 18]).unwrap();
     });
-    is_ended(|options| {
-        let file = RemoteFile::open(&parts, options)?;
-        Ok(file.read_at(&mut vec![0; 1 << 20], 1 << 20)?)
-    });
+    let is_open = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&is_open);
+    let options =
+        RemoteOptions::default().with_retries(0).with_on_signal(Some(Arc::new(move || {
+            if opened.load(Ordering::Relaxed) { Err(io::Error::other("heard")) } else { Ok(()) }
+        })));
+    let file = RemoteFile::open(&url, &options).unwrap();
+    is_open.store(true, Ordering::Relaxed);
+    let mut some = vec![0; 1 << 18];
+    assert_eq!(file.read_at(&mut some, 1 << 20).unwrap(), some.len());
+    assert!(some.iter().all(|&byte| byte == 7));
 }
 
 #[test]
 fn a_signal_ends_a_wait_until_more_can_be_sent() {
-    let url = server(|stream| {
-        request(stream);
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
-    });
+    let url = server(takes_no_more);
     let bytes = vec![0; 64 << 20];
     is_ended(|options| put(&url, &[&bytes], options, &Progress::default()));
 }
@@ -115,14 +131,14 @@ fn a_signal_ends_the_pause_before_another_attempt() {
 
 #[test]
 fn silence_ends_with_the_time_that_there_is() {
-    let url = server(|_| {});
+    let (silent, full) = (server(|_| {}), server(takes_no_more));
     let options = RemoteOptions::default().with_retries(1).with_timeout(Duration::from_millis(300));
-    for work in [&|| RemoteFile::open(&url, &options).err() as Option<ndbytes::Error>, &|| {
-        put(&url, &[&vec![0; 64 << 20]], &options, &Progress::default()).err()
-    }] as [&dyn Fn() -> Option<ndbytes::Error>; 2]
-    {
+    let send = |url| put(url, &[&vec![0; 64 << 20]], &options, &Progress::default());
+    let works: [&dyn Fn() -> Result<()>; 3] =
+        [&|| RemoteFile::open(&silent, &options).map(drop), &|| send(&silent), &|| send(&full)];
+    for work in works {
         let begin = Instant::now();
-        let error = work().unwrap();
+        let error = work().unwrap_err();
         assert_eq!(error.io().map(io::Error::kind), Some(io::ErrorKind::TimedOut), "{error}");
         let took = begin.elapsed();
         assert!((Duration::from_millis(600)..Duration::from_secs(10)).contains(&took), "{took:?}");
