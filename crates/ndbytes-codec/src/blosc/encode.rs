@@ -100,6 +100,7 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) -> Result<bool, FormatError> {
         let start = out.len();
+        let most = start + src.len() + HEADER_LEN;
         let table = header.data_start();
         reserve(out, table)?;
         out.resize(start + table, 0);
@@ -113,11 +114,9 @@ impl Encoder {
             out[entry..entry + 4].copy_from_slice(&((begin - start) as u32).to_le_bytes());
             let (like, from) = std::mem::replace(&mut before, (block, begin));
             if like == block {
-                if 2 * begin - from - start > src.len() + HEADER_LEN {
+                if !repeat(out, from, most)? {
                     return Ok(false);
                 }
-                reserve(out, begin - from)?;
-                out.extend_from_within(from..begin);
                 continue;
             }
             let filtered = match header.filter {
@@ -136,16 +135,15 @@ impl Encoder {
             // The stream before, and where it begins: planes of signs are like one another.
             let mut before: (&[u8], usize) = (&[], 0);
             for stream in filtered.chunks(stream_len) {
-                let begin = out.len();
-                let (like, from) = std::mem::replace(&mut before, (stream, begin));
-                let len = if like == stream { begin - from } else { 4 + stream.len() / 64 };
-                if begin - start + len > src.len() + HEADER_LEN {
-                    return Ok(false);
-                }
+                let (like, from) = std::mem::replace(&mut before, (stream, out.len()));
                 if like == stream {
-                    reserve(out, len)?;
-                    out.extend_from_within(from..begin);
+                    if !repeat(out, from, most)? {
+                        return Ok(false);
+                    }
                     continue;
+                }
+                if out.len() + 4 + stream.len() / 64 > most {
+                    return Ok(false);
                 }
                 grow(&mut self.packed, self.packer.room(options.codec, stream.len()))?;
                 let packed =
@@ -156,7 +154,7 @@ impl Encoder {
                 out.extend_from_slice(bytes);
             }
         }
-        Ok(out.len() - start < src.len() + HEADER_LEN)
+        Ok(out.len() < most)
     }
 }
 
@@ -250,6 +248,17 @@ fn most_of_a_block(options: &Options, filter: Filter, size: usize, split: bool) 
         // More than that takes longer, for who looks at much of what came before.
         _ => 2 * BLOCK_SIZE,
     }
+}
+
+/// Appends what begins at `from` once more, unless `out` would become longer than `most`; says whether.
+fn repeat(out: &mut Vec<u8>, from: usize, most: usize) -> Result<bool, FormatError> {
+    let len = out.len() - from;
+    if out.len() + len > most {
+        return Ok(false);
+    }
+    reserve(out, len)?;
+    out.extend_from_within(from..);
+    Ok(true)
 }
 
 /// Makes sure that `vec` has that length at least.

@@ -93,8 +93,10 @@ impl Packer {
             return self.search(codec, level, stream, out);
         };
         let way = (codec, self.parameters(codec, level));
-        let is_it = |len, of, is| (len, of, is) == (stream.len(), byte, way);
-        if let Some(known) = self.constants.find(|one| is_it(one.len, one.byte, one.way)) {
+        let known = self
+            .constants
+            .find(|one| one.way == way && one.len == stream.len() && one.byte == byte);
+        if let Some(known) = known {
             let len = known.packed.len();
             out[..len].copy_from_slice(&known.packed);
             return Ok(Some(len));
